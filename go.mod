@@ -1,0 +1,3 @@
+module github.com/plenum-foundry/plenum
+
+go 1.26
