@@ -1,0 +1,128 @@
+package plenum
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Micros is money in millionths of a US dollar. Money is never a float.
+type Micros int64
+
+// String returns the amount in dollars, with six decimals: "0.000105".
+func (m Micros) String() string {
+	sign, u := "", uint64(m)
+	if m < 0 {
+		sign, u = "-", -u
+	}
+	return fmt.Sprintf("%s%d.%06d", sign, u/1e6, u%1e6)
+}
+
+// ParseMicros reads an amount of dollars such as "3" or "0.15" exactly.
+func ParseMicros(s string) (Micros, error) {
+	whole, frac, _ := strings.Cut(s, ".")
+	neg := strings.HasPrefix(whole, "-")
+	whole = strings.TrimPrefix(whole, "-")
+	if len(frac) > 6 {
+		if strings.Trim(frac[6:], "0") != "" {
+			return 0, fmt.Errorf("%q has a fraction of less than a millionth of a dollar", s)
+		}
+		frac = frac[:6]
+	}
+	digits := whole + frac + strings.Repeat("0", 6-len(frac))
+	if whole == "" && frac == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, fmt.Errorf("%q is not an amount of dollars", s)
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not an amount of dollars", s)
+	}
+	if neg {
+		n = -n
+	}
+	return Micros(n), nil
+}
+
+// Rate is a price: micro-dollars for a million units, which is the same as dollars per million tokens
+// with six decimals. For searches and other single units it counts a million of them as well.
+type Rate int64
+
+// Price is what an offer charges for each class of usage. Known says that there is a price at all: an
+// unknown price is not a price of zero.
+type Price struct {
+	Known        bool
+	Source       string // where the figures come from: "catalog 2026-11-22", "configuration"
+	Input        Rate
+	CacheRead    Rate
+	CacheWrite5m Rate
+	CacheWrite1h Rate
+	InputAudio   Rate
+	InputImage   Rate
+	Output       Rate
+	Reasoning    Rate
+	OutputAudio  Rate
+	OutputImage  Rate
+	Search       Rate
+}
+
+// Rate returns the rate of one class.
+func (p *Price) Rate(c llm.Class) Rate {
+	switch c {
+	case llm.ClassInput:
+		return p.Input
+	case llm.ClassCacheRead:
+		return p.CacheRead
+	case llm.ClassCacheWrite5m:
+		return p.CacheWrite5m
+	case llm.ClassCacheWrite1h:
+		return p.CacheWrite1h
+	case llm.ClassInputAudio:
+		return p.InputAudio
+	case llm.ClassInputImage:
+		return p.InputImage
+	case llm.ClassOutput:
+		return p.Output
+	case llm.ClassReasoning:
+		return p.Reasoning
+	case llm.ClassOutputAudio:
+		return p.OutputAudio
+	case llm.ClassOutputImage:
+		return p.OutputImage
+	case llm.ClassSearch:
+		return p.Search
+	}
+	return 0
+}
+
+// Cost returns what a usage costs, rounded once, half up, over the sum of all classes. It saturates
+// rather than wraps: an absurd count never becomes a credit.
+func (p *Price) Cost(u llm.Usage) Micros {
+	var hi, lo uint64
+	for class, n := range u.Classes() {
+		r := p.Rate(class)
+		if n <= 0 || r <= 0 {
+			continue
+		}
+		h, l := bits.Mul64(uint64(n), uint64(r))
+		var carry uint64
+		lo, carry = bits.Add64(lo, l, 0)
+		hi, carry = bits.Add64(hi, h, carry)
+		if carry != 0 {
+			return math.MaxInt64
+		}
+	}
+	lo, carry := bits.Add64(lo, 500_000, 0)
+	hi += carry
+	if hi >= 1_000_000 {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, 1_000_000)
+	if q > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return Micros(q)
+}

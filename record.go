@@ -1,0 +1,100 @@
+package plenum
+
+import "github.com/plenum-foundry/plenum/llm"
+
+// Record is what is kept of one call: the one wide event that the log line, the usage record and the
+// audit entry are made from. It holds no content and no secret.
+type Record struct {
+	ID         string `json:"id"`
+	Parent     string `json:"parent,omitempty"` // the call that made this one
+	Start      int64  `json:"start_us"`         // Unix microseconds
+	End        int64  `json:"end_us,omitempty"`
+	Op         llm.Op `json:"op,omitempty"`
+	Dialect    string `json:"dialect,omitempty"` // the caller's
+	Method     string `json:"method,omitempty"`
+	Path       string `json:"path,omitempty"` // without its query
+	Remote     string `json:"remote,omitempty"`
+	UserAgent  string `json:"user_agent,omitempty"`
+	KeyID      string `json:"key,omitempty"`
+	Project    string `json:"project,omitempty"`
+	Asked      string `json:"model,omitempty"` // what the caller put in `model`
+	Deployment string `json:"deployment,omitempty"`
+	Config     string `json:"config,omitempty"` // the configuration snapshot's version
+	Stream     bool   `json:"stream,omitempty"`
+
+	Status    int       `json:"status,omitempty"`
+	Outcome   Outcome   `json:"outcome,omitempty"`
+	ErrorKind llm.Kind  `json:"error_kind,omitempty"`
+	Error     string    `json:"error,omitempty"`         // for the operator; scrubbed
+	FirstByte int64     `json:"first_byte_us,omitempty"` // microseconds after Start, the first content
+	Stop      string    `json:"stop,omitempty"`
+	Usage     Tokens    `json:"usage"`
+	Cost      Micros    `json:"cost_micros"`
+	Priced    bool      `json:"priced"` // false: no price was known, Cost is 0 for that reason
+	Estimated bool      `json:"estimated,omitempty"`
+	Target    string    `json:"target,omitempty"` // id of the offer that answered
+	Attempts  []Attempt `json:"attempts,omitempty"`
+	Lost      []string  `json:"lost,omitempty"`
+	Changed   []string  `json:"changed,omitempty"`
+	Cache     string    `json:"cache,omitempty"`
+	Guardrail string    `json:"guardrail,omitempty"`
+	Notes     []string  `json:"notes,omitempty"`
+	BytesIn   int64     `json:"bytes_in,omitempty"`
+	BytesOut  int64     `json:"bytes_out,omitempty"`
+	Raw       bool      `json:"raw,omitempty"` // the bytes passed within one dialect
+}
+
+// Outcome is how a call ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeOK       Outcome = "ok"
+	OutcomeError    Outcome = "error"
+	OutcomeRefused  Outcome = "refused"  // by Plenum, before any upstream was called
+	OutcomeCanceled Outcome = "canceled" // the caller went away
+	OutcomeLost     Outcome = "lost"     // the node died in the middle; settled at the next start
+)
+
+// Attempt is one try at one target. A call is billed by attempt: one that consumed tokens is paid for,
+// whether or not its answer reached the caller.
+type Attempt struct {
+	N         int      `json:"n"` // from 1
+	Target    string   `json:"target"`
+	Provider  string   `json:"provider,omitempty"`
+	Upstream  string   `json:"upstream,omitempty"` // the model's id at the connection
+	Start     int64    `json:"start_us"`
+	End       int64    `json:"end_us,omitempty"`
+	Status    int      `json:"status,omitempty"`
+	RequestID string   `json:"request_id,omitempty"` // the upstream's
+	ErrorKind llm.Kind `json:"error_kind,omitempty"`
+	Error     string   `json:"error,omitempty"`
+	Usage     Tokens   `json:"usage"`
+	Cost      Micros   `json:"cost_micros"`
+	Priced    bool     `json:"priced"`
+	Estimated bool     `json:"estimated,omitempty"`
+	Won       bool     `json:"won,omitempty"`
+}
+
+// Tokens is a usage as it is recorded: the classes, without what a dialect added.
+type Tokens struct {
+	Input        int64 `json:"input,omitempty"`
+	CacheRead    int64 `json:"cache_read,omitempty"`
+	CacheWrite5m int64 `json:"cache_write_5m,omitempty"`
+	CacheWrite1h int64 `json:"cache_write_1h,omitempty"`
+	InputAudio   int64 `json:"input_audio,omitempty"`
+	InputImage   int64 `json:"input_image,omitempty"`
+	Output       int64 `json:"output,omitempty"`
+	Reasoning    int64 `json:"reasoning,omitempty"`
+	OutputAudio  int64 `json:"output_audio,omitempty"`
+	OutputImage  int64 `json:"output_image,omitempty"`
+	Searches     int64 `json:"searches,omitempty"`
+}
+
+// TokensOf returns the classes of a usage.
+func TokensOf(u llm.Usage) Tokens {
+	return Tokens{
+		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.InputAudio, u.InputImage,
+		u.Output, u.Reasoning, u.OutputAudio, u.OutputImage, u.Searches,
+	}
+}
