@@ -5,6 +5,8 @@
 // It imports the standard library and llm, and nothing else of the project.
 package plenum
 
+import "time"
+
 // Product is the name and Version the version that the binary reports of itself.
 const (
 	Product = "plenum"
@@ -122,7 +124,8 @@ type Limits struct {
 
 // Retry bounds how often and how long a call is tried again.
 type Retry struct {
-	Attempts int // over all targets; 0 is the default
+	Attempts int           // over all targets; 0 is the default
+	MaxWait  time.Duration // the longest wait before an attempt; 0 is the default
 }
 
 // Principal is who makes a call.
@@ -145,5 +148,11 @@ type Key struct {
 	Created  int64  // Unix milliseconds
 	Expires  int64  // Unix milliseconds; 0 is never
 	Revoked  int64  // Unix milliseconds; 0 is not
+	Admin    bool   // opens the management API rather than models
 	Declared string // the file that declares it; "" where it is kept in the store
+}
+
+// Principal returns who a call with this key is made by.
+func (k *Key) Principal() Principal {
+	return Principal{KeyID: k.ID, KeyName: k.Name, Project: k.Project, Member: k.Member, Admin: k.Admin}
 }

@@ -1,0 +1,214 @@
+// Package config reads what an owner declares in plenum.yaml, tells them everything that is wrong with
+// it and where, and compiles it into a Snapshot: the immutable form that calls are answered under.
+//
+// A File is what was written, a Snapshot is what it means, and a Watcher follows the file while Plenum
+// runs: a good change is published whole, a bad one changes nothing and says why. Calls in flight keep
+// the Snapshot that they began with.
+//
+// The package knows no vendor. What it must know of providers, of the catalog and of keys comes in
+// through Options.
+package config
+
+import (
+	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
+)
+
+// File is a configuration as it is declared, with the defaults filled in. The tags are its one
+// description: the parser, the reference in docs/configuration.md and the JSON Schema are made from
+// them.
+type File struct {
+	Listen          string        `conf:"listen" default:"127.0.0.1:8080" restart:"yes" doc:"The address that Plenum serves on, as host:port. Without a host it is every address of the machine."`
+	TLS             *TLS          `conf:"tls" restart:"yes" doc:"Serve over TLS. Without it Plenum serves in clear text."`
+	DataDir         string        `conf:"data_dir" default:"./data" restart:"yes" doc:"The directory of the embedded store, the ledger's journal and the pepper of the keys."`
+	Database        plenum.Secret `conf:"database" restart:"yes" doc:"Address of a PostgreSQL database (postgres://...) that keeps the state of several nodes instead of the embedded store."`
+	Valkey          plenum.Secret `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
+	AdminKey        plenum.Secret `conf:"admin_key" doc:"The key of the management API; it also guards /metrics. At least 16 characters."`
+	MaxBody         Size          `conf:"max_body" default:"64MiB" min:"1024" doc:"The largest body of a request, as it is sent."`
+	MaxDecompressed Size          `conf:"max_decompressed" default:"256MiB" min:"1024" doc:"The largest body of a request after decompression."`
+	MaxDepth        int           `conf:"max_depth" default:"1000" min:"8" max:"100000" doc:"How deep the JSON of a request may nest."`
+	MaxEvent        Size          `conf:"max_event" default:"32MiB" min:"4096" doc:"The largest single event of an upstream's stream."`
+	Timeouts        Patience      `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
+	Drain           time.Duration `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
+	Log             Log           `conf:"log" doc:"The log: one line a call."`
+	Ledger          Ledger        `conf:"ledger" doc:"The append-only record of calls."`
+	Retry           Retry         `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
+	Connections     []Connection  `conf:"connections" doc:"The places that serve models, with their credentials."`
+	Deployments     []Deployment  `conf:"deployments" doc:"The names that callers put in model, and what each binds."`
+	Budgets         []Budget      `conf:"budgets" doc:"Limits in money."`
+	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
+
+	source source
+}
+
+// TLS is where the server's certificate comes from: two files, or an authority that speaks ACME.
+type TLS struct {
+	Cert string `conf:"cert" doc:"File with the certificate and its chain, in PEM."`
+	Key  string `conf:"key" doc:"File with the certificate's private key, in PEM."`
+	ACME *ACME  `conf:"acme" doc:"Get the certificate from an authority by ACME. Not supported yet: it is refused."`
+}
+
+// ACME names the domains to get a certificate for.
+type ACME struct {
+	Domains []string `conf:"domains" required:"yes" doc:"The names that the certificate is for."`
+	Email   string   `conf:"email" doc:"Where the authority writes about the certificate."`
+}
+
+// Patience is how long Plenum waits for a slow caller.
+type Patience struct {
+	ReadHeader time.Duration `conf:"read_header" default:"10s" min:"10ms" doc:"For the whole head of a request."`
+	ReadBody   time.Duration `conf:"read_body" default:"60s" min:"10ms" doc:"Between two pieces of a request's body."`
+	WriteIdle  time.Duration `conf:"write_idle" default:"60s" min:"10ms" doc:"For the caller to take the next piece of an answer."`
+	Idle       time.Duration `conf:"idle" default:"120s" min:"10ms" doc:"For the next request on an open connection."`
+}
+
+// Log is how the log is written.
+type Log struct {
+	Level  string `conf:"level" default:"info" enum:"debug info warn error" doc:"The least severe lines to write."`
+	Format string `conf:"format" default:"auto" enum:"auto text json" doc:"auto is text on a terminal and json elsewhere."`
+}
+
+// Ledger is how the record of calls is kept.
+type Ledger struct {
+	Fsync bool `conf:"fsync" default:"false" restart:"yes" doc:"Sync the journal to disk before an answer's first byte: records then survive a loss of power, not only of the process."`
+}
+
+// Retry bounds how often and how long a call is tried again.
+type Retry struct {
+	Attempts int           `conf:"attempts" default:"3" min:"1" max:"20" doc:"The most attempts of one call, over all targets."`
+	MaxWait  time.Duration `conf:"max_wait" default:"10s" min:"0s" doc:"The longest wait before an attempt; an upstream that asks for more is given up."`
+}
+
+// Connection is a configured place that serves models.
+type Connection struct {
+	Name        string                   `conf:"name" required:"yes" doc:"What targets call it by."`
+	Provider    string                   `conf:"provider" required:"yes" doc:"The kind of place, such as xai, azure or openai-compatible."`
+	BaseURL     string                   `conf:"base_url" doc:"Its address, where it is not the provider's own."`
+	Credentials map[string]plenum.Secret `conf:"credentials" doc:"The credentials that the provider wants; most want api_key."`
+	Timeouts    Timeouts                 `conf:"timeouts" doc:"How long to wait for it."`
+	Headers     map[string]plenum.Secret `conf:"headers" doc:"Headers sent with every request."`
+	Region      string                   `conf:"region" doc:"Where it is, for routing and records."`
+	Settings    map[string]string        `conf:",rest" doc:"Whatever else the provider wants, such as api_version."`
+}
+
+// Timeouts bound a call to an upstream.
+type Timeouts struct {
+	Connect   time.Duration `conf:"connect" default:"5s" min:"1ms" doc:"Until connected, TLS included."`
+	FirstByte time.Duration `conf:"first_byte" default:"120s" min:"1ms" doc:"From the request until the first piece of an answer."`
+	Idle      time.Duration `conf:"idle" default:"60s" min:"1ms" doc:"Between two pieces of an answer."`
+	Total     time.Duration `conf:"total" default:"15m" min:"1ms" doc:"For all of it."`
+}
+
+// Deployment is a name that callers put in model, and what it binds.
+type Deployment struct {
+	Name       string   `conf:"name" required:"yes" doc:"Letters, digits and . _ : / -, at most 256."`
+	Aliases    []string `conf:"aliases" doc:"Other names; * in one stands for any run of characters."`
+	Model      string   `conf:"model" doc:"The model in the catalog, as publisher/name."`
+	Strategy   string   `conf:"strategy" default:"ordered" enum:"ordered weighted latency cost headroom affinity" doc:"How a target is chosen."`
+	Targets    []Target `conf:"targets" required:"yes" doc:"The offers that may answer."`
+	Parameters string   `conf:"parameters" default:"report" enum:"strict report drop pass" doc:"What is done with a parameter that the target refuses: refuse the call, leave it out and say so, leave it out, or send it."`
+	Lossy      string   `conf:"lossy" default:"allow" enum:"allow refuse" doc:"Whether a call may go to a target whose dialect cannot carry all of it."`
+	Guardrail  string   `conf:"guardrail" doc:"The guardrail that holds for it."`
+	Limits     Limits   `conf:"limits" doc:"What may pass through it."`
+	Retry      *Retry   `conf:"retry" doc:"How often and how long a call is tried again."`
+}
+
+// Target is an offer as a deployment uses it.
+type Target struct {
+	Connection string  `conf:"connection" required:"yes" doc:"The connection's name."`
+	Upstream   string  `conf:"upstream_model" doc:"The model's id at the connection; the deployment's name if it is left out. * in it stands for what * in the alias matched."`
+	Weight     int     `conf:"weight" default:"1" min:"0" max:"1000000" doc:"Its share among targets of the same priority, where the strategy is weighted."`
+	Priority   int     `conf:"priority" default:"1" min:"0" max:"1000000" doc:"Lower is tried first."`
+	Region     string  `conf:"region" doc:"Where it is, if the connection does not say."`
+	Context    int     `conf:"context" min:"0" doc:"The most tokens of input and output together, where the catalog does not know."`
+	MaxOutput  int     `conf:"max_output" min:"0" doc:"The most tokens of output, where the catalog does not know."`
+	Price      *Price  `conf:"price" doc:"What it charges, in US dollars, where the catalog does not know or you pay another price."`
+	Traits     *Traits `conf:"traits" doc:"How its version of the dialect differs from the plain one."`
+}
+
+// Price is what an offer charges. A class that is left out costs what the plain class of its side does.
+type Price struct {
+	Input        *plenum.Rate `conf:"input_usd_per_million" required:"yes" doc:"Tokens read."`
+	Output       *plenum.Rate `conf:"output_usd_per_million" required:"yes" doc:"Tokens written."`
+	CacheRead    *plenum.Rate `conf:"cache_read_usd_per_million" doc:"Tokens read from the prompt cache."`
+	CacheWrite5m *plenum.Rate `conf:"cache_write_5m_usd_per_million" doc:"Tokens written to the prompt cache, default lifetime."`
+	CacheWrite1h *plenum.Rate `conf:"cache_write_1h_usd_per_million" doc:"Tokens written to the prompt cache for an hour."`
+	InputAudio   *plenum.Rate `conf:"input_audio_usd_per_million" doc:"Tokens of sound read."`
+	InputImage   *plenum.Rate `conf:"input_image_usd_per_million" doc:"Tokens of images read."`
+	Reasoning    *plenum.Rate `conf:"reasoning_usd_per_million" doc:"Tokens written as reasoning."`
+	OutputAudio  *plenum.Rate `conf:"output_audio_usd_per_million" doc:"Tokens of sound written."`
+	OutputImage  *plenum.Rate `conf:"output_image_usd_per_million" doc:"Tokens of images written."`
+	Search       *plenum.Rate `conf:"search_usd_per_thousand" scale:"1000" doc:"A thousand web searches that the vendor ran."`
+}
+
+// Traits are the ways in which a host's version of a dialect differs from the plain one. What is left
+// out stays as the provider and the catalog have it; what they say is refused stays refused.
+type Traits struct {
+	MaxTokensField string       `conf:"max_tokens_field" enum:"max_tokens max_completion_tokens" doc:"The one field for the cap on output that it knows."`
+	DefaultMaxOut  int          `conf:"default_max_out" min:"0" doc:"The cap on output set where the dialect needs one and the caller gave none."`
+	Refuses        []string     `conf:"refuses" doc:"Parameters that it answers with an error."`
+	NoStreamUsage  bool         `conf:"no_stream_usage" doc:"It refuses stream_options; usage is then estimated."`
+	NoDeveloper    bool         `conf:"no_developer" doc:"It knows no developer role."`
+	ReasoningField string       `conf:"reasoning_field" enum:"reasoning_content reasoning" doc:"The field in which it shows reasoning in chat completions."`
+	Betas          []string     `conf:"betas" doc:"The anthropic-beta values that it accepts; left out, all pass."`
+	Capabilities   Capabilities `conf:"capabilities" doc:"What it can do, where that is known."`
+}
+
+// Capabilities are what an offer can do; left out is unknown.
+type Capabilities struct {
+	Tools     plenum.Tri `conf:"tools" doc:"Call tools."`
+	Images    plenum.Tri `conf:"images" doc:"Read images."`
+	Documents plenum.Tri `conf:"documents" doc:"Read documents."`
+	Audio     plenum.Tri `conf:"audio" doc:"Read sound."`
+	Schema    plenum.Tri `conf:"schema" doc:"Keep to a JSON Schema."`
+	Thinking  plenum.Tri `conf:"thinking" doc:"Reason before it answers."`
+	Streaming plenum.Tri `conf:"streaming" doc:"Stream its answer."`
+	Logprobs  plenum.Tri `conf:"logprobs" doc:"Give the probabilities of its tokens."`
+}
+
+// Limits bound what may pass through in a minute and at once; 0 is no limit.
+type Limits struct {
+	RequestsPerMinute int `conf:"requests_per_minute" min:"0" doc:"Calls begun in a minute."`
+	TokensPerMinute   int `conf:"tokens_per_minute" min:"0" doc:"Tokens read and written in a minute."`
+	Concurrent        int `conf:"concurrent" min:"0" doc:"Calls at the same time."`
+}
+
+// Budget is a limit in money.
+type Budget struct {
+	Name   string        `conf:"name" required:"yes" doc:"What it is called in records and errors."`
+	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
+	Amount plenum.Micros `conf:"amount_usd" required:"yes" doc:"US dollars for each window."`
+	Window string        `conf:"window" default:"month" enum:"hour day week month total" doc:"When it begins anew."`
+	Kind   string        `conf:"kind" default:"hard" enum:"hard soft" doc:"hard refuses calls that it cannot pay for, soft only tells."`
+}
+
+// Scope says which calls a budget counts: those that match every field that is given.
+type Scope struct {
+	Project    string `conf:"project" doc:"The project of the key."`
+	Member     string `conf:"member" doc:"The member of the key."`
+	Key        string `conf:"key" doc:"The name of the key."`
+	Provider   string `conf:"provider" doc:"The kind of the connection."`
+	Model      string `conf:"model" doc:"The model in the catalog."`
+	Deployment string `conf:"deployment" doc:"The deployment's name."`
+}
+
+// Key is a caller's key as it is declared.
+type Key struct {
+	Name    string        `conf:"name" required:"yes" doc:"What it is called in records."`
+	Project string        `conf:"project" default:"default" doc:"The project that its calls belong to."`
+	Member  string        `conf:"member" doc:"The person that it belongs to."`
+	Secret  plenum.Secret `conf:"secret" required:"yes" doc:"At least 16 characters; take it from the environment or a file."`
+	Expires time.Time     `conf:"expires" doc:"When it ends, as 2027-01-31 or 2027-01-31T15:04:05Z; left out is never."`
+}
+
+// Size is a number of bytes.
+type Size int64
+
+// New returns the configuration of an empty file: every default.
+func New() *File {
+	f := &File{}
+	setDefaults(valueOf(f))
+	f.source = source{name: "(built in)"}
+	return f
+}

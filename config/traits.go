@@ -1,0 +1,94 @@
+package config
+
+import (
+	"slices"
+
+	plenum "github.com/plenum-foundry/plenum"
+)
+
+// over puts what is declared into traits that are still empty.
+func (t *Traits) over(out *plenum.Traits) {
+	if t == nil {
+		return
+	}
+	*out = plenum.Traits{
+		MaxTokensField: t.MaxTokensField, DefaultMaxOut: t.DefaultMaxOut, Refuses: t.Refuses,
+		NoStreamUsage:  t.NoStreamUsage,
+		NoDeveloper:    t.NoDeveloper,
+		ReasoningField: t.ReasoningField, Betas: t.Betas,
+		Capabilities: plenum.Capabilities(t.Capabilities),
+	}
+}
+
+// mergeTraits returns base with what over says in its place. Parameters that either refuses are
+// refused; the rest is over's where it says anything.
+func mergeTraits(base, over plenum.Traits) plenum.Traits {
+	out := base
+	if over.MaxTokensField != "" {
+		out.MaxTokensField = over.MaxTokensField
+	}
+	if over.DefaultMaxOut != 0 {
+		out.DefaultMaxOut = over.DefaultMaxOut
+	}
+	if over.ReasoningField != "" {
+		out.ReasoningField = over.ReasoningField
+	}
+	if over.Betas != nil {
+		out.Betas = over.Betas
+	}
+	out.NoStreamUsage = base.NoStreamUsage || over.NoStreamUsage
+	out.NoDeveloper = base.NoDeveloper || over.NoDeveloper
+	out.Refuses = union(base.Refuses, over.Refuses)
+	out.Capabilities = mergeCapabilities(base.Capabilities, over.Capabilities)
+	return out
+}
+
+func union(a, b []string) []string {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func mergeCapabilities(base, over plenum.Capabilities) plenum.Capabilities {
+	pick := func(b, o plenum.Tri) plenum.Tri {
+		if o != plenum.Unknown {
+			return o
+		}
+		return b
+	}
+	return plenum.Capabilities{
+		Tools: pick(base.Tools, over.Tools), Images: pick(base.Images, over.Images),
+		Documents: pick(base.Documents, over.Documents), Audio: pick(base.Audio, over.Audio),
+		Schema: pick(base.Schema, over.Schema), Thinking: pick(base.Thinking, over.Thinking),
+		Streaming: pick(base.Streaming, over.Streaming), Logprobs: pick(base.Logprobs, over.Logprobs),
+	}
+}
+
+// over puts a declared price into one that is not known yet. A class that is left out costs what the
+// plain class of its side does, so that nothing passes for free by oversight.
+func (p *Price) over(out *plenum.Price) {
+	if p == nil {
+		return
+	}
+	pick := func(r *plenum.Rate, otherwise plenum.Rate) plenum.Rate {
+		if r != nil {
+			return *r
+		}
+		return otherwise
+	}
+	in, written := pick(p.Input, 0), pick(p.Output, 0)
+	short := pick(p.CacheWrite5m, in)
+	*out = plenum.Price{
+		Known: true, Source: "configuration",
+		Input: in, CacheRead: pick(p.CacheRead, in),
+		CacheWrite5m: short, CacheWrite1h: pick(p.CacheWrite1h, short),
+		InputAudio: pick(p.InputAudio, in), InputImage: pick(p.InputImage, in),
+		Output: written, Reasoning: pick(p.Reasoning, written),
+		OutputAudio: pick(p.OutputAudio, written), OutputImage: pick(p.OutputImage, written),
+		Search: pick(p.Search, 0),
+	}
+}
