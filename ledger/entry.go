@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Begin is what is known of a call when the first byte of its answer is about to go out. It is kept
+// small: its one use is to settle the call should the node die before the end is written.
+type Begin struct {
+	ID         string `json:"id"`
+	Parent     string `json:"parent,omitempty"`
+	Start      int64  `json:"start_us"` // Unix microseconds
+	Op         llm.Op `json:"op,omitempty"`
+	Dialect    string `json:"dialect,omitempty"`
+	KeyID      string `json:"key,omitempty"`
+	Project    string `json:"project,omitempty"`
+	Deployment string `json:"deployment,omitempty"`
+	Target     string `json:"target,omitempty"`
+	Stream     bool   `json:"stream,omitempty"`
+}
+
+// BeginOf takes from a record what a Begin keeps.
+func BeginOf(r *plenum.Record) Begin {
+	return Begin{
+		ID: r.ID, Parent: r.Parent, Start: r.Start, Op: r.Op, Dialect: r.Dialect, KeyID: r.KeyID,
+		Project: r.Project, Deployment: r.Deployment, Target: r.Target, Stream: r.Stream,
+	}
+}
+
+// Lost is the record of a call that was begun and never ended: what is known of it, marked as an
+// estimate. It is the default for Options.Settle.
+func Lost(b Begin) plenum.Record {
+	return plenum.Record{
+		ID: b.ID, Parent: b.Parent, Start: b.Start, Op: b.Op, Dialect: b.Dialect, KeyID: b.KeyID,
+		Project: b.Project, Deployment: b.Deployment, Target: b.Target, Stream: b.Stream,
+		Outcome: plenum.OutcomeLost, ErrorKind: llm.Internal,
+		Error: "the node stopped before the call ended", Estimated: true,
+	}
+}
+
+// Sum is a SHA-256.
+type Sum [32]byte
+
+// String returns the sum in hexadecimal.
+func (s Sum) String() string { return hex.EncodeToString(s[:]) }
+
+// Entry is the end of one call on its way to the Sink, with what is needed to prove later that neither
+// it nor any entry before it was changed.
+//
+// The chain is per node. Chain covers Prior (the Chain of the entry before), the sums of the lines
+// between the two that are not entries (begins, heads of segments), and Body; see Verify.
+type Entry struct {
+	Node    string
+	Seq     uint64
+	Prior   Sum
+	Between []Sum
+	Chain   Sum
+	Body    []byte // the record's JSON as it was written; valid only until Append returns
+}
+
+// Record decodes the entry's body.
+func (e *Entry) Record() (plenum.Record, error) {
+	var r plenum.Record
+	if err := json.Unmarshal(e.Body, &r); err != nil {
+		return r, fmt.Errorf("decoding entry %d of node %s: %w", e.Seq, e.Node, err)
+	}
+	return r, nil
+}
+
+// Verify reports whether the entry's body and place are what its Chain says. That it follows the entry
+// before it is the caller's to see: its Prior is that entry's Chain.
+func (e *Entry) Verify() bool {
+	chain := e.Prior
+	for _, s := range e.Between {
+		chain = link(chain, s)
+	}
+	head := appendHead(nil, e.Seq, kindEnd)
+	return link(chain, sumOf(head, e.Body)) == e.Chain
+}
+
+// Sink is where entries are kept once they left the journal. Append stores all of them or none, in
+// order; entries that it has already (the same Node, Seq and Chain) it leaves as they are, because after
+// a crash some are sent again. It must not hold on to the slice or the bodies.
+type Sink interface {
+	Append(ctx context.Context, entries []Entry) error
+}
