@@ -37,25 +37,38 @@ func Decompress(src io.Reader, encoding string, limit int64) (io.ReadCloser, err
 	if c, ok := src.(io.Closer); ok {
 		body.closers = append(body.closers, c.Close)
 	}
+	openers, err := openers(encoding)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(openers) - 1; i >= 0; i-- {
+		l := &lazy{src: body.r, open: openers[i]}
+		body.r = bound(l, limit, i > 0)
+		body.closers = append(body.closers, l.close)
+	}
+	if len(openers) == 0 {
+		body.r = bound(src, limit, false)
+	}
+	return body, nil
+}
+
+// openers returns what opens the decoders, in the order in which the encodings were applied.
+func openers(encoding string) ([]func(io.Reader) (io.Reader, error), error) {
 	codings := strings.Split(encoding, ",")
 	if len(codings) > maxCodings {
 		return nil, &EncodingError{encoding}
 	}
-	for i := len(codings) - 1; i >= 0; i-- {
-		open, err := opener(strings.ToLower(strings.TrimSpace(codings[i])))
+	var list []func(io.Reader) (io.Reader, error)
+	for _, c := range codings {
+		open, err := opener(strings.ToLower(strings.TrimSpace(c)))
 		if err != nil {
 			return nil, err
 		}
 		if open != nil {
-			l := &lazy{src: body.r, open: open}
-			body.r = bound(l, limit, i > 0)
-			body.closers = append(body.closers, l.close)
+			list = append(list, open)
 		}
 	}
-	if body.r == src {
-		body.r = bound(src, limit, false)
-	}
-	return body, nil
+	return list, nil
 }
 
 // bound limits what comes out of a decoder. What is still encoded may be a little longer than what it
