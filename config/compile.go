@@ -45,7 +45,7 @@ type Field struct {
 }
 
 // Compile checks what the parts of a file say of each other and returns what it means. Its error is
-// Problems.
+// Problems, with those of Parse among them.
 func Compile(f *File, o Options) (*Snapshot, error) {
 	c := &compiler{file: f, opt: o, kinds: map[string]*Kind{}, snap: &Snapshot{
 		Version:     fmt.Sprintf("%d-%x", o.Sequence, f.source.digest[:4]),
@@ -64,10 +64,24 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c.deployments()
 	c.budgets()
 	c.keys()
-	if err := c.problems.asError(); err != nil {
+	if err := c.all().asError(); err != nil {
 		return nil, err
 	}
 	return c.snap, nil
+}
+
+// all returns the problems of the text, and of what it says those that do not merely follow from them.
+func (c *compiler) all() Problems {
+	out := slices.Clone(c.file.source.problems)
+	for _, p := range c.problems {
+		follows := func(q Problem) bool {
+			return strings.HasPrefix(p.Path, q.Path) || strings.HasPrefix(q.Path, p.Path)
+		}
+		if !slices.ContainsFunc(c.file.source.problems, follows) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // compiler turns a file into a snapshot and collects every problem on the way.
@@ -197,6 +211,9 @@ func (c *compiler) targets(d *Deployment, out *plenum.Deployment, path string) {
 // target compiles one target; false if its connection does not exist.
 func (c *compiler) target(t *Target, d *Deployment, path string) (plenum.Target, bool) {
 	conn, ok := c.snap.connections[t.Connection]
+	if !ok && c.file.source.spoiled("connections") {
+		return plenum.Target{}, false
+	}
 	if !ok {
 		c.fail(path+".connection", "there is no connection %q%s", clip(t.Connection), suggest(t.Connection, c.connectionNames()))
 		return plenum.Target{}, false

@@ -46,18 +46,9 @@ func Load(path string, env Env) (*File, error) {
 }
 
 // Parse reads a configuration. Its error is Problems: everything that is wrong with the text, in the
-// order of its lines, except that a text which is not YAML has only its first problem. What the parts
-// say of each other is checked by Compile.
+// order of its lines, except that a text which is not YAML has only its first problem. The file is
+// returned all the same, for Compile to add what it finds; Compile never succeeds with it.
 func Parse(name string, data []byte, env Env) (*File, error) {
-	f, err := parse(name, data, env)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// parse returns the file even where there are problems, for what it could read of its sources.
-func parse(name string, data []byte, env Env) (*File, error) {
 	d := &decoder{file: New(), env: env, sum: sha256.New()}
 	d.file.source = source{name: name, marks: map[string]mark{"": {line: 1, column: 1}}}
 	d.sum.Write(data)
@@ -65,6 +56,7 @@ func parse(name string, data []byte, env Env) (*File, error) {
 		d.structure(root, valueOf(d.file), "")
 	}
 	d.sum.Sum(d.file.source.digest[:0])
+	d.file.source.problems = d.problems
 	return d.file, d.problems.asError()
 }
 
@@ -85,7 +77,7 @@ func (d *decoder) document(data []byte) *yaml.Node {
 		err = loader.Load(&root)
 	}
 	if err != nil {
-		d.notYAML(err)
+		d.notYAML(err, data)
 		return nil
 	}
 	if err := loader.Load(&second); !errors.Is(err, io.EOF) {
@@ -103,18 +95,38 @@ func (d *decoder) document(data []byte) *yaml.Node {
 }
 
 // notYAML reports what the YAML library said, in this package's form.
-func (d *decoder) notYAML(err error) {
+func (d *decoder) notYAML(err error, data []byte) {
 	p := Problem{File: d.file.source.name, Message: "is empty"}
 	if !errors.Is(err, io.EOF) {
 		p.Message = "is not YAML"
 	}
 	var le *yaml.LoadError
 	if errors.As(err, &le) {
-		p.Line, p.Column, p.Message = le.Mark.Line, le.Mark.Column, "is not YAML: "+le.Message
+		p.Line, p.Column = le.Mark.Line, le.Mark.Column
+		p.Message = "is not YAML: " + le.Message + hint(data, le)
 		if strings.Contains(le.Message, "anchor") {
 			// The name that it would repeat may be a secret that begins with an asterisk.
 			p.Message = "is not YAML: an alias (*name) without its anchor (&name); quote a text that begins with *"
 		}
 	}
 	d.problems = append(d.problems, p)
+}
+
+// hint says what people mostly did where YAML stumbles.
+func hint(data []byte, le *yaml.LoadError) string {
+	lines := bytes.Split(data, []byte("\n"))
+	from, to := max(1, le.ContextMark.Line), min(le.Mark.Line, len(lines))
+	if from > to {
+		from = to
+	}
+	if to < 1 {
+		return ""
+	}
+	if bytes.HasPrefix(bytes.TrimLeft(lines[to-1], " "), []byte("\t")) {
+		return "; indent with spaces, not with tabs"
+	}
+	if bytes.Contains(bytes.Join(lines[from-1:to], nil), []byte(" ${")) {
+		return `; inside { } and [ ], write "${...}" in quotes`
+	}
+	return ""
 }

@@ -11,6 +11,8 @@ type source struct {
 	digest [32]byte // of the text and of every file that it takes values from
 	files  []string // the files that it takes values from
 	marks  map[string]mark
+	// problems are what was wrong with the text itself.
+	problems Problems
 }
 
 // mark is the place of one value in the text.
@@ -28,6 +30,18 @@ func (s *source) at(path string) mark {
 		path = parent(path)
 	}
 	return s.marks[""]
+}
+
+// spoiled reports whether the names in a list could not all be read, so that one which is missing says
+// nothing.
+func (s *source) spoiled(list string) bool {
+	for _, p := range s.problems {
+		rest, ok := strings.CutPrefix(p.Path, list)
+		if ok && (!strings.Contains(rest, ".") || strings.HasSuffix(rest, ".name")) {
+			return true
+		}
+	}
+	return false
 }
 
 // parent cuts the last step off a path.

@@ -14,7 +14,7 @@ import (
 type Watcher struct {
 	Path string
 	Env  Env
-	// Build compiles what was read.
+	// Build compiles what was read, with Compile.
 	Build func(*File) (*Snapshot, error)
 	// Current is where snapshots are published and failures noted.
 	Current *Current
@@ -67,7 +67,7 @@ func (w *Watcher) Load() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := w.Build(f)
+	s, err := w.Build(f) // which tells the problems of the text too
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (w *Watcher) read() (*File, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	started := time.Now()
-	f, err := parse(w.Path, data, w.Env)
+	f, _ := Parse(w.Path, data, w.Env) // Compile tells its problems, with its own
 	seen := []stamp{before}
 	for _, path := range f.Sources() {
 		s := stampOf(path)
@@ -167,8 +167,5 @@ func (w *Watcher) read() (*File, error) {
 		return nil, fmt.Errorf("%s %w", w.Path, errMoving)
 	}
 	w.seen, w.digest, w.failed = seen, f.source.digest, false
-	if err != nil {
-		return nil, err
-	}
 	return f, nil
 }
