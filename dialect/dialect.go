@@ -109,6 +109,9 @@ type Outbound struct {
 	Header  http.Header // of the dialect's own namespace, and Content-Type
 	Body    []byte
 	Changed []string // what differs from what the caller said, for plenum-changed: "model" is understood
+	// AskedUsage says that the request asks for a usage frame that the caller did not ask for; the
+	// frame is then muted on its way back.
+	AskedUsage bool
 }
 
 // Reply is a whole answer.

@@ -26,6 +26,7 @@ type Upstream struct {
 	Status   int
 	Type     string // the upstream's own word for the kind of error
 	Dialect  string
+	Header   http.Header // those of the dialect's namespace
 	Body     []byte
 	NoRetry  bool // the upstream said that trying again is useless (x-should-retry: false)
 	DoRetry  bool // the upstream said that trying again is sensible (x-should-retry: true)
