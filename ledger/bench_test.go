@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -55,9 +56,13 @@ func BenchmarkCall(b *testing.B) {
 			}
 			defer l.Close()
 			b.ReportAllocs()
+			cpu := cpuTime()
+			defer func() { b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1e3/float64(b.N), "cpu-µs/call") }()
 			var n atomic.Int64
+			plain := typical("")
 			one := func() {
-				r := typical(fmt.Sprintf("call_%012d", n.Add(1)))
+				r := plain
+				r.ID = "call_" + strconv.FormatInt(1e12+n.Add(1), 10)
 				if err := l.Begin(BeginOf(&r)); err != nil {
 					b.Error(err)
 				}

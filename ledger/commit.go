@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -47,10 +48,14 @@ func (l *Ledger) finish(b *batch, lead bool) error {
 		b.done.Wait()
 		return b.err
 	}
+	if l.crowded.Load() {
+		runtime.Gosched() // others are about to join, and one write for all is cheaper
+	}
 	l.commit.Lock()
 	l.gather.Lock()
 	l.next = nil
 	l.gather.Unlock()
+	l.crowded.Store(len(b.items) > 1)
 	b.err = l.write(b.room)
 	l.commit.Unlock()
 	l.reuse(b)

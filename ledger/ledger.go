@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plenum-foundry/plenum"
@@ -88,6 +89,8 @@ type Ledger struct {
 	next   *batch     // nil where nobody waits
 	spare  room
 	closed bool
+
+	crowded atomic.Bool // the last batch had more than one record
 
 	commit  sync.Mutex // held while a batch is written; guards all below
 	file    *os.File
