@@ -3,6 +3,7 @@ package splice
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 )
 
 // scanner walks over a JSON text. Its methods take the offset where something starts and return where
@@ -117,6 +118,9 @@ func (s *scanner) key(i int) int {
 }
 
 func (s *scanner) colon(i int) int {
+	if b := s.b; i+1 < len(b) && b[i] == ':' && b[i+1] > ' ' {
+		return i + 1
+	}
 	i = s.space(i)
 	if s.at(i) != ':' {
 		return s.fail(i, "':'")
@@ -271,25 +275,41 @@ func (s *scanner) digits(i int) int {
 // backslashes before a quote are counted once, as the count cannot pass the quote before.
 func (s *scanner) str(i int) int {
 	b := s.b
-	j := i + 1
-	for near := min(j+16, len(b)); j < near; j++ {
-		if b[j] == '"' {
-			return s.inside(i, j+1)
-		}
-		if b[j] == '\\' {
-			break
-		}
+	k := quote(b, i+1)
+	if k < 0 {
+		return s.fail(len(b), "a closing quote")
 	}
 	for {
-		k := bytes.IndexByte(b[j:], '"')
-		if k < 0 {
+		if b[k-1] != '\\' || evenBackslashes(b[i+1:k]) {
+			return s.inside(i, k+1)
+		}
+		next := bytes.IndexByte(b[k+1:], '"')
+		if next < 0 {
 			return s.fail(len(b), "a closing quote")
 		}
-		j += k + 1
-		if b[j-2] != '\\' || evenBackslashes(b[i+1:j-1]) {
-			return s.inside(i, j)
-		}
+		k += 1 + next
 	}
+}
+
+// quote returns the offset of the next quote, or -1. Most keys and many values are short: the first
+// sixteen bytes are searched here, eight at a time.
+func quote(b []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for range 2 {
+		if i+8 > len(b) {
+			break
+		}
+		x := binary.LittleEndian.Uint64(b[i:]) ^ ones*'"'
+		if x = (x - ones) &^ x & tops; x != 0 {
+			return i + bits.TrailingZeros64(x)/8
+		}
+		i += 8
+	}
+	k := bytes.IndexByte(b[i:], '"')
+	if k < 0 {
+		return -1
+	}
+	return i + k
 }
 
 // evenBackslashes reports whether b ends in an even number of backslashes.
