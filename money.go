@@ -67,6 +67,10 @@ type Price struct {
 	OutputAudio  Rate
 	OutputImage  Rate
 	Search       Rate
+	// Over holds the rates of a call that read more than Above tokens, all of it; nil where long prompts
+	// cost no more. It may have an Over of its own.
+	Above int64
+	Over  *Price
 }
 
 // Rate returns the rate of one class.
@@ -101,6 +105,9 @@ func (p *Price) Rate(c llm.Class) Rate {
 // Cost returns what a usage costs, rounded once, half up, over the sum of all classes. It saturates
 // rather than wraps: an absurd count never becomes a credit.
 func (p *Price) Cost(u llm.Usage) Micros {
+	for p.Over != nil && u.In() > p.Above {
+		p = p.Over
+	}
 	var hi, lo uint64
 	for class, n := range u.Classes() {
 		r := p.Rate(class)
