@@ -1,0 +1,71 @@
+package clock_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/plenum-foundry/plenum/internal/clock"
+)
+
+var _ clock.Clock = clock.Real
+
+func TestSleepTakesExactlyItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := clock.Real.Now()
+		if err := clock.Real.Sleep(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if d := clock.Real.Now().Sub(start); d != time.Hour {
+			t.Errorf("slept %v", d)
+		}
+	})
+}
+
+func TestSleepEndsWithTheContext(t *testing.T) {
+	gone := errors.New("client gone")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := clock.Real.AfterFunc(time.Second, func() { cancel(gone) })
+		defer stop.Stop()
+		start := clock.Real.Now()
+		if err := clock.Real.Sleep(ctx, time.Hour); !errors.Is(err, gone) {
+			t.Errorf("got %v", err)
+		}
+		if d := clock.Real.Now().Sub(start); d != time.Second {
+			t.Errorf("slept %v", d)
+		}
+		if err := clock.Real.Sleep(ctx, 0); !errors.Is(err, gone) {
+			t.Errorf("on a done context: %v", err)
+		}
+	})
+}
+
+func TestSleepOfNothingReturns(t *testing.T) {
+	if err := clock.Real.Sleep(t.Context(), -1); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAfterFuncCanBeStoppedAndPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		stopped := clock.Real.AfterFunc(time.Second, func() { calls += 100 })
+		late := clock.Real.AfterFunc(time.Second, func() { calls++ })
+		if !stopped.Stop() || !late.Reset(time.Minute) {
+			t.Error("they had run")
+		}
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		if calls != 0 {
+			t.Errorf("%d calls after 59 s", calls)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("%d calls after a minute", calls)
+		}
+	})
+}
