@@ -18,7 +18,7 @@ import (
 )
 
 //go:embed launch.py
-var launcher []byte
+var launcher string
 
 // settings are the launcher's first line of input.
 type settings struct {
@@ -95,7 +95,7 @@ func portOf(line string) (int, error) {
 // writeLauncher puts the launcher beside the wheels' files, unless it is there already.
 func writeLauncher(dir string) (string, error) {
 	path := filepath.Join(dir, "llamacpp-launch.py")
-	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, launcher) {
+	if there, err := os.ReadFile(path); err == nil && string(there) == launcher {
 		return path, nil
 	}
 	temp, err := os.CreateTemp(dir, "launch-*")
@@ -103,7 +103,7 @@ func writeLauncher(dir string) (string, error) {
 		return "", err
 	}
 	defer os.Remove(temp.Name())
-	_, err = temp.Write(launcher)
+	_, err = temp.WriteString(launcher)
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return "", err
 	}

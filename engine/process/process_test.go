@@ -149,7 +149,7 @@ func (w *lineWriter) wait(t *testing.T) string {
 func start(t *testing.T, role string, c Command) (*Process, string) {
 	t.Helper()
 	lock, out := filepath.Join(t.TempDir(), "lock"), newLineWriter()
-	c.Path, c.Env, c.Stdout = os.Args[0], []string{roleEnv + "=" + role, lockEnv + "=" + lock}, out
+	c.Path, c.Env, c.Stdout = os.Args[0], []string{roleEnv + "=" + role, lockEnv + "=" + lock, "PATH="}, out
 	p, err := Start(c)
 	if err != nil {
 		t.Fatal(err)
