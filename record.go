@@ -98,3 +98,27 @@ func TokensOf(u llm.Usage) Tokens {
 		u.Output, u.Reasoning, u.OutputAudio, u.OutputImage, u.Searches,
 	}
 }
+
+// Add adds an attempt and what it consumed. A call is priced if every attempt that consumed anything is.
+func (r *Record) Add(a Attempt) {
+	consumed := a.Usage != Tokens{}
+	switch {
+	case len(r.Attempts) == 0:
+		r.Priced = a.Priced
+	case consumed:
+		r.Priced = r.Priced && a.Priced
+	}
+	r.Attempts = append(r.Attempts, a)
+	r.Usage = r.Usage.Add(a.Usage)
+	r.Cost += a.Cost
+	r.Estimated = r.Estimated || a.Estimated
+}
+
+// Add returns the sum of two.
+func (t Tokens) Add(u Tokens) Tokens {
+	return Tokens{
+		t.Input + u.Input, t.CacheRead + u.CacheRead, t.CacheWrite5m + u.CacheWrite5m, t.CacheWrite1h + u.CacheWrite1h,
+		t.InputAudio + u.InputAudio, t.InputImage + u.InputImage, t.Output + u.Output, t.Reasoning + u.Reasoning,
+		t.OutputAudio + u.OutputAudio, t.OutputImage + u.OutputImage, t.Searches + u.Searches,
+	}
+}

@@ -72,6 +72,7 @@ const (
 	Lossy         Kind = "lossy"              // the deployment refuses what the target cannot carry
 	Canceled      Kind = "canceled"           // the caller went away
 	Timeout       Kind = "timeout"            // the upstream took too long
+	SlowCaller    Kind = "request_timeout"    // the caller's request did not arrive in time
 	Unavailable   Kind = "unavailable"        // the upstream cannot be reached
 	Overloaded    Kind = "overloaded"         // the upstream, or Plenum, has too much to do
 	BadUpstream   Kind = "bad_upstream"       // the upstream's answer cannot be understood or was cut
@@ -110,6 +111,8 @@ func Of(k Kind) Consequence {
 		return Consequence{Status: http.StatusTooManyRequests, Again: true, Fallback: true}
 	case Quota:
 		return Consequence{Status: http.StatusTooManyRequests, Fallback: true}
+	case SlowCaller:
+		return Consequence{Status: http.StatusRequestTimeout}
 	case Canceled:
 		return Consequence{Status: 499}
 	case Timeout:

@@ -1,0 +1,276 @@
+// Package gateway carries a call from the door to an upstream and its answer back.
+//
+// The edge turns an HTTP request into a [Call] and runs it through a chain of [Stage]s, the same for
+// every surface. Each stage wraps the next as middleware does, and pushes what comes back through an
+// [Out]. Dispatch, innermost, sends one attempt to one target. There is no other way to an upstream, so
+// that a call that skips authentication, a guardrail or metering cannot be written.
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Call is one call on its way through the pipeline. Every field has one writer, named beside it; other
+// stages only read it. It is used by one goroutine at a time; attempts that run side by side have
+// copies of their own, made by [Call.Attempt].
+type Call struct {
+	ID      string           // edge or Runner
+	Op      llm.Op           // edge
+	Dialect *dialect.Dialect // edge: what the caller speaks
+	Codec   dialect.Codec    // edge: the codec of Op in it
+	In      dialect.Inbound  // edge; Body once Load has run
+	Head    dialect.Head     // Load
+	Config  *config.Snapshot // edge: the configuration that the call began under
+
+	Cred       identity.Cred      // edge: what the caller's SDK sent, wherever that puts it
+	CredErr    error              // edge: why no credential could be told
+	Caller     plenum.Principal   // auth
+	Deployment *plenum.Deployment // resolve
+	Candidates []plenum.Target    // resolve, best first; policy removes some
+	Pin        *plenum.Target     // Runner: a batch, an evaluation
+	Try        *Try               // route: the attempt that this copy is for
+	Edits      []dialect.Edit     // guardrail, budget: each is named on the Trail
+
+	// Understand asks that the whole answer is decoded, not only what metering needs. A stage that
+	// reads answers sets it before it calls the next.
+	Understand bool
+
+	Parent string // Runner: the call that makes this one
+	Depth  int    // Runner: how many calls are above
+	Trail  *Trail // everyone: the one wide event
+
+	load    func() error // edge: reads the body
+	loaded  bool
+	loadErr error
+	payload llm.Payload
+	decoded bool
+	decErr  error
+}
+
+// Load reads the body, bounded, and what routing must know of it. It does so once; stages call it when
+// they need it, so that nothing is read before the caller is known.
+func (c *Call) Load() error {
+	if c.loaded {
+		return c.loadErr
+	}
+	c.loaded = true
+	if c.load != nil {
+		if c.loadErr = c.load(); c.loadErr != nil {
+			return c.loadErr
+		}
+	}
+	bounds := dialect.Bounds{}
+	if c.Config != nil && c.Config.Declared != nil {
+		bounds.MaxDepth = c.Config.Declared.MaxDepth
+	}
+	c.Head, c.loadErr = c.Codec.Peek(c.In, bounds)
+	return c.loadErr
+}
+
+// Payload decodes the request, once. A call within one dialect that no stage reads is never decoded.
+func (c *Call) Payload() (llm.Payload, error) {
+	if c.decoded {
+		return c.payload, c.decErr
+	}
+	if err := c.Load(); err != nil {
+		return nil, err
+	}
+	c.decoded = true
+	c.payload, c.decErr = c.Codec.DecodeRequest(c.In)
+	return c.payload, c.decErr
+}
+
+// Attempt returns a copy of the call for one attempt at one target. The copy shares the Trail and what
+// has been read; its Edits may grow without the others seeing it.
+func (c *Call) Attempt(t *Try) *Call {
+	a := *c
+	a.Try = t
+	a.Edits = c.Edits[:len(c.Edits):len(c.Edits)]
+	return &a
+}
+
+// Try is one attempt at one target. Dispatch and meter write into Record; route adds it to the Trail
+// when the attempt has ended.
+type Try struct {
+	Target plenum.Target
+	Record plenum.Attempt
+	// Sent says that the request may have reached the upstream, so that it may cost.
+	Sent bool // dispatch
+	// Text counts the bytes of answer that came, for an estimate where no usage was reported.
+	Text int // meter
+	// Usage is what the attempt has consumed so far, as reported.
+	Usage llm.Usage // meter
+}
+
+// Head is the head of an answer.
+type Head struct {
+	Status  int
+	Dialect string // whose bytes the chunks carry
+	Header  http.Header
+	Stream  bool // the chunks are frames of a stream; else there is one chunk with a Body
+}
+
+// Out takes an answer: one Begin, then chunks. A chunk's bytes are good until Chunk returns; who keeps
+// one longer clones it. An error from Out means that nobody listens any more, and is returned as it is.
+type Out interface {
+	Begin(Head) error
+	Chunk(dialect.Chunk) error
+}
+
+// Handler handles a call: it pushes the answer through out, or returns an error and has pushed nothing,
+// or returns an error after some of it.
+type Handler func(ctx context.Context, c *Call, out Out) error
+
+// Stage is one step of the pipeline.
+type Stage struct {
+	Name string
+	Wrap func(next Handler) Handler
+}
+
+// Chain returns the handler that runs the stages in order, the first outermost, around the last.
+func Chain(last Handler, stages ...Stage) Handler {
+	h := last
+	for i := len(stages) - 1; i >= 0; i-- {
+		h = stages[i].Wrap(h)
+	}
+	return h
+}
+
+// Trail is the record of a call while it is being made. Attempts that run side by side may end at
+// the same time, so what they add goes through its methods.
+type Trail struct {
+	mu     sync.Mutex
+	Record plenum.Record
+	began  time.Time
+	live   *Try        // the attempt whose answer is going out
+	gone   atomic.Bool // edge: the caller's connection has ended
+}
+
+// NewTrail begins the record of a call.
+func NewTrail(id string, now time.Time) *Trail {
+	return &Trail{Record: plenum.Record{ID: id, Start: now.UnixMicro()}, began: now}
+}
+
+// Began returns when the call came in.
+func (t *Trail) Began() time.Time { return t.began }
+
+// Lose notes what the target's dialect could not carry.
+func (t *Trail) Lose(losses []dialect.Loss) {
+	if len(losses) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range losses {
+		t.Record.Lost = appendOnce(t.Record.Lost, l.What)
+	}
+}
+
+// Change notes what Plenum changed in the request or the answer.
+func (t *Trail) Change(what ...string) {
+	if len(what) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range what {
+		t.Record.Changed = appendOnce(t.Record.Changed, w)
+	}
+}
+
+// Note adds a remark for whoever reads the record.
+func (t *Trail) Note(s string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Record.Notes = append(t.Record.Notes, s)
+}
+
+// Answered notes the attempt whose answer is going out.
+func (t *Trail) Answered(try *Try) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.live = try
+	t.Record.Target = try.Target.Offer.ID
+	try.Record.Won = true
+	if t.Record.FirstByte == 0 {
+		t.Record.FirstByte = time.Since(t.began).Microseconds()
+	}
+}
+
+// Attempted adds an attempt that has ended. What it consumed is part of the call's cost, whether or not
+// its answer went out.
+func (t *Trail) Attempted(try *Try) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.live == try {
+		t.live = nil
+	}
+	t.Record.Add(try.Record)
+}
+
+// Attempts returns how many attempts there were, the one under way included.
+func (t *Trail) Attempts() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.Record.Attempts)
+	if t.live != nil {
+		n++
+	}
+	return n
+}
+
+// Snapshot returns the record as it stands, the attempt whose answer is going out included.
+func (t *Trail) Snapshot() plenum.Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.Record
+	if t.live != nil {
+		r.Attempts = r.Attempts[:len(r.Attempts):len(r.Attempts)]
+		r.Add(t.live.Record)
+	}
+	return r
+}
+
+// Cost returns what the call has cost so far, and whether that is known.
+func (t *Trail) Cost() (plenum.Micros, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cost, priced := t.Record.Cost, t.Record.Priced
+	if t.live != nil {
+		cost += t.live.Record.Cost
+		priced = t.live.Record.Priced && (priced || len(t.Record.Attempts) == 0)
+	}
+	return cost, priced
+}
+
+// maxNamed bounds how many losses and changes are kept of one call: a request of ten thousand marks
+// loses one thing ten thousand times.
+const maxNamed = 64
+
+func appendOnce(list []string, s string) []string {
+	for _, x := range list {
+		if x == s {
+			return list
+		}
+	}
+	if len(list) >= maxNamed {
+		return list
+	}
+	return append(list, s)
+}
+
+// Runner makes calls through the whole chain, for whoever has no HTTP request in hand: a batch line, a
+// judge, a turn of a realtime session.
+type Runner interface {
+	Run(ctx context.Context, c *Call, out Out) error
+}

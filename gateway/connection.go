@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Connection is a configured provider with the transport that its calls go over. It outlives the
+// configuration snapshot that made it for as long as a call uses it.
+type Connection struct {
+	Name      string
+	Kind      string
+	Provider  provider.Provider
+	Transport http.RoundTripper
+	Timeouts  provider.Timeouts
+}
+
+// Close gives up idle connections. Calls in flight go on.
+func (c *Connection) Close() {
+	if t, ok := c.Transport.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// connection returns what the configuration made of a connection's name.
+func connection(s *config.Snapshot, name string) (*Connection, error) {
+	cc, ok := s.Connection(name)
+	if !ok {
+		return nil, fmt.Errorf("connection %q is not in the configuration", name)
+	}
+	conn, ok := cc.Handle.(*Connection)
+	if !ok {
+		return nil, fmt.Errorf("connection %q was never set up", name)
+	}
+	return conn, nil
+}
+
+// NewTransport returns a transport for one connection. It never asks for compression (a compressed
+// stream delays events), keeps enough idle connections for a busy gateway, and speaks HTTP/2 where the
+// place does.
+func NewTransport(t provider.Timeouts) *http.Transport {
+	d := &net.Dialer{Timeout: or(t.Connect, 5*time.Second), KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           d.DialContext,
+		TLSHandshakeTimeout:   or(t.Connect, 5*time.Second),
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true,
+		MaxIdleConns:          0,
+		MaxIdleConnsPerHost:   512,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		WriteBufferSize:       16 << 10,
+		ReadBufferSize:        16 << 10,
+	}
+}
+
+func or(d, def time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return def
+}
+
+// The causes with which an attempt is called off.
+var (
+	errFirstByte = errors.New("the upstream sent nothing in the time set by timeouts.first_byte")
+	errIdle      = errors.New("the upstream fell silent for longer than timeouts.idle")
+	errTotal     = errors.New("the answer took longer than timeouts.total")
+)
+
+// watch calls an attempt off when the upstream takes too long. It holds two timers for the whole
+// attempt: one that ends it in any case and one that each sign of life sets back.
+type watch struct {
+	cancel context.CancelCauseFunc
+	quiet  *time.Timer
+	total  *time.Timer
+	idle   time.Duration
+	begun  atomic.Bool
+}
+
+func newWatch(parent context.Context, t provider.Timeouts) (context.Context, *watch) {
+	ctx, cancel := context.WithCancelCause(parent)
+	w := &watch{cancel: cancel, idle: or(t.Idle, time.Minute)}
+	w.quiet = time.AfterFunc(or(t.FirstByte, 2*time.Minute), w.silent)
+	w.total = time.AfterFunc(or(t.Total, 15*time.Minute), func() { cancel(errTotal) })
+	return ctx, w
+}
+
+func (w *watch) silent() {
+	if w.begun.Load() {
+		w.cancel(errIdle)
+	} else {
+		w.cancel(errFirstByte)
+	}
+}
+
+// alive sets the timer back. The first content makes the wait for it a wait between pieces; before it
+// signs of life (a ping, an opening event) do not count, or a stalled upstream could hold a call for ever.
+func (w *watch) alive(content bool) {
+	if !w.begun.Load() {
+		if !content {
+			return
+		}
+		w.begun.Store(true)
+	}
+	if w.quiet.Stop() {
+		w.quiet.Reset(w.idle)
+	}
+}
+
+func (w *watch) stop() {
+	w.quiet.Stop()
+	w.total.Stop()
+	w.cancel(nil)
+}

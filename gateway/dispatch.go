@@ -1,0 +1,402 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Bounds on what is read of an upstream's answer.
+const (
+	maxErrorBody = 1 << 20
+	maxReplyBody = 512 << 20
+)
+
+// Dispatch sends one attempt to its target and pushes the answer through out. It is the innermost
+// handler: c.Try says where to.
+func Dispatch(ctx context.Context, c *Call, out Out) error {
+	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
+	if err != nil {
+		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up", Err: err}
+	}
+	plan, err := conn.Provider.Plan(c.Try.Target.Offer.Upstream, c.Op, c.Head.Stream)
+	if err != nil {
+		return withoutPlan(c, out, err)
+	}
+	a := &attempt{call: c, conn: conn, plan: plan, out: out, same: plan.Dialect.Name == c.Dialect.Name}
+	ctx, a.watch = newWatch(ctx, conn.Timeouts)
+	defer a.watch.stop()
+	if err := a.send(ctx); err != nil {
+		return a.fault(ctx, err)
+	}
+	defer a.resp.Body.Close()
+	return a.fault(ctx, a.receive())
+}
+
+// withoutPlan answers what a place has no operation for and Plenum can do by itself: counting tokens,
+// by estimate and marked as such.
+func withoutPlan(c *Call, out Out, cause error) error {
+	if c.Op != llm.OpCountTokens {
+		return cause
+	}
+	p, err := c.Payload()
+	if err != nil {
+		return err
+	}
+	count, ok := p.(*llm.CountTokens)
+	if !ok {
+		return cause
+	}
+	c.Trail.Change("input_tokens estimated (the target cannot count tokens)")
+	if err := out.Begin(Head{Status: http.StatusOK, Header: http.Header{}}); err != nil {
+		return err
+	}
+	return out.Chunk(dialect.Chunk{Result: &llm.TokenCount{Input: llm.EstimateRequest(count.Request)}})
+}
+
+// attempt is the state of one Dispatch.
+type attempt struct {
+	call  *Call
+	conn  *Connection
+	plan  *provider.Plan
+	out   Out
+	mute  bool // the upstream was asked for usage that the caller did not ask for
+	same  bool // caller and upstream speak the same dialect: the bytes pass
+	watch *watch
+	resp  *http.Response
+}
+
+// send builds, signs and sends the request, and leaves the answer's head in a.resp.
+func (a *attempt) send(ctx context.Context) error {
+	ob, err := a.outbound()
+	if err != nil {
+		return err
+	}
+	a.mute = ob.AskedUsage
+	req, err := http.NewRequestWithContext(ctx, a.plan.Method, a.plan.URL, bytes.NewReader(ob.Body))
+	if err != nil {
+		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "the connection's address is not usable", Err: err}
+	}
+	req.Header = a.header(ob)
+	if err := a.conn.Provider.Sign(ctx, req, ob.Body); err != nil {
+		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
+	}
+	a.call.Try.Sent = true
+	a.resp, err = a.conn.Transport.RoundTrip(req)
+	if err != nil {
+		a.call.Try.Sent = !neverSent(err)
+	}
+	return err
+}
+
+func (a *attempt) outbound() (dialect.Outbound, error) {
+	c := a.call
+	shape := dialect.Shape{Offer: &c.Try.Target.Offer, Edits: c.Edits, Meter: true}
+	if c.Deployment != nil {
+		shape.Params = c.Deployment.Parameters
+	}
+	codec := a.plan.Codec
+	if a.same {
+		ob, err := codec.EditRequest(c.In, c.Head, shape)
+		c.Trail.Change(ob.Changed...)
+		return ob, err
+	}
+	p, err := c.Payload()
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	ob, losses, err := codec.EncodeRequest(p, shape)
+	if err != nil {
+		return ob, err
+	}
+	if len(losses) > 0 && c.Deployment != nil && c.Deployment.RefuseLoss {
+		return ob, refuseLoss(losses)
+	}
+	c.Trail.Lose(losses)
+	c.Trail.Change(ob.Changed...)
+	return ob, nil
+}
+
+func refuseLoss(losses []dialect.Loss) error {
+	names := make([]string, 0, len(losses))
+	for _, l := range losses {
+		names = append(names, l.String())
+	}
+	return &llm.Error{
+		Kind: llm.Lossy, Op: "dispatch", Param: losses[0].What, Code: "lossy_call_refused",
+		Message: "this deployment refuses calls that its target cannot carry whole; leave out: " + strings.Join(names, ", "),
+	}
+}
+
+func (a *attempt) header(ob dialect.Outbound) http.Header {
+	h := ob.Header
+	if h == nil {
+		h = make(http.Header, 4)
+	}
+	for k, v := range a.plan.Header {
+		if _, said := h[k]; !said {
+			h[k] = v
+		}
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	if a.call.Head.Stream {
+		h.Set("Accept", "text/event-stream")
+	} else {
+		h.Set("Accept", "application/json")
+	}
+	h.Set("User-Agent", userAgent)
+	return h
+}
+
+const userAgent = "plenum"
+
+// receive reads the answer and pushes it on.
+func (a *attempt) receive() error {
+	c, resp := a.call, a.resp
+	c.Try.Record.Status = resp.StatusCode
+	c.Try.Record.RequestID = requestID(resp.Header)
+	body, err := frame.Decompress(resp.Body, resp.Header.Get("Content-Encoding"), maxReplyBody)
+	if err != nil {
+		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer is encoded in a way that cannot be read", Err: err}
+	}
+	defer body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return a.refused(body)
+	}
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	streamed := media == "text/event-stream" || a.plan.Framing == provider.NDJSON && media == "application/x-ndjson"
+	if streamed {
+		return a.stream(body)
+	}
+	return a.whole(body, media)
+}
+
+// refused reads an error answer.
+func (a *attempt) refused(body io.Reader) error {
+	text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
+	if err != nil && len(text) == 0 {
+		text = nil
+	}
+	e := a.plan.Codec.DecodeError(dialect.Reply{Status: a.resp.StatusCode, Header: a.resp.Header, Body: text})
+	if e.Upstream != nil {
+		e.Upstream.Header = a.pass()
+	}
+	return e
+}
+
+// whole reads an unstreamed answer. One that comes although a stream was asked for is told as a stream.
+func (a *attempt) whole(body io.Reader, media string) error {
+	text, err := readAll(body, a.resp.ContentLength)
+	if err != nil {
+		return err
+	}
+	a.watch.alive(true)
+	c := a.call
+	if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) {
+		return &llm.Error{
+			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON", media),
+			Err: errors.New(clip(text, 512)),
+		}
+	}
+	chunk := dialect.Chunk{Body: text}
+	if a.same && !c.Understand && !c.Head.Stream {
+		g := a.plan.Codec.Gist(text)
+		chunk.Events, chunk.Text = gistEvents(g), g.Text
+	} else {
+		res, err := a.plan.Codec.DecodeResponse(dialect.Reply{Status: a.resp.StatusCode, Header: a.resp.Header, Body: text})
+		if err != nil {
+			return err
+		}
+		chunk.Result = res
+		if r, ok := res.(*llm.Response); ok {
+			chunk.Events = []llm.Event{llm.UsageReport{Usage: r.Usage}}
+			if len(r.Choices) > 0 {
+				chunk.Events = append(chunk.Events, llm.Finish{Stop: r.Choices[0].Stop})
+			}
+			chunk.Text = len(text)
+		}
+	}
+	if err := a.out.Begin(a.head(false)); err != nil {
+		return err
+	}
+	return a.out.Chunk(chunk)
+}
+
+func gistEvents(g dialect.Gist) []llm.Event {
+	evs := make([]llm.Event, 0, 2)
+	if !g.Usage.Zero() {
+		evs = append(evs, llm.UsageReport{Usage: g.Usage})
+	}
+	return append(evs, llm.Finish{Stop: llm.Stop{Reason: g.Stop}})
+}
+
+// stream reads a streamed answer and pushes each chunk on as it comes.
+func (a *attempt) stream(body io.Reader) error {
+	c := a.call
+	max := 0
+	if c.Config.Declared != nil {
+		max = int(c.Config.Declared.MaxEvent)
+	}
+	var frames iter.Seq2[frame.Frame, error]
+	if a.plan.Framing == provider.NDJSON {
+		frames = frame.NewLines(body, max).All()
+	} else {
+		frames = frame.NewReader(body, max).All()
+	}
+	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
+	want.MuteUsage = a.same && a.mute
+	began := false
+	for chunk, err := range a.plan.Codec.DecodeStream(frames, want) {
+		if err != nil {
+			return err
+		}
+		a.watch.alive(hasContent(chunk))
+		if fault := faultOf(chunk); fault != nil && !began {
+			return fault
+		}
+		if !began {
+			began = true
+			if err := a.out.Begin(a.head(true)); err != nil {
+				return err
+			}
+		}
+		if err := a.out.Chunk(chunk); err != nil {
+			return err
+		}
+		if fault := faultOf(chunk); fault != nil {
+			return fault
+		}
+	}
+	if !began {
+		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's stream ended before it began"}
+	}
+	return nil
+}
+
+func hasContent(ch dialect.Chunk) bool {
+	if ch.Text > 0 {
+		return true
+	}
+	for _, ev := range ch.Events {
+		if llm.IsContent(ev) {
+			return true
+		}
+	}
+	return false
+}
+
+func faultOf(ch dialect.Chunk) error {
+	for _, ev := range ch.Events {
+		if f, ok := ev.(llm.Fault); ok && f.Err != nil {
+			return f.Err
+		}
+	}
+	return nil
+}
+
+func (a *attempt) head(stream bool) Head {
+	return Head{Status: a.resp.StatusCode, Dialect: a.plan.Dialect.Name, Header: a.pass(), Stream: stream}
+}
+
+// pass returns the upstream's headers that may reach the caller: those of the dialect's namespace, if
+// the caller speaks it too.
+func (a *attempt) pass() http.Header {
+	h := make(http.Header, 8)
+	if !a.same {
+		return h
+	}
+	for k, v := range a.resp.Header {
+		if a.plan.Dialect.Headers.Holds(k) {
+			h[k] = v
+		}
+	}
+	return h
+}
+
+// fault turns what went wrong with an attempt into an error of a kind. Errors that are of one already,
+// and those of a caller that went away, keep theirs.
+func (a *attempt) fault(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	switch cause := context.Cause(ctx); cause {
+	case errFirstByte, errIdle, errTotal:
+		return &llm.Error{Kind: llm.Timeout, Op: "dispatch", Message: cause.Error(), Err: err}
+	case nil:
+	default:
+		return &llm.Error{Kind: llm.Canceled, Op: "dispatch", Message: "the caller went away", Err: cause}
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	var gone *WriteError
+	if errors.As(err, &gone) {
+		return &llm.Error{Kind: llm.Canceled, Op: "dispatch", Message: "the caller went away", Err: err}
+	}
+	if a.resp != nil {
+		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off", Err: err}
+	}
+	return &llm.Error{Kind: llm.Unavailable, Op: "dispatch", Message: "the upstream cannot be reached", Err: err}
+}
+
+// neverSent reports whether a request failed before anything of it can have reached the upstream.
+func neverSent(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &cert) || errors.As(err, &record)
+}
+
+func requestID(h http.Header) string {
+	for _, k := range [...]string{"Request-Id", "X-Request-Id", "Apim-Request-Id", "X-Amzn-Requestid"} {
+		if v := h.Get(k); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// readAll reads a body whose length may be known, without growing a buffer more than it must.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length > 0 && length < 64<<20 {
+		buf := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+		_, err := buf.ReadFrom(r)
+		return buf.Bytes(), err
+	}
+	return io.ReadAll(r)
+}
+
+func looksJSON(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
+}
+
+func clip(b []byte, n int) string {
+	if len(b) > n {
+		b = b[:n]
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD")
+}
+
+// since returns the time now as the records keep it.
+func since() int64 { return time.Now().UnixMicro() }

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/dialect"
+)
+
+// matcher finds the route of a request. http.ServeMux cannot hold these routes (one path for two
+// dialects, a verb after a colon) and redirects with the query that may hold a key; this one never
+// redirects.
+type matcher struct {
+	dialects []*dialect.Dialect
+	exact    map[string][]entry
+	patterns []pattern
+}
+
+type entry struct {
+	dialect *dialect.Dialect
+	route   *dialect.Route
+}
+
+type pattern struct {
+	segments []segment
+	entry    entry
+}
+
+// segment is one part of a path: a literal, or a variable, which as the last may take the rest.
+type segment struct {
+	text string
+	name string
+	rest bool
+}
+
+// newMatcher mounts every dialect at its own paths and whole under its own prefix.
+func newMatcher(dialects []*dialect.Dialect) *matcher {
+	m := &matcher{dialects: dialects, exact: map[string][]entry{}}
+	for _, d := range dialects {
+		for i := range d.Routes {
+			e := entry{d, &d.Routes[i]}
+			m.add(e.route.Pattern, e)
+			prefix := "/" + d.Name
+			if !strings.HasPrefix(e.route.Pattern, prefix+"/") {
+				e := entry{d, unmatched(e.route)}
+				m.add(prefix+e.route.Pattern, e)
+			}
+		}
+	}
+	return m
+}
+
+// unmatched returns the route without its Match: under a dialect's own prefix nothing is ambiguous.
+func unmatched(r *dialect.Route) *dialect.Route {
+	c := *r
+	c.Match = nil
+	return &c
+}
+
+func (m *matcher) add(path string, e entry) {
+	if !strings.Contains(path, "{") {
+		m.exact[path] = append(m.exact[path], e)
+		return
+	}
+	m.patterns = append(m.patterns, pattern{parsePattern(path), e})
+}
+
+func parsePattern(path string) []segment {
+	var segs []segment
+	for s := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		name, isVar := strings.CutPrefix(s, "{")
+		if !isVar {
+			segs = append(segs, segment{text: s})
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		name, rest := strings.CutSuffix(name, "...")
+		segs = append(segs, segment{name: name, rest: rest})
+	}
+	return segs
+}
+
+// found is the outcome of a match. Where route is nil, allow names the methods that the path has, if
+// it exists at all.
+type found struct {
+	dialect *dialect.Dialect
+	route   *dialect.Route
+	vars    map[string]string
+	allow   []string
+}
+
+func (m *matcher) find(r *http.Request) found {
+	path := clean(r.URL.EscapedPath())
+	var f found
+	for _, e := range m.exact[path] {
+		if f.try(e, r) {
+			return f
+		}
+	}
+	if len(m.patterns) > 0 {
+		parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+		for i := range m.patterns {
+			p := &m.patterns[i]
+			vars, ok := p.match(parts)
+			if ok && f.try(p.entry, r) {
+				f.vars = vars
+				return f
+			}
+		}
+	}
+	if f.dialect == nil {
+		f.dialect = m.speaks(path, r.Header)
+	}
+	return f
+}
+
+// try takes the entry if method and Match fit, and else remembers what would have.
+func (f *found) try(e entry, r *http.Request) bool {
+	if e.route.Match != nil && !e.route.Match(r) {
+		return false
+	}
+	f.dialect = e.dialect
+	if e.route.Method != r.Method {
+		if !slices.Contains(f.allow, e.route.Method) {
+			f.allow = append(f.allow, e.route.Method)
+		}
+		return false
+	}
+	f.route = e.route
+	return true
+}
+
+// speaks returns the dialect in whose words an unknown path is refused.
+func (m *matcher) speaks(path string, h http.Header) *dialect.Dialect {
+	for _, d := range m.dialects {
+		if strings.HasPrefix(path, "/"+d.Name+"/") || d.Speaks != nil && d.Speaks(path, h) {
+			return d
+		}
+	}
+	return m.dialects[0]
+}
+
+func (p *pattern) match(parts []string) (map[string]string, bool) {
+	vars := map[string]string{}
+	for i, s := range p.segments {
+		if s.rest {
+			v, err := url.PathUnescape(strings.Join(parts[min(i, len(parts)):], "/"))
+			vars[s.name] = v
+			return vars, err == nil && v != ""
+		}
+		if i >= len(parts) {
+			return nil, false
+		}
+		if s.name == "" {
+			if parts[i] != s.text {
+				return nil, false
+			}
+			continue
+		}
+		v, err := url.PathUnescape(parts[i])
+		if err != nil || v == "" {
+			return nil, false
+		}
+		vars[s.name] = v
+	}
+	return vars, len(parts) == len(p.segments)
+}
+
+// clean folds repeated slashes and drops a last one, which base URLs that end in a slash bring about.
+// Dots mean nothing here: such a path is simply not known.
+func clean(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return path
+}

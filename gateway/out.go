@@ -1,0 +1,355 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// WriteError says that an answer could not be written to the caller, who is taken to be gone.
+type WriteError struct{ Err error }
+
+// Error returns the cause's message.
+func (e *WriteError) Error() string { return "writing to the caller: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// edgeOut is the outermost Out: it says the answer to the caller in the dialect that the caller speaks.
+// Where the upstream speaks it too the bytes pass; else, or where an answer comes whole that was wanted
+// as a stream or the other way round, it is encoded from its meaning.
+type edgeOut struct {
+	w         http.ResponseWriter
+	rc        *http.ResponseController
+	c         *Call
+	writeIdle time.Duration
+
+	head    Head
+	same    bool
+	wrote   bool // the head has gone out
+	faulted bool // the upstream's own error event has been passed on
+	enc     dialect.Encoder
+	fold    *llm.Folder
+	buf     []byte
+	limited time.Time // when the write deadline was last set
+}
+
+var _ Out = (*edgeOut)(nil)
+
+// Begin remembers the head. It goes out with the first chunk, when more is known.
+func (o *edgeOut) Begin(h Head) error {
+	o.head = h
+	o.same = h.Dialect != "" && h.Dialect == o.c.Dialect.Name
+	return nil
+}
+
+// Chunk says a piece of the answer.
+func (o *edgeOut) Chunk(ch dialect.Chunk) error {
+	switch {
+	case o.head.Stream && o.c.Head.Stream:
+		return o.streamed(ch)
+	case o.head.Stream:
+		return o.folded(ch)
+	case o.c.Head.Stream && ch.Result != nil:
+		return o.replayed(ch)
+	default:
+		return o.whole(ch)
+	}
+}
+
+// streamed says one frame of a stream.
+func (o *edgeOut) streamed(ch dialect.Chunk) error {
+	if ch.Mute {
+		return nil
+	}
+	o.startStream()
+	if o.same {
+		if len(ch.Frame.Raw) == 0 {
+			return nil
+		}
+		o.faulted = o.faulted || faultOf(ch) != nil
+		return o.write(ch.Frame.Raw, !ch.More)
+	}
+	o.buf = o.buf[:0]
+	for _, ev := range ch.Events {
+		if _, fault := ev.(llm.Fault); fault {
+			continue // said by Close, in the caller's words
+		}
+		if err := o.encode(ev); err != nil {
+			return err
+		}
+	}
+	if len(o.buf) == 0 {
+		return nil
+	}
+	return o.write(o.buf, !ch.More)
+}
+
+// replayed says a whole answer as a stream.
+func (o *edgeOut) replayed(ch dialect.Chunk) error {
+	r, ok := ch.Result.(*llm.Response)
+	if !ok {
+		return o.whole(ch)
+	}
+	o.startStream()
+	o.same = false
+	o.buf = o.buf[:0]
+	for ev := range llm.Replay(r) {
+		if err := o.encode(ev); err != nil {
+			return err
+		}
+	}
+	return o.write(o.buf, true)
+}
+
+// folded gathers a stream into the whole answer that the caller asked for.
+func (o *edgeOut) folded(ch dialect.Chunk) error {
+	if o.fold == nil {
+		o.fold = llm.NewFolder()
+	}
+	for _, ev := range ch.Events {
+		o.fold.Add(ev)
+	}
+	return nil
+}
+
+// whole says an unstreamed answer.
+func (o *edgeOut) whole(ch dialect.Chunk) error {
+	if o.same && ch.Body != nil {
+		return o.reply(dialect.Reply{Status: o.head.Status, Header: o.head.Header, Body: ch.Body})
+	}
+	p, err := o.c.Payload()
+	if err != nil {
+		return err
+	}
+	reply, losses, err := o.c.Codec.EncodeResponse(p, ch.Result, o.meta())
+	if err != nil {
+		return err
+	}
+	o.c.Trail.Lose(losses)
+	return o.reply(reply)
+}
+
+func (o *edgeOut) encode(ev llm.Event) error {
+	enc, err := o.encoder()
+	if err != nil {
+		return err
+	}
+	frames, err := enc.Encode(ev)
+	if err != nil {
+		return err
+	}
+	o.append(frames)
+	return nil
+}
+
+func (o *edgeOut) append(frames []dialect.Frame) {
+	for i := range frames {
+		if raw := frames[i].Raw; len(raw) > 0 {
+			o.buf = append(o.buf, raw...)
+		} else {
+			o.buf = frame.Append(o.buf, frames[i])
+		}
+	}
+}
+
+func (o *edgeOut) encoder() (dialect.Encoder, error) {
+	if o.enc == nil {
+		p, err := o.c.Payload()
+		if err != nil {
+			return nil, err
+		}
+		o.enc = o.c.Codec.NewEncoder(p, o.meta())
+	}
+	return o.enc, nil
+}
+
+func (o *edgeOut) meta() dialect.Meta {
+	return dialect.Meta{CallID: o.c.ID, Now: o.c.Trail.Began().Unix()}
+}
+
+// finish ends the answer: with what the dialect says last, or with an error in its words, as a status
+// where nothing has gone out and as an event where something has.
+func (o *edgeOut) finish(err error) {
+	switch {
+	case err == nil && o.fold != nil:
+		err = o.whole(dialect.Chunk{Result: o.fold.Response()})
+	case err == nil && o.enc != nil:
+		o.buf = o.buf[:0]
+		o.append(o.enc.Close(nil))
+		o.c.Trail.Lose(o.enc.Losses())
+		_ = o.write(o.buf, false)
+	}
+	if err != nil {
+		o.fail(err)
+	}
+	if o.wrote && o.c.Head.Stream {
+		o.trail()
+	}
+}
+
+func (o *edgeOut) fail(err error) {
+	if llm.IsKind(err, llm.Canceled) && o.c.In.Header != nil && o.gone() {
+		return
+	}
+	if !o.wrote {
+		_ = o.reply(o.c.Codec.EncodeError(err))
+		return
+	}
+	if o.faulted || !o.c.Head.Stream {
+		return
+	}
+	enc, encErr := o.encoder()
+	if encErr != nil {
+		return
+	}
+	o.buf = o.buf[:0]
+	o.append(enc.Close(err))
+	_ = o.write(o.buf, false)
+}
+
+// gone reports whether the caller's connection has ended, so that there is nobody to say anything to.
+func (o *edgeOut) gone() bool { return o.c.Trail.gone.Load() }
+
+// reply writes a whole answer.
+func (o *edgeOut) reply(r dialect.Reply) error {
+	h := o.w.Header()
+	for k, v := range r.Header {
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(r.Body)))
+	o.own(h)
+	if cost, priced := o.c.Trail.Cost(); priced {
+		h.Set("Plenum-Cost-Usd", cost.String())
+	}
+	o.wrote = true
+	o.c.Trail.Record.Status = r.Status
+	o.extend()
+	o.w.WriteHeader(r.Status)
+	n, err := o.w.Write(r.Body)
+	o.c.Trail.Record.BytesOut += int64(n)
+	if err != nil {
+		return &WriteError{err}
+	}
+	return nil
+}
+
+// startStream writes the head of a streamed answer, once.
+func (o *edgeOut) startStream() {
+	if o.wrote {
+		return
+	}
+	h := o.w.Header()
+	for k, v := range o.head.Header {
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+	h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
+	o.own(h)
+	// What is known only at the end is said at the end.
+	h.Del("Plenum-Attempts")
+	o.wrote = true
+	o.c.Trail.Record.Status = http.StatusOK
+	o.w.WriteHeader(http.StatusOK)
+}
+
+// trail says as trailers what a stream knows late.
+func (o *edgeOut) trail() {
+	r := &o.c.Trail.Record
+	h := o.w.Header()
+	if cost, priced := o.c.Trail.Cost(); priced {
+		h.Set("Plenum-Cost-Usd", cost.String())
+	}
+	h.Set("Plenum-Attempts", strconv.Itoa(max(1, o.c.Trail.Attempts())))
+	if len(r.Lost) > 0 {
+		h.Set("Plenum-Lost", list(r.Lost))
+	}
+}
+
+// own sets the headers that are Plenum's own.
+func (o *edgeOut) own(h http.Header) {
+	r := &o.c.Trail.Record
+	h.Set("Plenum-Request-Id", o.c.ID)
+	for _, name := range [...]string{"X-Request-Id", "Request-Id"} {
+		if h.Get(name) == "" && o.c.Dialect.Headers.Holds(name) {
+			h.Set(name, o.c.ID)
+		}
+	}
+	set(h, "Plenum-Deployment", r.Deployment)
+	set(h, "Plenum-Target", r.Target)
+	if n := o.c.Trail.Attempts(); n > 0 {
+		h.Set("Plenum-Attempts", strconv.Itoa(n))
+	}
+	set(h, "Plenum-Lost", list(r.Lost))
+	set(h, "Plenum-Changed", list(r.Changed))
+	set(h, "Plenum-Guardrail", r.Guardrail)
+	set(h, "Plenum-Cache", r.Cache)
+}
+
+func set(h http.Header, name, value string) {
+	if value != "" {
+		h.Set(name, headerValue(value))
+	}
+}
+
+// maxHeaderValue bounds a header of ours: many clients refuse heads of more than a few KB.
+const maxHeaderValue = 1024
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return headerValue(strings.Join(names, ", "))
+}
+
+// headerValue makes a text fit for a header: what callers wrote can be part of it.
+func headerValue(s string) string {
+	if len(s) > maxHeaderValue {
+		s = s[:maxHeaderValue] + " ..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func (o *edgeOut) write(b []byte, flush bool) error {
+	if len(b) == 0 && !flush {
+		return nil
+	}
+	o.extend()
+	n, err := o.w.Write(b)
+	o.c.Trail.Record.BytesOut += int64(n)
+	if err != nil {
+		return &WriteError{err}
+	}
+	if flush {
+		if err := o.rc.Flush(); err != nil {
+			return &WriteError{err}
+		}
+	}
+	return nil
+}
+
+// extend gives a slow caller its time for the next piece. Setting a deadline costs more than a look at
+// the clock, so it is not done for every chunk.
+func (o *edgeOut) extend() {
+	now := time.Now()
+	if now.Sub(o.limited) < o.writeIdle/8 {
+		return
+	}
+	o.limited = now
+	_ = o.rc.SetWriteDeadline(now.Add(o.writeIdle))
+}

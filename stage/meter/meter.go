@@ -1,0 +1,104 @@
+// Package meter is the stage that counts what each attempt consumed and what it cost. What the upstream
+// reported wins; what it did not is estimated and marked.
+package meter
+
+import (
+	"context"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// New returns the stage.
+func New() gateway.Stage {
+	return gateway.Stage{Name: "meter", Wrap: func(next gateway.Handler) gateway.Handler {
+		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			o := &meterOut{next: out, call: c}
+			err := next(ctx, c, o)
+			o.settle(err)
+			return err
+		}
+	}}
+}
+
+type meterOut struct {
+	next    gateway.Out
+	call    *gateway.Call
+	begun   bool
+	settled bool
+}
+
+func (o *meterOut) Begin(h gateway.Head) error {
+	o.begun = true
+	return o.next.Begin(h)
+}
+
+func (o *meterOut) Chunk(ch dialect.Chunk) error {
+	t := o.call.Try
+	t.Text += ch.Text
+	last := ch.Body != nil || ch.Result != nil
+	for _, ev := range ch.Events {
+		switch e := ev.(type) {
+		case llm.UsageReport:
+			t.Usage = e.Usage
+		case llm.End:
+			last = true
+		}
+	}
+	if last {
+		o.settle(nil)
+	}
+	return o.next.Chunk(ch)
+}
+
+// settle writes down what the attempt consumed. It is called at the end of the answer, before its last
+// byte goes out, and again when the attempt is over; only the first of the two counts, unless the
+// attempt went on.
+func (o *meterOut) settle(err error) {
+	if o.settled {
+		return
+	}
+	o.settled = err == nil
+	t := o.call.Try
+	u, estimated := t.Usage, false
+	if o.mayCost(err) {
+		u, estimated = complete(t.Usage, o.call, o.begun)
+	}
+	rec := &t.Record
+	rec.Usage, rec.Estimated = plenum.TokensOf(u), estimated
+	price := &t.Target.Offer.Price
+	rec.Priced = price.Known
+	if price.Known {
+		rec.Cost = price.Cost(u)
+	}
+}
+
+// mayCost reports whether the upstream may bill the attempt though it did not say so: it has begun to
+// answer, or it was at work when the attempt was called off. An error answer costs nothing.
+func (o *meterOut) mayCost(err error) bool {
+	if o.call.Op != llm.OpGenerate {
+		return false
+	}
+	if o.begun || err == nil {
+		return true
+	}
+	return o.call.Try.Sent && (llm.IsKind(err, llm.Canceled) || llm.IsKind(err, llm.Timeout))
+}
+
+// complete estimates the sides of a usage that were not reported, and only those.
+func complete(u llm.Usage, c *gateway.Call, begun bool) (llm.Usage, bool) {
+	estimated := false
+	if u.Reported&llm.InSide == 0 && u.In() == 0 {
+		u.Input = llm.EstimateText(len(c.In.Body))
+		estimated = true
+	}
+	if u.Reported&llm.OutSide == 0 && begun {
+		if n := llm.EstimateText(c.Try.Text); n > u.Out() {
+			u.Output += n - u.Out()
+		}
+		estimated = true
+	}
+	return u, estimated
+}

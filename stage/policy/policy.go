@@ -1,0 +1,41 @@
+// Package policy is the stage that removes the targets that this caller may not use. Without a Decider,
+// the mechanism behind it, every target is allowed.
+package policy
+
+import (
+	"context"
+	"slices"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Decider says what a caller may use.
+type Decider interface {
+	// Allow returns nil if the call may go to the target, and else why not.
+	Allow(c *gateway.Call, t *plenum.Target) error
+}
+
+// New returns the stage. A nil Decider allows everything.
+func New(d Decider) gateway.Stage {
+	return gateway.Stage{Name: "policy", Wrap: func(next gateway.Handler) gateway.Handler {
+		if d == nil {
+			return next
+		}
+		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			var why error
+			c.Candidates = slices.DeleteFunc(c.Candidates, func(t plenum.Target) bool {
+				err := d.Allow(c, &t)
+				if err != nil {
+					why = err
+				}
+				return err != nil
+			})
+			if len(c.Candidates) == 0 {
+				return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to use this deployment", Err: why}
+			}
+			return next(ctx, c, out)
+		}
+	}}
+}

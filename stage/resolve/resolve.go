@@ -1,0 +1,107 @@
+// Package resolve is the stage that turns the name in `model` into a deployment and its targets, best
+// first. Who asks for the list of names is answered here.
+package resolve
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// New returns the stage.
+func New() gateway.Stage {
+	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
+		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			if err := c.Load(); err != nil {
+				return err
+			}
+			if c.Op == llm.OpModels {
+				return models(c, out)
+			}
+			r := &c.Trail.Record
+			r.Asked, r.Stream = clip(c.Head.Model), c.Head.Stream
+			d, ok := c.Config.Deployment(c.Head.Model)
+			if !ok {
+				return unknown(c)
+			}
+			c.Deployment = d
+			r.Deployment = d.Name
+			c.Candidates = order(d)
+			if c.Pin != nil {
+				c.Candidates = []plenum.Target{*c.Pin}
+			}
+			return next(ctx, c, out)
+		}
+	}}
+}
+
+func unknown(c *gateway.Call) error {
+	msg := fmt.Sprintf("there is no deployment %q here", clip(c.Head.Model))
+	if near := c.Config.Nearest(c.Head.Model, 3); len(near) > 0 {
+		msg += "; did you mean " + strings.Join(near, ", ") + "?"
+	} else {
+		msg += "; GET /v1/models lists those that there are"
+	}
+	return &llm.Error{Kind: llm.NotFound, Op: "resolve", Param: "model", Code: "model_not_found", Message: msg}
+}
+
+func clip(s string) string {
+	if len(s) > 256 {
+		s = s[:256]
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// order returns the targets in the order in which they are to be tried: by priority, and among equals
+// as declared or, where the strategy is weighted, by lot.
+func order(d *plenum.Deployment) []plenum.Target {
+	ts := slices.Clone(d.Targets)
+	if d.Strategy == plenum.Weighted {
+		draw(ts)
+	}
+	slices.SortStableFunc(ts, func(a, b plenum.Target) int { return a.Priority - b.Priority })
+	return slices.DeleteFunc(ts, func(t plenum.Target) bool { return t.Weight == 0 && len(d.Targets) > 1 })
+}
+
+// draw shuffles targets so that the chance of coming first is in proportion to weight.
+func draw(ts []plenum.Target) {
+	for i := range ts {
+		total := 0
+		for _, t := range ts[i:] {
+			total += t.Weight
+		}
+		if total == 0 {
+			return
+		}
+		n := rand.IntN(total)
+		for j := i; j < len(ts); j++ {
+			if n -= ts[j].Weight; n < 0 {
+				ts[i], ts[j] = ts[j], ts[i]
+				break
+			}
+		}
+	}
+}
+
+// models answers with the deployments that can be called by name, and the patterns' own names left out.
+func models(c *gateway.Call, out gateway.Out) error {
+	list := &llm.ModelList{}
+	for _, d := range c.Config.Callable() {
+		m := llm.Model{ID: d.Name, Owner: plenum.Product}
+		if owner, _, ok := strings.Cut(d.Model, "/"); ok {
+			m.Owner = owner
+		}
+		list.Models = append(list.Models, m)
+	}
+	if err := out.Begin(gateway.Head{Status: 200}); err != nil {
+		return err
+	}
+	return out.Chunk(dialect.Chunk{Result: list})
+}
