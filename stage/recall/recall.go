@@ -1,0 +1,205 @@
+// Package recall is the stage that loads what a call refers to. Today that is an earlier call with the
+// same Idempotency-Key: its answer is given again, so that a client which retries after a broken
+// connection neither pays nor acts twice.
+//
+// An answer is kept in memory, on this node, for a day at most; only unstreamed answers that went well
+// are, and only up to a size. The same key with another request is a conflict, and so is the same key
+// while its first call is under way.
+package recall
+
+import (
+	"bytes"
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Bounds of what is remembered.
+const (
+	keepFor   = 24 * time.Hour
+	keepBytes = 64 << 20
+	keepBody  = 1 << 20
+	keyBytes  = 255
+)
+
+// New returns the stage.
+func New(ck clock.Clock) gateway.Stage {
+	m := &memory{clock: ck, entries: map[key]*entry{}, order: list.New()}
+	return gateway.Stage{Name: "recall", Wrap: func(next gateway.Handler) gateway.Handler {
+		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			name := c.In.Header.Get("Idempotency-Key")
+			if name == "" || c.In.Method != http.MethodPost {
+				return next(ctx, c, out)
+			}
+			if len(name) > keyBytes {
+				return &llm.Error{Kind: llm.Invalid, Op: "recall", Param: "Idempotency-Key", Message: "the Idempotency-Key is longer than 255 characters"}
+			}
+			if err := c.Load(); err != nil {
+				return err
+			}
+			return m.do(ctx, next, c, out, key{c.Caller.KeyID, name})
+		}
+	}}
+}
+
+// key is a caller's idempotency key: callers do not share them.
+type key struct{ caller, name string }
+
+type entry struct {
+	key     key
+	request [sha256.Size]byte
+	made    time.Time
+	done    bool
+	head    gateway.Head
+	chunk   dialect.Chunk
+	size    int
+	place   *list.Element
+}
+
+type memory struct {
+	clock   clock.Clock
+	mu      sync.Mutex
+	entries map[key]*entry
+	order   *list.List // oldest first
+	size    int
+}
+
+func (m *memory) do(ctx context.Context, next gateway.Handler, c *gateway.Call, out gateway.Out, k key) error {
+	e, mine, err := m.claim(k, fingerprint(c))
+	if err != nil {
+		return err
+	}
+	if !mine {
+		c.Trail.Note("answered from an earlier call with the same Idempotency-Key")
+		head := e.head
+		head.Header = head.Header.Clone()
+		if head.Header == nil {
+			head.Header = http.Header{}
+		}
+		head.Header.Set("Idempotent-Replayed", "true")
+		if err := out.Begin(head); err != nil {
+			return err
+		}
+		return out.Chunk(e.chunk)
+	}
+	rec := &recorder{next: out}
+	done := false
+	defer func() { m.settle(e, rec, done) }()
+	err = next(ctx, c, rec)
+	done = err == nil
+	return err
+}
+
+// fingerprint tells requests apart: the path and every byte of the body.
+func fingerprint(c *gateway.Call) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write([]byte(c.In.Path))
+	h.Write([]byte{0})
+	h.Write(c.In.Body)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// claim returns the finished entry of a key, or makes one that the caller must settle.
+func (m *memory) claim(k key, request [sha256.Size]byte) (e *entry, mine bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock.Now()
+	m.expire(now)
+	if e := m.entries[k]; e != nil {
+		switch {
+		case e.request != request:
+			return nil, false, &llm.Error{Kind: llm.Conflict, Op: "recall", Param: "Idempotency-Key", Message: "this Idempotency-Key was used for another request; use a new one"}
+		case !e.done:
+			return nil, false, &llm.Error{Kind: llm.Conflict, Op: "recall", Param: "Idempotency-Key", Message: "a call with this Idempotency-Key is under way; wait for it", Retry: time.Second}
+		}
+		return e, false, nil
+	}
+	e = &entry{key: k, request: request, made: now}
+	e.place = m.order.PushBack(e)
+	m.entries[k] = e
+	return e, true, nil
+}
+
+// settle keeps the answer, or forgets the key so that the next try is a first try.
+func (m *memory) settle(e *entry, r *recorder, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !ok || !r.kept {
+		m.drop(e)
+		return
+	}
+	e.head, e.chunk, e.size, e.done = r.head, r.chunk, len(r.chunk.Body)+keyBytes, true
+	m.size += e.size
+	for m.size > keepBytes {
+		oldest := m.oldestDone()
+		if oldest == nil {
+			return
+		}
+		m.drop(oldest)
+	}
+}
+
+func (m *memory) oldestDone() *entry {
+	for el := m.order.Front(); el != nil; el = el.Next() {
+		if e := el.Value.(*entry); e.done {
+			return e
+		}
+	}
+	return nil
+}
+
+func (m *memory) expire(now time.Time) {
+	for {
+		front := m.order.Front()
+		if front == nil {
+			return
+		}
+		e := front.Value.(*entry)
+		if !e.done || now.Sub(e.made) < keepFor {
+			return
+		}
+		m.drop(e)
+	}
+}
+
+func (m *memory) drop(e *entry) {
+	m.order.Remove(e.place)
+	delete(m.entries, e.key)
+	m.size -= e.size
+}
+
+// recorder lets an answer pass and keeps a copy if it is one that can be kept.
+type recorder struct {
+	next  gateway.Out
+	head  gateway.Head
+	chunk dialect.Chunk
+	kept  bool
+}
+
+func (r *recorder) Begin(h gateway.Head) error {
+	r.head = h
+	return r.next.Begin(h)
+}
+
+func (r *recorder) Chunk(ch dialect.Chunk) error {
+	if (ch.Body != nil || ch.Result != nil) && !r.head.Stream && len(ch.Body) <= keepBody {
+		r.kept = true
+		// Nothing is consumed when the answer is given again.
+		r.chunk = dialect.Chunk{Body: bytes.Clone(ch.Body), Result: ch.Result, Events: slices.DeleteFunc(slices.Clone(ch.Events), isUsage)}
+	}
+	return r.next.Chunk(ch)
+}
+
+func isUsage(ev llm.Event) bool {
+	_, ok := ev.(llm.UsageReport)
+	return ok
+}
