@@ -1,0 +1,176 @@
+package store
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/tidwall/gjson"
+)
+
+// hour is an hour in microseconds.
+const hour = int64(3600e6)
+
+// hourOf returns the hour of a time in Unix microseconds.
+func hourOf(us int64) int64 { return us / hour }
+
+// Row is an entry of the ledger with the values that a store finds it again by.
+type Row struct {
+	Body       string
+	Links      []byte // the entry's Prior and Between; see Entry
+	Node       string
+	Seq        uint64
+	Chain      []byte
+	ID         string
+	Start      int64
+	Project    string
+	KeyID      string
+	Deployment string
+	Outcome    plenum.Outcome
+	Sum        Sum // of this one call
+}
+
+// RowOf makes the row of an entry. It reads the few members that it needs and no more: decoding whole
+// records costs several times as much as storing them.
+func RowOf(e *ledger.Entry) Row {
+	r := Row{Body: string(e.Body), Node: e.Node, Seq: e.Seq, Chain: e.Chain[:]}
+	r.Links = append(r.Links, e.Prior[:]...)
+	for i := range e.Between {
+		r.Links = append(r.Links, e.Between[i][:]...)
+	}
+	r.read()
+	return r
+}
+
+// read fills in what the body says.
+func (r *Row) read() {
+	priced := false
+	r.Sum = Sum{Calls: 1}
+	gjson.Parse(r.Body).ForEach(func(name, v gjson.Result) bool {
+		switch name.Str {
+		case "id":
+			r.ID = v.Str
+		case "start_us":
+			r.Start = v.Int()
+		case "project":
+			r.Project = v.Str
+		case "key":
+			r.KeyID = v.Str
+		case "deployment":
+			r.Deployment = v.Str
+		case "outcome":
+			r.Outcome = plenum.Outcome(v.Str)
+		case "usage":
+			r.Sum.Tokens = tokensOf(v)
+		case "cost_micros":
+			r.Sum.Cost = plenum.Micros(v.Int())
+		case "priced":
+			priced = v.Bool()
+		case "estimated":
+			r.Sum.Estimated = 1
+		}
+		return true
+	})
+	if !priced && r.Sum.Tokens != (plenum.Tokens{}) {
+		r.Sum.Unpriced = 1
+	}
+	if r.Outcome == plenum.OutcomeError || r.Lost() {
+		r.Sum.Errors = 1
+	}
+}
+
+// tokensOf reads a usage.
+func tokensOf(usage gjson.Result) plenum.Tokens {
+	var t plenum.Tokens
+	usage.ForEach(func(name, v gjson.Result) bool {
+		switch n := v.Int(); name.Str {
+		case "input":
+			t.Input = n
+		case "cache_read":
+			t.CacheRead = n
+		case "cache_write_5m":
+			t.CacheWrite5m = n
+		case "cache_write_1h":
+			t.CacheWrite1h = n
+		case "input_audio":
+			t.InputAudio = n
+		case "input_image":
+			t.InputImage = n
+		case "output":
+			t.Output = n
+		case "reasoning":
+			t.Reasoning = n
+		case "output_audio":
+			t.OutputAudio = n
+		case "output_image":
+			t.OutputImage = n
+		case "searches":
+			t.Searches = n
+		}
+		return true
+	})
+	return t
+}
+
+// Lost reports whether the record is an estimate made after a crash.
+func (r *Row) Lost() bool { return r.Outcome == plenum.OutcomeLost }
+
+// Entry makes the entry of a row again, from Node, Seq, Chain, Links and Body.
+func (r *Row) Entry() ledger.Entry {
+	e := ledger.Entry{Node: r.Node, Seq: r.Seq, Body: []byte(r.Body)}
+	copy(e.Chain[:], r.Chain)
+	links := r.Links[copy(e.Prior[:], r.Links):]
+	for len(links) > 0 {
+		var s ledger.Sum
+		links = links[copy(s[:], links):]
+		e.Between = append(e.Between, s)
+	}
+	return e
+}
+
+// Bucket is what usage is kept by.
+type Bucket struct {
+	Hour       int64 // since 1970
+	Project    string
+	KeyID      string
+	Deployment string
+}
+
+// Tally gathers what a batch of calls adds to the usage.
+type Tally map[Bucket]*Sum
+
+// Add counts a call.
+func (t Tally) Add(r *Row) { t.count(r, 1) }
+
+// Remove takes a call out again.
+func (t Tally) Remove(r *Row) { t.count(r, -1) }
+
+// count counts a call n times.
+func (t Tally) count(r *Row, n int64) {
+	b := Bucket{hourOf(r.Start), r.Project, r.KeyID, r.Deployment}
+	s := t[b]
+	if s == nil {
+		s = new(Sum)
+		t[b] = s
+	}
+	s.add(&r.Sum, n)
+}
+
+// All ranges over the tally in one order for everybody, so that nodes that write at once do not lock
+// each other out.
+func (t Tally) All() iter.Seq2[Bucket, *Sum] {
+	buckets := slices.SortedFunc(maps.Keys(t), func(a, b Bucket) int {
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Project, b.Project),
+			cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.Deployment, b.Deployment))
+	})
+	return func(yield func(Bucket, *Sum) bool) {
+		for _, b := range buckets {
+			if !yield(b, t[b]) {
+				return
+			}
+		}
+	}
+}

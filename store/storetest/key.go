@@ -1,0 +1,75 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/store"
+)
+
+func keys(t *testing.T, open Open) {
+	s, ctx := open(t), t.Context()
+	if ks, err := s.Keys(ctx); err != nil || len(ks) != 0 {
+		t.Errorf("an empty store has keys %v, %v", ks, err)
+	}
+	b, a := key("b", 1), key("a", 2)
+	b.Expires, b.Revoked = 5, 6
+	for _, k := range []plenum.Key{a, b} {
+		if err := s.CreateKey(ctx, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Keys(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]plenum.Key{b, a}, got); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	one, err := s.Key(ctx, "b")
+	if diff := cmp.Diff(b, one); err != nil || diff != "" {
+		t.Errorf("key: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := s.Key(ctx, "c"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a key that is not there: %v, want ErrNotFound", err)
+	}
+}
+
+func keyTwice(t *testing.T, open Open) {
+	s, ctx := open(t), t.Context()
+	if err := s.CreateKey(ctx, key("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	sameMAC := key("a", 1)
+	sameMAC.ID = "b"
+	sameID := key("c", 1)
+	sameID.ID = "a"
+	for _, k := range []plenum.Key{sameMAC, sameID} {
+		if err := s.CreateKey(ctx, k); !errors.Is(err, store.ErrExists) {
+			t.Errorf("creating it again: %v, want ErrExists", err)
+		}
+	}
+	if ks, err := s.Keys(ctx); err != nil || len(ks) != 1 {
+		t.Errorf("there are %d keys, %v; want 1", len(ks), err)
+	}
+}
+
+func revoke(t *testing.T, open Open) {
+	s, ctx := open(t), t.Context()
+	if err := s.CreateKey(ctx, key("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int64{50, 60} {
+		if err := s.RevokeKey(ctx, "a", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, err := s.Key(ctx, "a"); err != nil || k.Revoked != 50 {
+		t.Errorf("the key is revoked at %d, %v; want 50, when it was first", k.Revoked, err)
+	}
+	if err := s.RevokeKey(ctx, "b", 1); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("revoking a key that is not there: %v, want ErrNotFound", err)
+	}
+}
