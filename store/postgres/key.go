@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/store"
+)
+
+const keyColumns = "id, name, project, member, prefix, mac, created_ms, expires_ms, revoked_ms"
+
+// CreateKey keeps a new key.
+func (d *DB) CreateKey(ctx context.Context, k plenum.Key) error {
+	_, err := d.pool.Exec(ctx,
+		"INSERT INTO keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		k.ID, k.Name, k.Project, k.Member, k.Prefix, k.MAC, k.Created, k.Expires, k.Revoked)
+	if isTaken(err) {
+		err = store.ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("creating key %s: %w", k.ID, err)
+	}
+	return nil
+}
+
+// Key returns one key.
+func (d *DB) Key(ctx context.Context, id string) (plenum.Key, error) {
+	k, err := scanKey(d.pool.QueryRow(ctx, "SELECT "+keyColumns+" FROM keys WHERE id = $1", id))
+	if err != nil {
+		return k, fmt.Errorf("finding key %s: %w", id, found(err))
+	}
+	return k, nil
+}
+
+// Keys returns all keys.
+func (d *DB) Keys(ctx context.Context) ([]plenum.Key, error) {
+	rows, err := d.pool.Query(ctx, "SELECT "+keyColumns+" FROM keys ORDER BY created_ms, id")
+	keys, err := collect(rows, err, scanKey)
+	if err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	return keys, nil
+}
+
+// RevokeKey ends a key.
+func (d *DB) RevokeKey(ctx context.Context, id string, at int64) error {
+	tag, err := d.pool.Exec(ctx,
+		"UPDATE keys SET revoked_ms = CASE revoked_ms WHEN 0 THEN $1 ELSE revoked_ms END WHERE id = $2", at, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("revoking key %s: %w", id, err)
+	}
+	return nil
+}
+
+// scanKey reads a key.
+func scanKey(r pgx.Row) (plenum.Key, error) {
+	var k plenum.Key
+	err := r.Scan(&k.ID, &k.Name, &k.Project, &k.Member, &k.Prefix, &k.MAC, &k.Created, &k.Expires, &k.Revoked)
+	return k, err
+}
+
+// collect scans all rows of a query's result.
+func collect[T any](rows pgx.Rows, err error, scan func(pgx.Row) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
