@@ -1,0 +1,291 @@
+// Package catalog knows publishers, models and what providers offer: limits, prices, capabilities and
+// the quirks of each. The facts are data files, made by the generator in gen from public tables, with
+// their sources and the day for which they hold.
+//
+// What the catalog does not know it leaves open: an unknown price is better than a wrong one.
+package catalog
+
+import (
+	"embed"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog/internal/record"
+)
+
+//go:embed data/*.json
+var data embed.FS
+
+// Catalog answers questions about models and offers. It reads a provider's file when it is first asked
+// for that provider, and may be used by several goroutines at once.
+type Catalog struct {
+	providers map[string]func() *provider
+	models    func() *modelIndex
+}
+
+// provider is a provider's file with its index.
+type provider struct {
+	file *record.File
+	byID map[string]*record.Offer // by id in lower case
+}
+
+// New returns the catalog that is built in.
+func New() *Catalog {
+	c := &Catalog{providers: map[string]func() *provider{}, models: sync.OnceValue(readModels)}
+	entries, err := data.ReadDir("data")
+	if err != nil {
+		panic("catalog: " + err.Error())
+	}
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), ".json"); name != "models" {
+			c.providers[name] = sync.OnceValue(func() *provider { return readProvider(name) })
+		}
+	}
+	return c
+}
+
+// decode reads one of the embedded files; that they can be read is tested.
+func decode(name string, into any) {
+	text, err := data.ReadFile("data/" + name + ".json")
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		panic("catalog: " + name + ": " + err.Error())
+	}
+}
+
+func readProvider(name string) *provider {
+	p := &provider{file: &record.File{}, byID: map[string]*record.Offer{}}
+	decode(name, p.file)
+	for i := range p.file.Offers {
+		o := &p.file.Offers[i]
+		p.byID[strings.ToLower(o.ID)] = o
+		for _, id := range o.Also {
+			p.byID[strings.ToLower(id)] = o
+		}
+	}
+	return p
+}
+
+// Facts are what is known of a model at a provider.
+type Facts struct {
+	ID        string // the id under which it is known: perhaps that of its family
+	Model     string // publisher/name; "" where it is not known
+	Context   int
+	MaxOutput int
+	Price     plenum.Price
+	Traits    plenum.Traits
+	Mode      string // what it is called for: "chat", "responses", "embedding", "realtime"
+	Retired   bool   // it is deprecated or gone
+	// Disputed says that the sources give different prices, so that none is taken.
+	Disputed bool
+	Sources  []string // where the facts are from, with the date: "models.dev 2026-07-02"
+}
+
+// Offer returns what is known of a model at a provider, by the provider's kind and the model's id
+// there. An id that ends in a date, or in -latest, and is not known itself is taken as its family at
+// those vendors whose snapshots cost the same.
+func (c *Catalog) Offer(kind, upstream string) (Facts, bool) {
+	p, ok := c.provider(kind)
+	if !ok {
+		return Facts{}, false
+	}
+	id := strings.ToLower(upstream)
+	o, ok := p.byID[id]
+	if !ok && steady(kind) {
+		o, ok = p.byID[family(id)]
+	}
+	if !ok {
+		return Facts{}, false
+	}
+	return p.facts(o), true
+}
+
+func (c *Catalog) provider(kind string) (*provider, bool) {
+	read, ok := c.providers[kind]
+	if !ok {
+		return nil, false
+	}
+	return read(), true
+}
+
+// steady reports whether a vendor's snapshots cost what their family does, unless the catalog has them
+// apart. Others give each its own price.
+func steady(kind string) bool {
+	return slices.Contains([]string{"openai", "azure", "anthropic"}, kind)
+}
+
+// family cuts the date or -latest off an id.
+func family(id string) string {
+	return dated().ReplaceAllString(id, "")
+}
+
+func dated() *regexp.Regexp {
+	return regexp.MustCompile(`-(20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d|latest)$`)
+}
+
+func (p *provider) facts(o *record.Offer) Facts {
+	f := Facts{
+		ID: o.ID, Model: o.Model, Context: o.Context, MaxOutput: o.Output, Mode: o.Mode,
+		Retired: o.Status != "", Disputed: o.Disputed, Traits: traitsOf(o),
+	}
+	if f.Mode == "" {
+		f.Mode = "chat"
+	}
+	if o.Price != nil {
+		f.Price = *priceOf(o.Price, p.file.Made)
+	}
+	for _, i := range o.From {
+		s := p.file.Sources[i]
+		f.Sources = append(f.Sources, s.Name+" "+s.Date)
+	}
+	return f
+}
+
+// priceOf fills what a price leaves open: a class without a rate of its own costs what the plain class
+// of its side does.
+func priceOf(r *record.Price, made string) *plenum.Price {
+	pick := func(r *record.Rate, otherwise plenum.Rate) plenum.Rate {
+		if r != nil {
+			return plenum.Rate(*r)
+		}
+		return otherwise
+	}
+	in, out := pick(r.Input, 0), pick(r.Output, 0)
+	short := pick(r.CacheWrite5m, in)
+	p := &plenum.Price{
+		Known: true, Source: "catalog " + made,
+		Input: in, CacheRead: pick(r.CacheRead, in), CacheWrite5m: short, CacheWrite1h: pick(r.CacheWrite1h, short),
+		InputAudio: pick(r.InputAudio, in), InputImage: pick(r.InputImage, in),
+		Output: out, Reasoning: pick(r.Reasoning, out),
+		OutputAudio: pick(r.OutputAudio, out), OutputImage: pick(r.OutputImage, out),
+		Search: pick(r.Search, 0) * 1000,
+	}
+	if r.Over != nil {
+		p.Above, p.Over = r.Over.Above, priceOf(r.Over, made)
+		if p.Over.Search == 0 {
+			p.Over.Search = p.Search
+		}
+	}
+	return p
+}
+
+func traitsOf(o *record.Offer) plenum.Traits {
+	return plenum.Traits{
+		MaxTokensField: o.MaxField, DefaultMaxOut: o.DefaultTo, Refuses: o.Refuses,
+		Capabilities: capabilitiesOf(o.Can, o.Cannot),
+	}
+}
+
+func capabilitiesOf(can, cannot []string) plenum.Capabilities {
+	says := func(name string) plenum.Tri {
+		switch {
+		case slices.Contains(can, name):
+			return plenum.Yes
+		case slices.Contains(cannot, name):
+			return plenum.No
+		}
+		return plenum.Unknown
+	}
+	return plenum.Capabilities{
+		Tools: says("tools"), Images: says("images"), Documents: says("documents"), Audio: says("audio"),
+		Schema: says("schema"), Thinking: says("thinking"),
+	}
+}
+
+// Describe returns what is known of an offer, for the configuration: Model, Context, MaxOutput, Traits
+// and Price. The model's name in the catalog, where the owner gives it, helps where ids say nothing: at
+// Azure people choose them, and on one's own machine a model has no price, which is known to be none.
+func (c *Catalog) Describe(kind, upstream, model string) (plenum.Offer, bool) {
+	if f, ok := c.Offer(kind, upstream); ok {
+		return f.offer(), true
+	}
+	if f, ok := c.ofModel(kind, model); ok {
+		return f.offer(), true
+	}
+	var o plenum.Offer
+	m, ok := c.Model(model)
+	if ok {
+		o = plenum.Offer{Model: m.ID, Context: m.Context, MaxOutput: m.MaxOutput}
+		o.Traits.Capabilities = m.Capabilities
+	}
+	if slices.Contains([]string{"llamacpp", "ollama", "vllm"}, kind) {
+		o.Price, ok = plenum.Price{Known: true, Source: "own machine"}, true
+	}
+	return o, ok
+}
+
+func (f *Facts) offer() plenum.Offer {
+	return plenum.Offer{Model: f.Model, Context: f.Context, MaxOutput: f.MaxOutput, Traits: f.Traits, Price: f.Price}
+}
+
+// ofModel finds the offer of a model at a provider: under the model's own name, or else the only one.
+func (c *Catalog) ofModel(kind, model string) (Facts, bool) {
+	_, name, ok := strings.Cut(model, "/")
+	p, known := c.provider(kind)
+	if !ok || !known {
+		return Facts{}, false
+	}
+	if o, ok := p.byID[strings.ToLower(name)]; ok && (o.Model == model || o.Model == "") {
+		return p.facts(o), true
+	}
+	var only *record.Offer
+	for i := range p.file.Offers {
+		if o := &p.file.Offers[i]; o.Model == model {
+			if only != nil {
+				return Facts{}, false
+			}
+			only = o
+		}
+	}
+	if only == nil {
+		return Facts{}, false
+	}
+	return p.facts(only), true
+}
+
+// Providers returns the kinds of provider whose offers are known, sorted.
+func (c *Catalog) Providers() []string {
+	var out []string
+	for name := range c.providers {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Models returns the ids under which everyone can call a provider's current chat models, sorted; none
+// where people choose the ids.
+func (c *Catalog) Models(kind string) []string {
+	p, ok := c.provider(kind)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for i := range p.file.Offers {
+		if p.file.Offers[i].Listed {
+			out = append(out, p.file.Offers[i].ID)
+		}
+	}
+	return out
+}
+
+// Patterns returns patterns that fit the ids of a vendor's own models and nobody else's, so that a
+// model which is newer than the catalog can be called by its bare id.
+func (c *Catalog) Patterns(kind string) []string {
+	return map[string][]string{
+		"anthropic":  {"claude-*"},
+		"deepseek":   {"deepseek-*"},
+		"mistral":    {"mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*"},
+		"moonshot":   {"kimi-*", "moonshot-*"},
+		"openai":     {"gpt-*", "o1*", "o3*", "o4*"},
+		"perplexity": {"sonar*"},
+		"xai":        {"grok-*"},
+		"zai":        {"glm-*"},
+	}[kind]
+}
