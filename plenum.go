@@ -50,6 +50,9 @@ type Traits struct {
 	ReasoningField string
 	// Betas lists the anthropic-beta values that a host other than the vendor accepts; nil passes all.
 	Betas []string
+	// Effort says that the host takes how hard to think as a word (Anthropic's output_config.effort with
+	// adaptive thinking) and not only as a number of tokens.
+	Effort bool
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }
