@@ -1,6 +1,10 @@
 package plenum
 
-import "github.com/plenum-foundry/plenum/llm"
+import (
+	"iter"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
 
 // Record is what is kept of one call: the one wide event that the log line, the usage record and the
 // audit entry are made from. It holds no content and no secret.
@@ -112,6 +116,15 @@ func (r *Record) Add(a Attempt) {
 	r.Usage = r.Usage.Add(a.Usage)
 	r.Cost += a.Cost
 	r.Estimated = r.Estimated || a.Estimated
+}
+
+// Classes yields every class with its count, in a fixed order, zeros included.
+func (t Tokens) Classes() iter.Seq2[llm.Class, int64] {
+	return llm.Usage{
+		Input: t.Input, CacheRead: t.CacheRead, CacheWrite5m: t.CacheWrite5m, CacheWrite1h: t.CacheWrite1h,
+		InputAudio: t.InputAudio, InputImage: t.InputImage, Output: t.Output, Reasoning: t.Reasoning,
+		OutputAudio: t.OutputAudio, OutputImage: t.OutputImage, Searches: t.Searches,
+	}.Classes()
 }
 
 // Add returns the sum of two.

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// compiler makes snapshots. It keeps the connections of the last one, so that a change of a deployment
+// does not throw open connections to a vendor away.
+type compiler struct {
+	kinds   map[string]provider.Kind
+	known   []config.Kind
+	catalog *catalog.Catalog
+	mac     func(plenum.Secret) [32]byte
+
+	mu       sync.Mutex
+	sequence uint64
+	built    map[string]built
+}
+
+type built struct {
+	declared config.Connection
+	conn     *gateway.Connection
+}
+
+func newCompiler(kinds []provider.Kind, cat *catalog.Catalog, mac func(plenum.Secret) [32]byte) *compiler {
+	c := &compiler{kinds: map[string]provider.Kind{}, catalog: cat, mac: mac, built: map[string]built{}}
+	for _, k := range kinds {
+		c.kinds[k.Name] = k
+		c.known = append(c.known, known(k))
+	}
+	return c
+}
+
+// known tells the configuration what it must know of a provider's kind.
+func known(k provider.Kind) config.Kind {
+	out := config.Kind{Name: k.Name, BaseURL: k.BaseURL, Traits: k.Traits}
+	for _, f := range k.Fields {
+		out.Fields = append(out.Fields, config.Field{Name: f.Name, Secret: f.Secret, Required: f.Required, Env: f.Env, Default: f.Default})
+	}
+	return out
+}
+
+// compile makes a snapshot of a file and of the keys in the store.
+func (c *compiler) compile(f *config.File, keys []plenum.Key) (*config.Snapshot, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := map[string]built{}
+	s, err := config.Compile(f, config.Options{
+		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys, Sequence: c.sequence,
+		Connect: func(d *config.Connection) (any, error) { return c.connect(d, next) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.sequence++
+	for name, b := range c.built {
+		if next[name].conn != b.conn {
+			b.conn.Close()
+		}
+	}
+	c.built = next
+	return s, nil
+}
+
+// connect returns the connection that is there already if nothing about it changed, or makes it.
+func (c *compiler) connect(d *config.Connection, next map[string]built) (any, error) {
+	if old, ok := c.built[d.Name]; ok && old.declared.Same(d) {
+		next[d.Name] = old
+		return old.conn, nil
+	}
+	k, ok := c.kinds[d.Provider]
+	if !ok {
+		return nil, fmt.Errorf("there is no provider %q", d.Provider)
+	}
+	header := http.Header{}
+	for name, v := range d.Headers {
+		header.Set(name, v.Reveal())
+	}
+	p, err := k.New(provider.Settings{
+		Connection: d.Name, BaseURL: d.BaseURL, Credentials: d.Credentials, Options: d.Settings, Header: header,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := provider.Timeouts{Connect: d.Timeouts.Connect, FirstByte: d.Timeouts.FirstByte, Idle: d.Timeouts.Idle, Total: d.Timeouts.Total}
+	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t), Timeouts: t}
+	next[d.Name] = built{*d, conn}
+	return conn, nil
+}

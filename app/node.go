@@ -1,0 +1,281 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/plenum-foundry/plenum/metric"
+	"github.com/plenum-foundry/plenum/store"
+	"github.com/plenum-foundry/plenum/store/postgres"
+	"github.com/plenum-foundry/plenum/store/sqlite"
+)
+
+// keysEvery is how often a node looks whether keys were made or revoked in the store.
+const keysEvery = time.Second
+
+// Node is one running Plenum: what it keeps, the snapshot it answers under, and the server.
+type Node struct {
+	parts    Parts
+	log      *slog.Logger
+	dir      string
+	store    store.Store
+	ledger   *ledger.Ledger
+	pepper   *identity.Pepper
+	catalog  *catalog.Catalog
+	compiler *compiler
+	current  *config.Current
+	metrics  *metric.Metrics
+	edge     *gateway.Edge
+	logs     *callLog
+	draining atomic.Bool
+
+	mu   sync.Mutex // of what a snapshot is compiled from
+	file *config.File
+	add  func(*config.File) // what engines add to the file
+	keys []plenum.Key
+}
+
+// Open opens a node on a configuration: the data directory, the store, the ledger. Close gives them up.
+func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w io.Writer) (*Node, error) {
+	n := &Node{parts: parts, log: log, dir: f.DataDir, current: &config.Current{}, catalog: catalog.New(), file: f}
+	if err := n.open(ctx, f); err != nil {
+		n.Close()
+		return nil, err
+	}
+	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
+	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
+	n.logs = newCallLog(w, f.Log)
+	n.edge = gateway.NewEdge(parts.Dialects, n.current, Pipeline(Mechanisms{
+		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
+	}), log)
+	if err := n.loadKeys(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context, f *config.File) (err error) {
+	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if n.pepper, err = identity.LoadOrCreatePepper(n.dir); err != nil {
+		return err
+	}
+	sync := ledger.SyncOff
+	if f.Ledger.Fsync {
+		sync = ledger.SyncAlways
+	}
+	n.ledger, err = ledger.Open(filepath.Join(n.dir, store.JournalName), ledger.Options{Sync: sync, Log: n.log})
+	if errors.Is(err, ledger.ErrLocked) {
+		return fmt.Errorf("another Plenum is running on %s; stop it, or give this one a data_dir of its own", n.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	n.store, err = openStore(ctx, f)
+	return err
+}
+
+func openStore(ctx context.Context, f *config.File) (store.Store, error) {
+	if !f.Database.Empty() {
+		s, err := postgres.Open(ctx, f.Database)
+		if err != nil {
+			return nil, fmt.Errorf("opening the database: %w", err)
+		}
+		return s, nil
+	}
+	s, err := sqlite.Open(ctx, filepath.Join(f.DataDir, store.DatabaseName))
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return s, nil
+}
+
+// Close gives up what Open opened. What the ledger has not shipped is shipped after the next Open.
+func (n *Node) Close() error {
+	var errs []error
+	if n.ledger != nil {
+		errs = append(errs, n.ledger.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.logs != nil {
+		n.logs.flush()
+	}
+	return errors.Join(errs...)
+}
+
+// build compiles a file with the keys and engines of this moment, and keeps it as the one in force.
+func (n *Node) build(f *config.File) (*config.Snapshot, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s, err := n.compileLocked(f)
+	if err == nil {
+		n.file = f
+	}
+	return s, err
+}
+
+func (n *Node) compileLocked(f *config.File) (*config.Snapshot, error) {
+	if n.add != nil {
+		c := *f
+		n.add(&c)
+		f = &c
+	}
+	return n.compiler.compile(f, n.keys)
+}
+
+// rebuild publishes a snapshot of the file in force, after keys or engines have changed.
+func (n *Node) rebuild() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s, err := n.compileLocked(n.file)
+	if err != nil {
+		return err
+	}
+	n.current.Store(s)
+	return nil
+}
+
+// Extend makes what add does to a configuration part of every snapshot from now on.
+func (n *Node) Extend(add func(*config.File)) error {
+	n.mu.Lock()
+	n.add = add
+	n.mu.Unlock()
+	return n.rebuild()
+}
+
+func (n *Node) loadKeys(ctx context.Context) error {
+	keys, err := n.store.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the keys: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.keys = keys
+	return nil
+}
+
+// watchKeys takes over keys that were made or revoked, by this process or another. While the store
+// cannot be read the keys known so far stay good: a database that is down is no reason to refuse.
+func (n *Node) watchKeys(ctx context.Context) error {
+	tick := time.NewTicker(keysEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		keys, err := n.store.Keys(ctx)
+		if err != nil {
+			continue
+		}
+		n.mu.Lock()
+		changed := !reflect.DeepEqual(keys, n.keys)
+		n.keys = keys
+		n.mu.Unlock()
+		if !changed {
+			continue
+		}
+		if err := n.rebuild(); err != nil {
+			n.log.Error("taking over the keys of the store", "err", err)
+		}
+	}
+}
+
+// Serve answers on the listener until ctx ends, then lets the calls in flight finish, as long as drain
+// says, and stops. The loops run beside it and end with it.
+func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.Context) error) error {
+	f := n.current.Load().Declared
+	srv := n.server(f)
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, run := errgroup.WithContext(run)
+	g.Go(func() error { return n.ledger.Run(run, n.store) })
+	g.Go(func() error { return n.watchKeys(run) })
+	g.Go(func() error { return n.logs.run(run) })
+	for _, loop := range loops {
+		g.Go(func() error { return ignoreCanceled(loop(run)) })
+	}
+	g.Go(func() error { return n.listen(srv, l, f) })
+	select {
+	case <-ctx.Done():
+	case <-run.Done():
+	}
+	n.drain(srv, f.Drain)
+	stop()
+	err := ignoreCanceled(g.Wait())
+	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, n.ledger.Drain(last, n.store))
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) listen(srv *http.Server, l net.Listener, f *config.File) error {
+	var err error
+	if f.TLS != nil {
+		err = srv.ServeTLS(l, f.TLS.Cert, f.TLS.Key)
+	} else {
+		err = srv.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving: %w", err)
+}
+
+// drain takes no new calls and waits for those in flight. Who is still busy after the time is cut off.
+func (n *Node) drain(srv *http.Server, patience time.Duration) {
+	n.draining.Store(true)
+	n.log.Info("draining", "in_flight", n.edge.InFlight(), "at_most", patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		n.log.Warn("calls were cut off at the end of the drain", "in_flight", n.edge.InFlight())
+		_ = srv.Close()
+	}
+}
+
+func (n *Node) server(f *config.File) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           n.handler(),
+		ReadHeaderTimeout: f.Timeouts.ReadHeader,
+		IdleTimeout:       f.Timeouts.Idle,
+		MaxHeaderBytes:    256 << 10,
+		Protocols:         &protocols,
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,91 @@
+package app
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/store"
+)
+
+// handler returns everything on the port: the paths of operations, and the inference door for all else.
+func (n *Node) handler() http.Handler {
+	metrics := n.metrics.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/healthz":
+			n.healthz(w)
+		case path == "/readyz":
+			n.readyz(w)
+		case path == "/metrics":
+			n.admin(w, r, func() { metrics.ServeHTTP(w, r) })
+		case strings.HasPrefix(path, "/admin/v1/calls/"):
+			n.admin(w, r, func() { n.call(w, r, strings.TrimPrefix(path, "/admin/v1/calls/")) })
+		default:
+			n.edge.ServeHTTP(w, r)
+		}
+	})
+}
+
+// healthz says that the process is alive.
+func (n *Node) healthz(w http.ResponseWriter) { say(w, http.StatusOK, map[string]any{"status": "ok"}) }
+
+// readyz says whether new calls should be sent here. A configuration that was refused does not make a
+// node unready: it goes on with the one it has, and says so.
+func (n *Node) readyz(w http.ResponseWriter) {
+	status, body := http.StatusOK, map[string]any{"status": "ready"}
+	switch s := n.current.Load(); {
+	case n.draining.Load():
+		status, body["status"] = http.StatusServiceUnavailable, "draining"
+	case s == nil:
+		status, body["status"] = http.StatusServiceUnavailable, "starting"
+	default:
+		body["config"] = s.Version
+	}
+	if err := n.current.Err(); err != nil {
+		body["config_refused"] = err.Error()
+	}
+	say(w, status, body)
+}
+
+// admin lets a request pass that carries the admin key. Without one configured nobody passes.
+func (n *Node) admin(w http.ResponseWriter, r *http.Request, pass func()) {
+	key := n.current.Load().Declared.AdminKey
+	if key.Empty() {
+		say(w, http.StatusForbidden, problem("set admin_key in the configuration (or PLENUM_ADMIN_KEY for `plenum up`) to open this path"))
+		return
+	}
+	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if subtle.ConstantTimeCompare([]byte(given), []byte(key.Reveal())) != 1 {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		say(w, http.StatusUnauthorized, problem("send the admin key as Authorization: Bearer"))
+		return
+	}
+	pass()
+}
+
+// call tells the record of a call, once it has reached the store.
+func (n *Node) call(w http.ResponseWriter, r *http.Request, id string) {
+	rec, err := n.store.Call(r.Context(), id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		say(w, http.StatusNotFound, problem("there is no call of that id; a call that has just ended is here within a second"))
+	case err != nil:
+		n.log.Error("reading a call", "id", id, "err", err)
+		say(w, http.StatusServiceUnavailable, problem("the store cannot be read at the moment"))
+	default:
+		say(w, http.StatusOK, rec)
+	}
+}
+
+func problem(message string) map[string]any {
+	return map[string]any{"error": map[string]any{"message": message}}
+}
+
+func say(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

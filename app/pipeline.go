@@ -1,0 +1,52 @@
+package app
+
+import (
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/stage/audit"
+	"github.com/plenum-foundry/plenum/stage/auth"
+	"github.com/plenum-foundry/plenum/stage/budget"
+	"github.com/plenum-foundry/plenum/stage/cache"
+	"github.com/plenum-foundry/plenum/stage/guardrail"
+	"github.com/plenum-foundry/plenum/stage/limit"
+	"github.com/plenum-foundry/plenum/stage/meter"
+	"github.com/plenum-foundry/plenum/stage/policy"
+	"github.com/plenum-foundry/plenum/stage/recall"
+	"github.com/plenum-foundry/plenum/stage/resolve"
+	"github.com/plenum-foundry/plenum/stage/route"
+)
+
+// Mechanisms are what the stages work with. Those that are nil are trivial: they let everything pass.
+type Mechanisms struct {
+	Ledger    audit.Ledger
+	Observers []audit.Observer
+	Pepper    *identity.Pepper
+	Policy    policy.Decider
+	Guard     guardrail.Guard
+	Cache     cache.Store
+	Budgets   budget.Budgets
+	Clock     clock.Clock
+}
+
+// Pipeline is the way of every call, whatever surface it came in by. The first stage is the outermost:
+// it sees what all others do, refusals too. What stands after route runs once for each attempt.
+func Pipeline(m Mechanisms) gateway.Handler {
+	if m.Clock == nil {
+		m.Clock = clock.Real
+	}
+	return gateway.Chain(gateway.Dispatch,
+		audit.New(m.Ledger, m.Observers...),
+		auth.New(m.Pepper),
+		recall.New(m.Clock),
+		resolve.New(),
+		policy.New(m.Policy),
+		limit.New(m.Clock),
+		guardrail.New(m.Guard),
+		cache.New(m.Cache),
+		route.New(m.Clock),
+		// once per attempt:
+		budget.New(m.Budgets),
+		meter.New(),
+	)
+}

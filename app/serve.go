@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plenum-foundry/plenum/config"
+)
+
+func serveCommand(parts Parts) *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a declared configuration, and follow its file",
+		Long: "Serve what a plenum.yaml declares. The file is followed while Plenum runs: a good change is taken\n" +
+			"over whole, calls in flight finish on what they began with, and a bad change alters nothing and says why.\n" +
+			"SIGTERM drains: calls in flight finish, new ones go elsewhere.",
+		Example: "  plenum serve --config plenum.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), parts, path, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "plenum.yaml", "the configuration `file`")
+	return cmd
+}
+
+func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) error {
+	f, err := config.Load(path, config.Env{})
+	if err != nil {
+		return fmt.Errorf("the configuration is not usable:\n%w", err)
+	}
+	log := newLog(stderr, f.Log)
+	n, err := Open(ctx, parts, f, log, stderr)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	w := &config.Watcher{Path: path, Build: n.build, Current: n.current, Trigger: hup, Notify: n.reloaded}
+	if _, err := w.Load(); err != nil {
+		return fmt.Errorf("the configuration is not usable:\n%w", err)
+	}
+	n.warn()
+	l, err := net.Listen("tcp", f.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w; is another Plenum running there?", f.Listen, err)
+	}
+	log.Info("serving", "url", urlOf(f, l.Addr()), "config", path, "version", n.current.Load().Version)
+	return n.Serve(ctx, l, w.Run)
+}
+
+// reloaded tells of an attempt to take a changed configuration over.
+func (n *Node) reloaded(r config.Reload) {
+	n.metrics.Reloaded(r.Err == nil)
+	if r.Err != nil {
+		n.log.Error("the changed configuration was not taken over; the one in force stays", "why", r.Err.Error())
+		return
+	}
+	n.log.Info("configuration taken over", "version", r.New.Version)
+	if r.Old != nil {
+		if fields := r.Old.NeedsRestart(r.New); len(fields) > 0 {
+			n.log.Warn("some changes need a restart", "fields", strings.Join(fields, ", "))
+		}
+	}
+	n.warn()
+}
+
+// warn names what the configuration declares and this version does not enforce, so that nobody relies
+// on it.
+func (n *Node) warn() {
+	s := n.current.Load()
+	for _, w := range unenforced(s) {
+		n.log.Warn(w)
+	}
+}
+
+func unenforced(s *config.Snapshot) []string {
+	var out []string
+	for _, b := range s.Budgets {
+		out = append(out, fmt.Sprintf("budget %q is declared but budgets are not enforced by this version: spending is recorded and not stopped", b.Name))
+	}
+	for _, d := range s.Deployments {
+		if d.Guardrail != "" {
+			out = append(out, fmt.Sprintf("deployment %q names guardrail %q but guardrails are not enforced by this version", d.Name, d.Guardrail))
+		}
+		switch d.Strategy {
+		case "", "ordered", "weighted":
+		default:
+			out = append(out, fmt.Sprintf("deployment %q has strategy %q, which this version does not have: its targets are tried in order", d.Name, d.Strategy))
+		}
+	}
+	if !s.Declared.Valkey.Empty() {
+		out = append(out, "valkey is declared but this version counts limits on each node alone")
+	}
+	return out
+}
+
+// urlOf returns the address that people on this machine reach the listener by.
+func urlOf(f *config.File, addr net.Addr) string {
+	scheme := "http"
+	if f.TLS != nil {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return scheme + "://" + addr.String()
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
