@@ -8,6 +8,10 @@ type Block interface{ block() }
 type Text struct {
 	Text      string
 	Citations []Citation
+	// Signature is opaque provider state that belongs to the text (Gemini's thoughtSignature); Origin
+	// is the dialect that made it. See Thought.
+	Signature string
+	Origin    string
 	Cache     *CacheMark
 	Extra     Extra
 }
@@ -59,6 +63,7 @@ type Thought struct {
 	Text      string
 	Signature string
 	Sealed    string // reasoning that is only there encrypted (Anthropic's redacted_thinking)
+	Item      string // its id as an item of its own, where the dialect has one (Responses)
 	Origin    string // the dialect that made Signature and Sealed; "" where there are none
 	Field     string // the wire field it stood in, where a dialect has several (reasoning_content, reasoning)
 	Extra     Extra
@@ -75,8 +80,15 @@ type ToolUse struct {
 	ID    string
 	Name  string
 	Args  string // JSON text as the model wrote it, which may be cut short; free text for ToolCustom
-	Cache *CacheMark
-	Extra Extra
+	// Item is the id of the call as an item of its own, where the dialect has one beside the id that
+	// results refer to (Responses).
+	Item string
+	// Signature is opaque provider state that belongs to the call (Gemini's thoughtSignature); Origin
+	// is the dialect that made it. See Thought.
+	Signature string
+	Origin    string
+	Cache     *CacheMark
+	Extra     Extra
 }
 
 // ToolDone is what a tool answered.
