@@ -76,10 +76,10 @@ func (t Thought) Empty() bool {
 
 // ToolUse is a model's call of a tool.
 type ToolUse struct {
-	Kind  ToolKind
-	ID    string
-	Name  string
-	Args  string // JSON text as the model wrote it, which may be cut short; free text for ToolCustom
+	Kind ToolKind
+	ID   string
+	Name string
+	Args string // JSON text as the model wrote it, which may be cut short; free text for ToolCustom
 	// Item is the id of the call as an item of its own, where the dialect has one beside the id that
 	// results refer to (Responses).
 	Item string
