@@ -10,7 +10,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -153,7 +152,6 @@ type Trail struct {
 	Record plenum.Record
 	began  time.Time
 	live   *Try        // the attempt whose answer is going out
-	gone   atomic.Bool // edge: the caller's connection has ended
 }
 
 // NewTrail begins the record of a call.

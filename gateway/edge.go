@@ -44,7 +44,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.calls.Add(1)
 	defer e.calls.Add(-1)
 	c := e.call(r)
-	out := &edgeOut{w: w, rc: http.NewResponseController(w), c: c, writeIdle: time.Minute}
+	out := &edgeOut{w: w, rc: http.NewResponseController(w), c: c, writeIdle: time.Minute, gone: func() bool { return r.Context().Err() != nil }}
 	if c.Config == nil {
 		out.finish(&llm.Error{Kind: llm.Overloaded, Op: "edge", Message: "the gateway is still starting", Retry: time.Second})
 		return
@@ -94,8 +94,6 @@ func (c *Call) describe(r *http.Request) {
 // run runs the pipeline. A panic in it is a fault of ours: the caller gets an error, the operator the
 // stack, and other calls notice nothing.
 func (e *Edge) run(ctx context.Context, c *Call, out Out) (err error) {
-	stop := context.AfterFunc(ctx, func() { c.Trail.gone.Store(true) })
-	defer stop()
 	defer func() {
 		if p := recover(); p != nil {
 			e.log.Error("a call panicked", "id", c.ID, "panic", p, "stack", string(debug.Stack()))

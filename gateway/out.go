@@ -28,6 +28,7 @@ type edgeOut struct {
 	rc        *http.ResponseController
 	c         *Call
 	writeIdle time.Duration
+	gone      func() bool // the caller's connection has ended: there is nobody to say anything to
 
 	head    Head
 	same    bool
@@ -194,7 +195,7 @@ func (o *edgeOut) finish(err error) {
 }
 
 func (o *edgeOut) fail(err error) {
-	if llm.IsKind(err, llm.Canceled) && o.c.In.Header != nil && o.gone() {
+	if o.gone() {
 		return
 	}
 	if !o.wrote {
@@ -213,9 +214,6 @@ func (o *edgeOut) fail(err error) {
 	_ = o.write(o.buf, false)
 }
 
-// gone reports whether the caller's connection has ended, so that there is nobody to say anything to.
-func (o *edgeOut) gone() bool { return o.c.Trail.gone.Load() }
-
 // reply writes a whole answer.
 func (o *edgeOut) reply(r dialect.Reply) error {
 	h := o.w.Header()
@@ -232,15 +230,19 @@ func (o *edgeOut) reply(r dialect.Reply) error {
 	}
 	o.wrote = true
 	o.c.Trail.Record.Status = r.Status
-	o.extend()
 	o.w.WriteHeader(r.Status)
-	n, err := o.w.Write(r.Body)
-	o.c.Trail.Record.BytesOut += int64(n)
-	if err != nil {
-		return &WriteError{err}
+	for body := r.Body; ; body = body[maxPiece:] {
+		if len(body) <= maxPiece {
+			return o.write(body, false)
+		}
+		if err := o.write(body[:maxPiece], false); err != nil {
+			return err
+		}
 	}
-	return nil
 }
+
+// maxPiece is how much of a large answer must be taken within one write_idle.
+const maxPiece = 1 << 20
 
 // startStream writes the head of a streamed answer, once.
 func (o *edgeOut) startStream() {

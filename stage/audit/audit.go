@@ -64,10 +64,7 @@ func settle(c *gateway.Call, err error) {
 		r.Outcome = plenum.OutcomeRefused
 	}
 	if r.Status == 0 {
-		r.Status = llm.Of(e.Kind).Status
-		if u := e.Upstream; u != nil && u.Dialect == c.Dialect.Name && u.Status >= 400 && e.Kind != llm.UpstreamAuth && e.Kind != llm.Payment {
-			r.Status = u.Status
-		}
+		r.Status = c.Codec.EncodeError(err).Status
 	}
 }
 
