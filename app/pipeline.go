@@ -27,6 +27,8 @@ type Mechanisms struct {
 	Cache     cache.Store
 	Budgets   budget.Budgets
 	Clock     clock.Clock
+	// Route replaces the stage that tries targets.
+	Route *gateway.Stage
 }
 
 // Pipeline is the way of every call, whatever surface it came in by. The first stage is the outermost:
@@ -34,6 +36,10 @@ type Mechanisms struct {
 func Pipeline(m Mechanisms) gateway.Handler {
 	if m.Clock == nil {
 		m.Clock = clock.Real
+	}
+	attempts := route.New(m.Clock)
+	if m.Route != nil {
+		attempts = *m.Route
 	}
 	return gateway.Chain(gateway.Dispatch,
 		audit.New(m.Ledger, m.Observers...),
@@ -44,7 +50,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		limit.New(m.Clock),
 		guardrail.New(m.Guard),
 		cache.New(m.Cache),
-		route.New(m.Clock),
+		attempts,
 		// once per attempt:
 		budget.New(m.Budgets),
 		meter.New(),

@@ -48,12 +48,13 @@ type Call struct {
 	Depth  int    // Runner: how many calls are above
 	Trail  *Trail // everyone: the one wide event
 
-	load    func() error // edge: reads the body
-	loaded  bool
-	loadErr error
-	payload llm.Payload
-	decoded bool
-	decErr  error
+	rewritten bool         // route: the payload is not what the body says
+	load      func() error // edge: reads the body
+	loaded    bool
+	loadErr   error
+	payload   llm.Payload
+	decoded   bool
+	decErr    error
 }
 
 // Load reads the body, bounded, and what routing must know of it. It does so once; stages call it when
@@ -98,6 +99,12 @@ func (c *Call) Attempt(t *Try) *Call {
 	return &a
 }
 
+// Rewrite puts another payload in the place of what the caller sent, for this copy of the call: a
+// continuation asks for the rest of an answer. The bytes of the body no longer pass.
+func (c *Call) Rewrite(p llm.Payload) {
+	c.payload, c.decoded, c.decErr, c.rewritten = p, true, nil, true
+}
+
 // Try is one attempt at one target. Dispatch and meter write into Record; route adds it to the Trail
 // when the attempt has ended.
 type Try struct {
@@ -117,6 +124,11 @@ type Head struct {
 	Dialect string // whose bytes the chunks carry
 	Header  http.Header
 	Stream  bool // the chunks are frames of a stream; else there is one chunk with a Body
+	// Codec is the upstream's: it redacts the chunks. Nil where no upstream answered.
+	Codec dialect.Codec
+	// Continues says that an answer which has begun goes on with chunks from elsewhere: their events are
+	// said, their bytes do not fit any more.
+	Continues bool
 }
 
 // Out takes an answer: one Begin, then chunks. A chunk's bytes are good until Chunk returns; who keeps
@@ -151,7 +163,7 @@ type Trail struct {
 	mu     sync.Mutex
 	Record plenum.Record
 	began  time.Time
-	live   *Try        // the attempt whose answer is going out
+	live   *Try // the attempt whose answer is going out
 }
 
 // NewTrail begins the record of a call.

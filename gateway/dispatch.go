@@ -110,7 +110,7 @@ func (a *attempt) outbound() (dialect.Outbound, error) {
 		shape.Params = c.Deployment.Parameters
 	}
 	codec := a.plan.Codec
-	if a.same {
+	if a.same && !c.rewritten {
 		ob, err := codec.EditRequest(c.In, c.Head, shape)
 		c.Trail.Change(ob.Changed...)
 		return ob, err
@@ -311,7 +311,7 @@ func faultOf(ch dialect.Chunk) error {
 }
 
 func (a *attempt) head(stream bool) Head {
-	return Head{Status: a.resp.StatusCode, Dialect: a.plan.Dialect.Name, Header: a.pass(), Stream: stream}
+	return Head{Status: a.resp.StatusCode, Dialect: a.plan.Dialect.Name, Codec: a.plan.Codec, Header: a.pass(), Stream: stream}
 }
 
 // pass returns the upstream's headers that may reach the caller: those of the dialect's namespace, if

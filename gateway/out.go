@@ -45,7 +45,7 @@ var _ Out = (*edgeOut)(nil)
 // Begin remembers the head. It goes out with the first chunk, when more is known.
 func (o *edgeOut) Begin(h Head) error {
 	o.head = h
-	o.same = h.Dialect != "" && h.Dialect == o.c.Dialect.Name
+	o.same = h.Dialect != "" && h.Dialect == o.c.Dialect.Name && !h.Continues
 	return nil
 }
 
@@ -74,6 +74,9 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 			return nil
 		}
 		o.faulted = o.faulted || faultOf(ch) != nil
+		if err := o.observe(ch.Events); err != nil {
+			return err
+		}
 		return o.write(ch.Frame.Raw, !ch.More)
 	}
 	o.buf = o.buf[:0]
@@ -89,6 +92,22 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 		return nil
 	}
 	return o.write(o.buf, !ch.More)
+}
+
+// observe tells the encoder what goes out as bytes, where a stage may yet end or continue the answer in
+// words of ours.
+func (o *edgeOut) observe(evs []llm.Event) error {
+	if !o.c.Understand {
+		return nil
+	}
+	enc, err := o.encoder()
+	if err != nil {
+		return err
+	}
+	for _, ev := range evs {
+		enc.Observe(ev)
+	}
+	return nil
 }
 
 // replayed says a whole answer as a stream.
@@ -180,7 +199,7 @@ func (o *edgeOut) finish(err error) {
 	switch {
 	case err == nil && o.fold != nil:
 		err = o.whole(dialect.Chunk{Result: o.fold.Response()})
-	case err == nil && o.enc != nil:
+	case err == nil && o.enc != nil && !o.same:
 		o.buf = o.buf[:0]
 		o.append(o.enc.Close(nil))
 		o.c.Trail.Lose(o.enc.Losses())
