@@ -48,46 +48,61 @@ type Call struct {
 	Depth  int    // Runner: how many calls are above
 	Trail  *Trail // everyone: the one wide event
 
-	rewritten bool         // route: the payload is not what the body says
-	load      func() error // edge: reads the body
-	loaded    bool
-	loadErr   error
-	payload   llm.Payload
-	decoded   bool
-	decErr    error
+	rewritten bool    // route: the payload is not what the body says
+	req       *intake // shared by all copies
+}
+
+// intake is what has been read of a request. Attempts that run side by side share it.
+type intake struct {
+	mu      sync.Mutex
+	load    func() error // edge: reads the body
+	loaded  bool
+	loadErr error
+	payload llm.Payload
+	decoded bool
+	decErr  error
 }
 
 // Load reads the body, bounded, and what routing must know of it. It does so once; stages call it when
 // they need it, so that nothing is read before the caller is known.
 func (c *Call) Load() error {
-	if c.loaded {
-		return c.loadErr
+	c.req.mu.Lock()
+	defer c.req.mu.Unlock()
+	return c.loadLocked()
+}
+
+func (c *Call) loadLocked() error {
+	q := c.req
+	if q.loaded {
+		return q.loadErr
 	}
-	c.loaded = true
-	if c.load != nil {
-		if c.loadErr = c.load(); c.loadErr != nil {
-			return c.loadErr
+	q.loaded = true
+	if q.load != nil {
+		if q.loadErr = q.load(); q.loadErr != nil {
+			return q.loadErr
 		}
 	}
 	bounds := dialect.Bounds{}
 	if c.Config != nil && c.Config.Declared != nil {
 		bounds.MaxDepth = c.Config.Declared.MaxDepth
 	}
-	c.Head, c.loadErr = c.Codec.Peek(c.In, bounds)
-	return c.loadErr
+	c.Head, q.loadErr = c.Codec.Peek(c.In, bounds)
+	return q.loadErr
 }
 
 // Payload decodes the request, once. A call within one dialect that no stage reads is never decoded.
 func (c *Call) Payload() (llm.Payload, error) {
-	if c.decoded {
-		return c.payload, c.decErr
+	q := c.req
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.decoded {
+		if err := c.loadLocked(); err != nil {
+			return nil, err
+		}
+		q.decoded = true
+		q.payload, q.decErr = c.Codec.DecodeRequest(c.In)
 	}
-	if err := c.Load(); err != nil {
-		return nil, err
-	}
-	c.decoded = true
-	c.payload, c.decErr = c.Codec.DecodeRequest(c.In)
-	return c.payload, c.decErr
+	return q.payload, q.decErr
 }
 
 // Attempt returns a copy of the call for one attempt at one target. The copy shares the Trail and what
@@ -102,7 +117,8 @@ func (c *Call) Attempt(t *Try) *Call {
 // Rewrite puts another payload in the place of what the caller sent, for this copy of the call: a
 // continuation asks for the rest of an answer. The bytes of the body no longer pass.
 func (c *Call) Rewrite(p llm.Payload) {
-	c.payload, c.decoded, c.decErr, c.rewritten = p, true, nil, true
+	c.req = &intake{loaded: true, decoded: true, payload: p}
+	c.rewritten = true
 }
 
 // Try is one attempt at one target. Dispatch and meter write into Record; route adds it to the Trail

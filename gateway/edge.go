@@ -52,7 +52,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.writeIdle = or(c.Config.Declared.Timeouts.WriteIdle, time.Minute)
 	body := &bodyReader{w: w, r: r, conf: c.Config.Declared, room: &e.room}
 	defer body.release()
-	c.load = func() (err error) {
+	c.req.load = func() (err error) {
 		c.In.Body, err = body.read()
 		c.Trail.Record.BytesIn = int64(len(c.In.Body))
 		return err
@@ -67,14 +67,14 @@ func (e *Edge) call(r *http.Request) *Call {
 	r.URL.RawQuery = query
 	r.RequestURI = ""
 	id := "req_" + rand.Text()
-	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, time.Now())}
+	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, time.Now()), req: &intake{}}
 	f := e.routes.find(r)
 	c.Dialect = f.dialect
 	if f.route != nil {
 		c.Op, c.Codec = f.route.Op, f.route.Codec
 	} else {
 		c.Codec = anyCodec(f.dialect)
-		c.loaded, c.loadErr = true, unknownPath(r, f.allow)
+		c.req.loaded, c.req.loadErr = true, unknownPath(r, f.allow)
 	}
 	forbidOwn(r.Header)
 	c.In = dialect.Inbound{Method: r.Method, Path: r.URL.Path, RawQuery: query, Vars: f.vars, Header: r.Header}

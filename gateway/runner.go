@@ -52,7 +52,7 @@ func NewCall(parent string, caller plenum.Principal, d *dialect.Dialect, op llm.
 	}
 	id := "req_" + rand.Text()
 	return &Call{
-		ID: id, Op: op, Dialect: d, Codec: codec, Caller: caller, Parent: parent, Depth: 1, Trail: NewTrail(id, time.Now()),
+		ID: id, Op: op, Dialect: d, Codec: codec, Caller: caller, Parent: parent, Depth: 1, Trail: NewTrail(id, time.Now()), req: &intake{},
 		In: dialect.Inbound{Method: http.MethodPost, Path: path, Header: http.Header{}, Body: body},
 	}, nil
 }
