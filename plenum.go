@@ -53,6 +53,9 @@ type Traits struct {
 	// Effort says that the host takes how hard to think as a word (Anthropic's output_config.effort with
 	// adaptive thinking) and not only as a number of tokens.
 	Effort bool
+	// Unsigned says that the host takes thinking without a signature back. Anthropic itself refuses it,
+	// so that such thinking, which another vendor made, is left out.
+	Unsigned bool
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }
