@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -542,6 +543,42 @@ func TestEverySyncPolicyWrites(t *testing.T) {
 		if rep, err := Verify(dir); err != nil || rep.Ends != 10 {
 			t.Errorf("%s: the journal has %+v, %v", s, rep, err)
 		}
+	}
+}
+
+func TestAnUnknownSyncPolicyIsRefused(t *testing.T) {
+	if _, err := Open(t.TempDir(), Options{Sync: "sometimes"}); err == nil {
+		t.Error("Open returned no error")
+	}
+}
+
+func TestACopyOfAJournalInUseSettlesWhatWasOpen(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	l := open(t, dir, Options{SegmentSize: 1000})
+	var m memory
+	for i := range 10 {
+		call(t, l, fmt.Sprint(i))
+		if i == 4 {
+			drainTo(t, l, &m)
+		}
+	}
+	if err := l.Begin(Begin{ID: "open"}); err != nil {
+		t.Fatal(err)
+	}
+	err := Copy(dir, func(name string, size int64, r io.Reader) error {
+		b, err := io.ReadAll(r)
+		if err != nil || int64(len(b)) != size {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(b), size, err)
+		}
+		return os.WriteFile(filepath.Join(to, name), b, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drainTo(t, open(t, to, Options{}), &m)
+	m.checkChain(t)
+	if got := m.ids(t); len(got) != 11 || got[10] != "open" {
+		t.Errorf("the copy has %v", got)
 	}
 }
 

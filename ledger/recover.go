@@ -22,6 +22,10 @@ const (
 // not written whole (what it cut is kept in a file beside it) and settles the calls that were begun and
 // never ended.
 func Open(dir string, o Options) (*Ledger, error) {
+	o = o.withDefaults()
+	if o.Sync != SyncOff && o.Sync != SyncInterval && o.Sync != SyncAlways {
+		return nil, fmt.Errorf("opening the journal %s: there is no sync policy %q", dir, string(o.Sync))
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the journal's directory: %w", err)
 	}
@@ -30,7 +34,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 		return nil, fmt.Errorf("opening the journal %s: %w", dir, err)
 	}
 	l := &Ledger{
-		dir: dir, opts: o.withDefaults(), lock: lock,
+		dir: dir, opts: o, lock: lock,
 		wake: make(chan struct{}, 1), open: map[string]Begin{},
 	}
 	if err := l.recover(); err != nil {

@@ -65,6 +65,9 @@ func (l *Ledger) rotate() error {
 	if err != nil {
 		return err
 	}
+	if l.opts.Sync != SyncOff {
+		syncDir(l.dir)
+	}
 	if l.file != nil {
 		_ = l.file.Close() // everything in it was written; nothing is buffered
 	}
@@ -115,6 +118,14 @@ func createSegment(dir string, first uint64, buf []byte) (*os.File, error) {
 		return nil, fmt.Errorf("making a segment: %w", errors.Join(err, f.Close(), os.Remove(path+newExt)))
 	}
 	return f, nil
+}
+
+// syncDir forces a directory's list of names to the disk, where the system knows such a thing.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }
 
 // reader reads the whole lines of a segment, many at once, in bounded memory.

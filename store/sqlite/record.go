@@ -20,7 +20,7 @@ const (
 )
 
 // together is how many rows one statement inserts: the work per statement costs more than per row.
-const together = 20
+const together = 50
 
 // Append keeps entries.
 func (d *DB) Append(ctx context.Context, entries []ledger.Entry) error {
@@ -45,14 +45,18 @@ func insertNew(ctx context.Context, tx *sql.Tx, rows []store.Row) error {
 	for i := range rows {
 		tally.Add(&rows[i])
 	}
-	for len(rows) >= together {
-		if err := insert(ctx, tx, rows[:together], true); err != nil {
+	many, err := tx.PrepareContext(ctx, insertSQL(together))
+	if err != nil {
+		return err
+	}
+	defer many.Close()
+	for ; len(rows) >= together; rows = rows[together:] {
+		if _, err := many.ExecContext(ctx, values(rows[:together], true)...); err != nil {
 			return err
 		}
-		rows = rows[together:]
 	}
 	for i := range rows {
-		if err := insert(ctx, tx, rows[i:i+1], true); err != nil {
+		if err := insert(ctx, tx, &rows[i], true); err != nil {
 			return err
 		}
 	}
@@ -91,7 +95,7 @@ func insertOne(ctx context.Context, tx *sql.Tx, r *store.Row, tally store.Tally)
 	if counts {
 		tally.Add(r)
 	}
-	return insert(ctx, tx, []store.Row{*r}, counts)
+	return insert(ctx, tx, r, counts)
 }
 
 // hasRecord reports whether an entry is there.
@@ -108,16 +112,26 @@ func countedRecord(ctx context.Context, tx *sql.Tx, id string) (n int64, r store
 	return n, store.RowOf(&e), err
 }
 
-// insert inserts rows in one statement.
-func insert(ctx context.Context, tx *sql.Tx, rows []store.Row, counted bool) error {
-	args := make([]any, 0, 12*len(rows))
+// insert inserts a row.
+func insert(ctx context.Context, tx *sql.Tx, r *store.Row, counted bool) error {
+	_, err := tx.ExecContext(ctx, insertSQL(1), values([]store.Row{*r}, counted)...)
+	return err
+}
+
+// insertSQL returns the statement that inserts n rows.
+func insertSQL(n int) string {
+	return "INSERT OR FAIL INTO records (" + recordColumns + ") VALUES " + marks(n, 12)
+}
+
+// values returns the values of rows.
+func values(rows []store.Row, counted bool) []any {
+	all := make([]any, 0, 12*len(rows))
 	for i := range rows {
 		r := &rows[i]
-		args = append(args, r.Node, int64(r.Seq), r.Chain, r.Links, r.ID, r.Start, r.Project, r.KeyID,
+		all = append(all, r.Node, int64(r.Seq), r.Chain, r.Links, r.ID, r.Start, r.Project, r.KeyID,
 			r.Deployment, string(r.Outcome), counted, r.Body)
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO records ("+recordColumns+") VALUES "+marks(len(rows), 12), args...)
-	return err
+	return all
 }
 
 // marks returns the placeholders of n rows.

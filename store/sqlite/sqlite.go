@@ -26,6 +26,7 @@ var migrations embed.FS
 // DB is a store in a file. SQLite has one writer at a time: so has DB, and readers beside it, which see
 // what was committed when they began and wait for nobody.
 type DB struct {
+	path  string
 	write *sql.DB
 	read  *sql.DB
 }
@@ -52,7 +53,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, errors.Join(err, write.Close()))
 	}
-	return &DB{write, read}, nil
+	return &DB{path, write, read}, nil
 }
 
 // Close closes the store.
@@ -64,16 +65,28 @@ func (d *DB) Close() error {
 }
 
 // Backup copies the store, as it is at one moment, into a new file. The store stays in use meanwhile.
-func (d *DB) Backup(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (d *DB) Backup(ctx context.Context, path string) error { return Backup(ctx, d.path, path) }
+
+// Backup copies the store in a file, which another process may have open, into a new file. It leaves the
+// tables as they are, of whatever version.
+func Backup(ctx context.Context, from, to string) error {
+	db, err := pool(from, 1, "mode=rw") // not made where there is none
+	if err != nil {
+		return fmt.Errorf("copying the store: %w", err)
+	}
+	defer db.Close()
+	if err := db.PingContext(ctx); err != nil {
+		return fmt.Errorf("copying the store %s: %w", from, err)
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("copying the store: %w", err)
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("copying the store: %w", err)
 	}
-	if _, err := d.read.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
-		return fmt.Errorf("copying the store: %w", errors.Join(err, os.Remove(path)))
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
+		return fmt.Errorf("copying the store: %w", errors.Join(err, os.Remove(to)))
 	}
 	return nil
 }
