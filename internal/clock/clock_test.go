@@ -3,6 +3,7 @@ package clock_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,21 +52,21 @@ func TestSleepOfNothingReturns(t *testing.T) {
 
 func TestAfterFuncCanBeStoppedAndPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
-		stopped := clock.Real.AfterFunc(time.Second, func() { calls += 100 })
-		late := clock.Real.AfterFunc(time.Second, func() { calls++ })
+		var calls atomic.Int32
+		stopped := clock.Real.AfterFunc(time.Second, func() { calls.Add(100) })
+		late := clock.Real.AfterFunc(time.Second, func() { calls.Add(1) })
 		if !stopped.Stop() || !late.Reset(time.Minute) {
 			t.Error("they had run")
 		}
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if calls != 0 {
-			t.Errorf("%d calls after 59 s", calls)
+		if n := calls.Load(); n != 0 {
+			t.Errorf("%d calls after 59 s", n)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if calls != 1 {
-			t.Errorf("%d calls after a minute", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls after a minute", n)
 		}
 	})
 }

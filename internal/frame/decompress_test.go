@@ -145,7 +145,7 @@ func TestCase_B4_FlushedEventsArrive(t *testing.T) {
 }
 
 func TestDecompressBoundsBombs(t *testing.T) {
-	zeros := make([]byte, 8<<20)
+	zeros := make([]byte, 2<<20)
 	for encoding := range coders {
 		bomb := compress(t, encoding, zeros)
 		r, err := frame.Decompress(bytes.NewReader(bomb), header(encoding), 1<<20)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
 var wanted = []string{"model", "stream", "max_tokens"}
@@ -270,9 +271,52 @@ func TestScanFindsWhatEncodingJSONFinds(t *testing.T) {
 	})
 }
 
+func TestRecordedRequestsKeepTheirBytes(t *testing.T) {
+	n := 0
+	for _, x := range testkit.Corpus(t) {
+		body := x.Request.Body
+		if !json.Valid(body) || body[0] != '{' {
+			continue
+		}
+		n++
+		agree(t, string(body))
+		var found [1]splice.Member
+		if _, err := splice.Scan(body, 0, []string{"model"}, found[:]); err != nil {
+			t.Errorf("%s: %v", x.Name(), err)
+		}
+		if !found[0].Found() {
+			continue
+		}
+		var doc struct{ Model string }
+		_ = json.Unmarshal(body, &doc)
+		at := found[0].Value
+		e := splice.NewEdit(body)
+		e.SetString(at, "another")
+		got, err := e.Bytes()
+		want := string(body[:at.Start]) + `"another"` + string(body[at.End:])
+		if err != nil || string(got) != want || !at.Equal(body, doc.Model) {
+			t.Errorf("%s: %v", x.Name(), err)
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d requests", n)
+	}
+}
+
 func FuzzScan(f *testing.F) {
 	f.Add(`{"model":"x","messages":[{"role":"user","content":"\"\\\u00e9"}],"n":-1.5e3,"a":[true,false,null,{}]}`)
 	f.Add(`{"a":[[[]]]} `)
+	if dir, err := testkit.FindCorpus(); err == nil {
+		xs, err := testkit.LoadCorpus(dir)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, x := range xs {
+			if len(x.Request.Body) <= 4<<10 {
+				f.Add(string(x.Request.Body))
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, in string) {
 		agree(t, in)
 		body := []byte(in)
