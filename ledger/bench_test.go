@@ -46,6 +46,22 @@ func BenchmarkEncode(b *testing.B) {
 	})
 }
 
+// BenchmarkEndAlone is what a call pays whose answer is known before its first byte.
+func BenchmarkEndAlone(b *testing.B) {
+	l, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	r := typical("call_01JD3ZK8Q2W7X5")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.End(&r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkCall is what one call pays: its begin and its end.
 func BenchmarkCall(b *testing.B) {
 	for _, callers := range []int{1, 64} {

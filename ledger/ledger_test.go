@@ -618,3 +618,17 @@ func TestReaderGrowsForALongLine(t *testing.T) {
 		t.Errorf("stored calls (-want +got):\n%s", diff)
 	}
 }
+
+func FuzzLine(f *testing.F) {
+	good, chain := appendLine(nil, 7, kindEnd, []byte(`{"id":"x"}`), Sum{1})
+	f.Add(good)
+	f.Add(bytes.Repeat([]byte("\n"), 3))
+	f.Add([]byte(strings.Repeat(`{"seq":`, 30) + "\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ln, err := follow(b, 6, Sum{1})
+		if err == nil && (ln.chain != chain || !bytes.HasPrefix(b, good)) {
+			t.Errorf("%q was taken for a line that follows", b)
+		}
+		_, _, _ = parseHead(b)
+	})
+}

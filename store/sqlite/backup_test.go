@@ -64,9 +64,8 @@ func (d data) call(id string) error {
 func TestABackupUnderLoadHasEveryCallThatEndedBefore(t *testing.T) {
 	d := openData(t, filepath.Join(t.TempDir(), "data"))
 	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	defer cancel()
+	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := d.l.Run(ctx, d.db); err != nil {
 			t.Error(err)
@@ -86,11 +85,17 @@ func TestABackupUnderLoadHasEveryCallThatEndedBefore(t *testing.T) {
 			}
 		})
 	}
-	for range 5 {
+	var before [4][]string
+	var archives [4][]byte
+	for i := range archives {
 		time.Sleep(200 * time.Millisecond)
-		before := ended.all()
-		archive := d.backup(t)
-		checkRestored(t, archive, before)
+		before[i] = ended.all()
+		archives[i] = d.backup(t)
+	}
+	cancel()
+	wg.Wait()
+	for i := range archives {
+		checkRestored(t, archives[i], before[i])
 	}
 }
 
