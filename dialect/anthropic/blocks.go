@@ -1,0 +1,297 @@
+package anthropic
+
+import (
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// nesting bounds how deep blocks are read within blocks (a text in a document in a tool's result); what
+// is deeper is carried as it stands. Reading goes over an inner block once for each level around it.
+const nesting = 4
+
+// decodeContent reads content, which is a string or a list of blocks.
+func decodeContent(v value, depth int) (blocks []llm.Block, plain bool, err error) {
+	switch v.kind() {
+	case '"':
+		return []llm.Block{llm.Text{Text: v.text()}}, true, nil
+	case '[':
+		blocks = []llm.Block{}
+		err = v.elems(func(_ int, el value) error {
+			b, err := decodeBlock(el, depth)
+			blocks = append(blocks, b)
+			return err
+		})
+		return blocks, false, err
+	}
+	return nil, false, &fault{want: "a string or a list of blocks"}
+}
+
+// decodeBlock reads a block of a request or of an answer. Every block carries the dialect in its
+// Extra, also where nothing is in it: so an encoder knows its own blocks.
+func decodeBlock(v value, depth int) (llm.Block, error) {
+	if v.kind() != '{' {
+		return nil, &fault{want: "an object"}
+	}
+	kind, err := v.get("type").str()
+	if err != nil {
+		return nil, under(err, "type")
+	}
+	switch kind {
+	case "text":
+		return decodeText(v)
+	case "thinking", "redacted_thinking":
+		return decodeThought(v)
+	case "tool_use":
+		return decodeToolUse(v)
+	}
+	if depth >= nesting {
+		return opaque(kind, v), nil
+	}
+	switch kind {
+	case "image":
+		return decodeMedia(v, llm.Image, depth)
+	case "document":
+		return decodeMedia(v, llm.Document, depth)
+	case "tool_result":
+		return decodeToolDone(v, depth)
+	}
+	return opaque(kind, v), nil
+}
+
+func opaque(kind string, v value) llm.Opaque {
+	return llm.Opaque{Dialect: Name, Type: kind, Raw: v.raw()}
+}
+
+func decodeText(v value) (llm.Block, error) {
+	var b llm.Text
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "text":
+			b.Text, err = m.str()
+			return true, err
+		case "citations":
+			b.Citations, err = decodeCitations(m)
+			return err != nil || b.Citations != nil, err
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	return b, err
+}
+
+func decodeThought(v value) (llm.Block, error) {
+	b := llm.Thought{Origin: Name}
+	var signed, sealed bool
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			sealed = m.text() == "redacted_thinking"
+			return true, nil
+		case "thinking":
+			b.Text, err = m.str()
+			return true, err
+		case "signature":
+			b.Signature, err = m.str()
+			signed = true
+			return true, err
+		case "data":
+			b.Sealed, err = m.str()
+			return true, err
+		}
+		return false, nil
+	})
+	if _, null := b.Extra.Get("signature"); !sealed && !signed && !null {
+		absent(&b.Extra, "signature")
+	}
+	return b, err
+}
+
+func decodeToolUse(v value) (llm.Block, error) {
+	b := llm.ToolUse{Kind: llm.ToolFunction}
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "id":
+			b.ID, err = m.str()
+			return true, err
+		case "name":
+			b.Name, err = m.str()
+			return true, err
+		case "input":
+			b.Args = m.raw()
+			return true, nil
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	return b, err
+}
+
+func decodeToolDone(v value, depth int) (llm.Block, error) {
+	var b llm.ToolDone
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "tool_use_id":
+			b.ID, err = m.str()
+			return true, err
+		case "content":
+			b.Blocks, b.Plain, err = decodeContent(m, depth+1)
+			return true, err
+		case "is_error":
+			b.IsError.V, err = m.boolean()
+			b.IsError.Set = true
+			return true, err
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	return b, err
+}
+
+func decodeMedia(v value, kind llm.MediaKind, depth int) (llm.Block, error) {
+	b := llm.Media{Kind: kind}
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "source":
+			return decodeSource(&b, m, depth)
+		case "title":
+			b.Name, err = m.str()
+			return b.Name != "", err
+		case "context":
+			b.Context, err = m.str()
+			return b.Context != "", err
+		case "citations":
+			return decodeCite(&b, m)
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	return b, err
+}
+
+// decodeSource reads where the content of a medium is. A source with members or of a type unknown here
+// is kept as it stood besides: within the dialect it is said again in the same words.
+func decodeSource(b *llm.Media, v value, depth int) (known bool, err error) {
+	known = true
+	err = v.members(func(key []byte, m value) (err error) {
+		switch string(key) {
+		case "type":
+			switch m.text() {
+			case "base64", "url", "file", "text", "content":
+			default:
+				known = false
+			}
+		case "media_type":
+			b.MIME, err = m.str()
+		case "data":
+			b.Data, err = m.str()
+		case "url":
+			b.URL, err = m.str()
+		case "file_id":
+			b.FileID, err = m.str()
+		case "content":
+			var plain bool
+			b.Blocks, plain, err = decodeContent(m, depth+1)
+			known = known && !plain
+		default:
+			known = false
+		}
+		return err
+	})
+	if v.get("type").text() == "text" {
+		b.Text, b.Data = b.Data, ""
+		known = known && b.Text != "" && b.MIME != ""
+	}
+	return known && sourceType(*b) == v.get("type").text(), err
+}
+
+// decodeCite reads a document's citations setting; one that says more than yes or no is kept.
+func decodeCite(b *llm.Media, v value) (known bool, err error) {
+	only := 0
+	err = v.members(func(key []byte, m value) (err error) {
+		only++
+		if string(key) == "enabled" {
+			b.Cite.V, err = m.boolean()
+			b.Cite.Set = true
+		}
+		return err
+	})
+	return only == 1 && b.Cite.Set, err
+}
+
+func decodeMark(v value) (*llm.CacheMark, error) {
+	var c llm.CacheMark
+	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return m.text() == "ephemeral", nil
+		case "ttl":
+			c.TTL, err = m.str()
+			return c.TTL != "", err
+		}
+		return false, nil
+	})
+	return &c, err
+}
+
+func decodeCitations(v value) ([]llm.Citation, error) {
+	var list []llm.Citation
+	err := v.elems(func(_ int, el value) error {
+		if el.kind() != '{' {
+			return &fault{want: "an object"}
+		}
+		list = append(list, decodeCitation(el))
+		return nil
+	})
+	return list, err
+}
+
+// decodeCitation reads a citation. It is kept whole, and said whole within the dialect; what is read
+// out of it serves other dialects.
+func decodeCitation(v value) llm.Citation {
+	kind := v.get("type").text()
+	c := llm.Citation{
+		Quote:  v.get("cited_text").text(),
+		Title:  v.get("document_title").text(),
+		Source: int(v.get("document_index").count()),
+		Opaque: opaque(kind, v),
+	}
+	span := func(start, end string) {
+		c.Start, c.End = int(v.get(start).count()), int(v.get(end).count())
+	}
+	switch kind {
+	case "char_location":
+		c.Kind = llm.CiteChar
+		span("start_char_index", "end_char_index")
+	case "page_location":
+		c.Kind = llm.CitePage
+		span("start_page_number", "end_page_number")
+	case "content_block_location":
+		c.Kind = llm.CiteBlock
+		span("start_block_index", "end_block_index")
+	case "search_result_location":
+		c.Kind, c.Source = llm.CiteSearch, int(v.get("search_result_index").count())
+		c.Title, c.URL = v.get("title").text(), v.get("source").text()
+		span("start_block_index", "end_block_index")
+	case "web_search_result_location":
+		c.Kind, c.Source = llm.CiteURL, -1
+		c.Title, c.URL = v.get("title").text(), v.get("url").text()
+	default:
+		c.Source = -1
+	}
+	return c
+}

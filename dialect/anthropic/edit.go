@@ -1,0 +1,349 @@
+package anthropic
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// The members that Peek looks for, in the order of peekKeys.
+const (
+	atModel = iota
+	atStream
+	atMaxTokens
+	atMessages
+	atSystem
+	peeked
+)
+
+func peekKeys() [peeked]string {
+	return [peeked]string{"model", "stream", "max_tokens", "messages", "system"}
+}
+
+// spans is where Peek found what EditRequest may change.
+type spans struct {
+	object splice.Object
+	found  [peeked]splice.Member
+}
+
+// Peek implements dialect.Server.
+func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
+	s, err := scan(in.Body, b.MaxDepth)
+	if err != nil {
+		return dialect.Head{}, err
+	}
+	h := dialect.Head{State: s}
+	model, ok := s.found[atModel].Value.String(in.Body)
+	if !ok || model == "" {
+		return h, invalid(&fault{"model", "the name of a model"})
+	}
+	h.Model = model
+	if c.op != llm.OpGenerate {
+		return h, nil
+	}
+	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
+		if h.Stream, ok = v.Bool(in.Body); !ok {
+			return h, invalid(&fault{"stream", "true or false"})
+		}
+	}
+	if v := s.found[atMaxTokens].Value; v.Found() && !v.IsNull(in.Body) {
+		n, ok := v.Int(in.Body)
+		if !ok || n < 0 {
+			return h, invalid(&fault{"max_tokens", "a whole number"})
+		}
+		h.MaxOut = llm.Some(int(n))
+	}
+	return h, nil
+}
+
+func scan(body []byte, depth int) (*spans, error) {
+	var s spans
+	keys := peekKeys()
+	var err error
+	s.object, err = splice.Scan(body, depth, keys[:], s.found[:])
+	if err == nil {
+		return &s, nil
+	}
+	if d, ok := errors.AsType[*splice.DepthError](err); ok {
+		msg := fmt.Sprintf("the body is nested deeper than %d levels", d.Max)
+		return nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic.Peek", Message: msg, Err: err}
+	}
+	return nil, notJSON(err)
+}
+
+// EditRequest implements dialect.Client.
+func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	st, ok := h.State.(*spans)
+	if !ok {
+		var err error
+		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+			return dialect.Outbound{}, err
+		}
+	}
+	ed := &editor{body: in.Body, spans: st, shape: s, edit: splice.NewEdit(in.Body)}
+	ed.model()
+	if c.op == llm.OpGenerate {
+		ed.cap()
+	}
+	if err := ed.redact(); err != nil {
+		return dialect.Outbound{}, err
+	}
+	ed.strip()
+	body, err := ed.edit.Bytes()
+	if err != nil {
+		return dialect.Outbound{}, internal("EditRequest", err)
+	}
+	body, refused, err := refuse(body, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	ed.changed = append(ed.changed, refused...)
+	var betas []string
+	if s.Offer != nil {
+		betas = s.Offer.Traits.Betas
+	}
+	return dialect.Outbound{Header: ed.headers(in.Header, betas), Body: body, Changed: ed.changed}, nil
+}
+
+func internal(op string, err error) error {
+	return &llm.Error{Kind: llm.Internal, Op: "dialect/anthropic." + op, Message: "internal error", Err: err}
+}
+
+// editor changes one request in place.
+type editor struct {
+	body    []byte
+	spans   *spans
+	shape   dialect.Shape
+	edit    *splice.Edit
+	changed []string
+}
+
+func (e *editor) model() {
+	o := e.shape.Offer
+	if o == nil || o.Upstream == "" || e.spans.found[atModel].Value.Equal(e.body, o.Upstream) {
+		return
+	}
+	e.edit.SetString(e.spans.found[atModel].Value, o.Upstream)
+}
+
+// cap lowers max_tokens to the least of the caps, or sets it where the caller gave none.
+func (e *editor) cap() {
+	at := e.spans.found[atMaxTokens].Value
+	was, given := at.Int(e.body)
+	least := int64(-1)
+	why := dialect.Cap{}
+	for _, x := range e.shape.Edits {
+		c, ok := x.(dialect.Cap)
+		if ok && (!given || int64(c.N) < was) && (least < 0 || int64(c.N) < least) {
+			least, why = int64(c.N), c
+		}
+	}
+	if least < 0 {
+		return
+	}
+	n := []byte(fmt.Sprint(least))
+	if at.Found() {
+		e.edit.Set(at, n)
+	} else {
+		e.edit.Insert(e.spans.object.Span, "max_tokens", n)
+	}
+	e.changed = append(e.changed, capped(why))
+}
+
+// strip takes out what this vendor is known to refuse and can only have come from another, through a
+// gateway: thinking with an empty signature, citations with an empty index.
+func (e *editor) strip() {
+	unsigned := !e.unsignedTaken() && hasEmpty(e.body, "signature")
+	unfound := hasEmpty(e.body, "encrypted_index")
+	if !unsigned && !unfound {
+		return
+	}
+	// The body passed Scan: walking it does not fail.
+	_ = value{e.body, e.spans.found[atMessages].Value}.elems(func(_ int, m value) error {
+		e.stripMessage(m, unsigned)
+		return nil
+	})
+}
+
+func (e *editor) unsignedTaken() bool {
+	return e.shape.Offer != nil && e.shape.Offer.Traits.Unsigned
+}
+
+// hasEmpty is a quick look whether a member with an empty string may be there.
+func hasEmpty(body []byte, key string) bool {
+	return bytes.Contains(body, []byte(`"`+key+`":""`)) || bytes.Contains(body, []byte(`"`+key+`": ""`))
+}
+
+func (e *editor) stripMessage(m value, unsigned bool) {
+	content := m.get("content")
+	if m.kind() != '{' || content.kind() != '[' || m.get("role").text() != "assistant" {
+		return
+	}
+	var gone []splice.Span
+	n := 0
+	_ = content.elems(func(_ int, b value) error {
+		n++
+		if b.kind() != '{' {
+			return nil
+		}
+		switch b.get("type").text() {
+		case "thinking":
+			if unsigned && b.get("signature").at.Equal(e.body, "") {
+				gone = append(gone, b.at)
+			}
+		case "text":
+			e.stripCitations(b)
+		}
+		return nil
+	})
+	if len(gone) == 0 {
+		return
+	}
+	e.change("unsigned thinking removed")
+	if len(gone) == n {
+		e.edit.DeleteElem(m.at)
+		return
+	}
+	for _, at := range gone {
+		e.edit.DeleteElem(at)
+	}
+}
+
+func (e *editor) stripCitations(b value) {
+	cites := b.get("citations")
+	if cites.kind() != '[' {
+		return
+	}
+	_ = cites.elems(func(_ int, c value) error {
+		if c.kind() == '{' && c.get("encrypted_index").at.Equal(e.body, "") {
+			e.edit.DeleteElem(c.at)
+			e.change("citations of another vendor removed")
+		}
+		return nil
+	})
+}
+
+func (e *editor) change(what string) {
+	if !slices.Contains(e.changed, what) {
+		e.changed = append(e.changed, what)
+	}
+}
+
+// refuse takes the parameters that the target refuses out of a body, or refuses the call, as the
+// deployment wants it.
+func refuse(body []byte, s dialect.Shape) ([]byte, []string, error) {
+	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
+		return body, nil, nil
+	}
+	names := s.Offer.Traits.Refuses
+	found := make([]splice.Member, len(names))
+	if _, err := splice.Scan(body, splice.MaxDepth, names, found); err != nil {
+		return nil, nil, notJSON(err)
+	}
+	var changed []string
+	ed := splice.NewEdit(body)
+	for i, m := range found {
+		if !m.Found() || slices.Contains(names[:i], names[i]) {
+			continue
+		}
+		if s.Params == plenum.ParamStrict {
+			msg := names[i] + " is refused by the model this call would go to; leave it out"
+			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic", Param: names[i], Message: msg}
+		}
+		ed.Delete(m)
+		if s.Params != plenum.ParamDrop {
+			changed = append(changed, names[i]+" removed (refused by the model)")
+		}
+	}
+	out, err := ed.Bytes()
+	if err != nil {
+		return nil, nil, internal("refuse", err)
+	}
+	return out, changed, nil
+}
+
+// headers returns what is said to the upstream of the caller's headers.
+func (e *editor) headers(in http.Header, allowed []string) http.Header {
+	h := headers(in, allowed)
+	if allowed == nil {
+		return h
+	}
+	for _, b := range betas(in) {
+		if !betaAllowed(b, allowed) {
+			e.change("anthropic-beta " + b + " removed (not known to the host)")
+		}
+	}
+	return h
+}
+
+// headers returns the caller's headers of the dialect's namespace, with the version that the vendor
+// requires and the betas that the host takes; nil takes all.
+func headers(in http.Header, allowed []string) http.Header {
+	h := make(http.Header, 4)
+	ns := namespace()
+	for k, v := range in {
+		if strings.EqualFold(k, "anthropic-beta") || !hasPrefixFold(k, "anthropic-") || !ns.Holds(k) {
+			continue
+		}
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	var keep []string
+	for _, b := range betas(in) {
+		if allowed == nil || betaAllowed(b, allowed) {
+			keep = append(keep, b)
+		}
+	}
+	if len(keep) > 0 {
+		h.Set("Anthropic-Beta", strings.Join(keep, ","))
+	}
+	if h.Get("Anthropic-Version") == "" {
+		h.Set("Anthropic-Version", version)
+	}
+	h.Set("Content-Type", "application/json")
+	return h
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// betas returns the values of every anthropic-beta header, however it is spelt, each once.
+func betas(in http.Header) []string {
+	var names []string
+	for k := range in {
+		if strings.EqualFold(k, "anthropic-beta") {
+			names = append(names, k)
+		}
+	}
+	slices.Sort(names)
+	var out []string
+	for _, k := range names {
+		for _, line := range in[k] {
+			for b := range strings.SplitSeq(line, ",") {
+				b = strings.TrimSpace(b)
+				if b != "" && !slices.ContainsFunc(out, func(x string) bool { return strings.EqualFold(x, b) }) {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// betaAllowed looks a beta up in an allow-list, whose entries may end in * for any rest.
+func betaAllowed(beta string, allowed []string) bool {
+	for _, a := range allowed {
+		if prefix, any := strings.CutSuffix(a, "*"); any && hasPrefixFold(beta, prefix) || strings.EqualFold(a, beta) {
+			return true
+		}
+	}
+	return false
+}

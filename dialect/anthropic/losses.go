@@ -1,0 +1,103 @@
+package anthropic
+
+import (
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// losses collects what could not be said, each once and in the order in which it was met.
+type losses struct {
+	list []dialect.Loss
+	seen map[dialect.Loss]bool
+}
+
+func (l *losses) add(what, why string) {
+	x := dialect.Loss{What: what, Why: why}
+	if l.seen[x] {
+		return
+	}
+	if l.seen == nil {
+		l.seen = make(map[dialect.Loss]bool)
+	}
+	l.seen[x] = true
+	l.list = append(l.list, x)
+}
+
+// extra names the members that only another dialect can say, below a path.
+func (l *losses) extra(path string, e llm.Extra) {
+	if e.Dialect == Name || e.Dialect == oldFormat {
+		return
+	}
+	if path != "" {
+		path += "."
+	}
+	for _, f := range e.Fields {
+		if says(f) {
+			l.add(path+f.Key, "")
+		}
+	}
+}
+
+// mark names what is foreign about a cache mark.
+func (l *losses) mark(path string, c *llm.CacheMark) {
+	if c != nil {
+		l.extra(path+".cache_control", c.Extra)
+	}
+}
+
+// foreign is the reason given for what belongs to another vendor.
+const foreign = "belongs to another dialect"
+
+// blockHome reports whether a block was said in this dialect, and so can be said again as it was.
+func blockHome(b llm.Block) bool {
+	switch b := b.(type) {
+	case llm.Text:
+		return b.Extra.Dialect == Name
+	case llm.Refusal:
+		return false
+	case llm.Media:
+		return b.Extra.Dialect == Name
+	case llm.Thought:
+		return b.Extra.Dialect == Name
+	case llm.ToolUse:
+		return b.Extra.Dialect == Name
+	case llm.ToolDone:
+		return b.Extra.Dialect == Name
+	case llm.Opaque:
+		return b.Dialect == Name
+	}
+	return false
+}
+
+// fitText names the citations that cannot be said and leaves them out.
+func (l *losses) fitText(b llm.Text, path string) llm.Text {
+	l.extra(path, b.Extra)
+	l.mark(path, b.Cache)
+	var keep []llm.Citation
+	for i, c := range b.Citations {
+		if c.Opaque.Dialect == Name || c.Kind == llm.CiteURL && c.URL != "" {
+			keep = append(keep, c)
+			continue
+		}
+		l.add(path+".annotations["+itoa(i)+"]", "")
+	}
+	b.Citations = keep
+	return b
+}
+
+// fitArgs makes the arguments of a tool an object, which they must be here.
+func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
+	l.extra(path, b.Extra)
+	l.mark(path, b.Cache)
+	switch {
+	case blank(b.Args):
+		b.Args = "{}"
+	case b.Kind == llm.ToolCustom:
+		l.add(path, "a free-text tool's input is said as an object")
+		b.Args = wrapInput(b.Args)
+	case !isObject(b.Args):
+		l.add(path+".arguments", "not a JSON object")
+		b.Args = "{}"
+	}
+	return b
+}

@@ -1,0 +1,543 @@
+package anthropic
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// defaultMaxOut caps an answer where the caller gave no cap and the offer knows none: this dialect
+// must have one.
+const defaultMaxOut = 4096
+
+// Budgets of thinking for words of effort, in tokens. A host that takes the words themselves is told them.
+const (
+	leastBudget  = 1024
+	lowBudget    = 2048
+	mediumBudget = 8192
+	highBudget   = 24576
+	mostBudget   = 32000
+)
+
+// params are the parameters as they will be written.
+type params struct {
+	maxOut            int
+	temperature, topP llm.Opt[float64]
+	topK              llm.Opt[int]
+	stop              []string
+	choose            llm.ToolChoice
+	parallel          llm.Opt[bool]
+	thinking          *llm.Thinking
+	effort            string
+	tier              string
+}
+
+// plan settles the parameters. A request of the dialect's own keeps them as they are.
+func (e *requestEncoder) plan() {
+	r := e.r
+	e.params = params{
+		temperature: r.Temperature, topP: r.TopP, topK: r.TopK, stop: r.Stop,
+		choose: r.Choose, parallel: r.Parallel, tier: r.Tier,
+	}
+	e.tools = r.Tools
+	e.planMaxOut()
+	if r.Thinking != nil {
+		t := *r.Thinking
+		e.params.thinking, e.params.effort = &t, t.Effort
+	}
+	if e.home {
+		return
+	}
+	e.planTools()
+	e.planThinking()
+	e.planSampling()
+	e.nameUnsaid()
+}
+
+// planMaxOut finds the cap on output tokens, which the dialect requires.
+func (e *requestEncoder) planMaxOut() {
+	p := &e.params
+	p.maxOut = e.r.MaxOut.Or(0)
+	if !e.r.MaxOut.Set && e.op == llm.OpGenerate {
+		p.maxOut = e.defaultMaxOut()
+		e.changed = append(e.changed, fmt.Sprintf("max_tokens %d set", p.maxOut))
+	}
+	for _, x := range e.shape.Edits {
+		if c, ok := x.(dialect.Cap); ok && e.op == llm.OpGenerate && c.N < p.maxOut {
+			p.maxOut = c.N
+			e.changed = append(e.changed, capped(c))
+		}
+	}
+}
+
+func capped(c dialect.Cap) string {
+	s := fmt.Sprintf("max_tokens %d set", c.N)
+	if c.Why != "" {
+		s += " (" + c.Why + ")"
+	}
+	return s
+}
+
+func (e *requestEncoder) defaultMaxOut() int {
+	if o := e.shape.Offer; o != nil {
+		switch {
+		case o.Traits.DefaultMaxOut > 0:
+			return o.Traits.DefaultMaxOut
+		case o.MaxOutput > 0:
+			return o.MaxOutput
+		}
+	}
+	return defaultMaxOut
+}
+
+// planTools fits tools and the choice among them.
+func (e *requestEncoder) planTools() {
+	e.tools = nil
+	for i, t := range e.r.Tools {
+		if t, ok := e.fitTool(t, "tools["+itoa(i)+"]"); ok {
+			e.tools = append(e.tools, t)
+		}
+	}
+	c := &e.params.choose
+	e.extra("tool_choice", c.Extra)
+	c.Extra = llm.Extra{}
+	if c.Opaque.Raw != "" && c.Opaque.Dialect != Name {
+		e.add("tool_choice", c.Opaque.Type+" "+foreign)
+		*c = llm.ToolChoice{}
+	}
+	if len(c.Allowed) > 0 {
+		e.narrowTools(c)
+	}
+	if len(e.tools) == 0 {
+		if c.Mode != llm.ChooseUnset && c.Mode != llm.ChooseNone && c.Mode != llm.ChooseAuto {
+			e.add("tool_choice", "there are no tools")
+		}
+		*c, e.params.parallel = llm.ToolChoice{}, llm.Opt[bool]{}
+	}
+	if c.Mode == llm.ChooseTool {
+		c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
+	}
+}
+
+// narrowTools says a choice among some of the tools by leaving out the others.
+func (e *requestEncoder) narrowTools(c *llm.ToolChoice) {
+	var keep []llm.Tool
+	for _, t := range e.tools {
+		for _, name := range c.Allowed {
+			if t.Name == (dialect.ToolNames{}).Fit(name, mostName) {
+				keep = append(keep, t)
+				break
+			}
+		}
+	}
+	e.tools, c.Allowed = keep, nil
+	e.add("tool_choice.allowed_tools", "said by leaving out the other tools")
+}
+
+func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
+	if t.Kind != llm.ToolFunction {
+		if t.Opaque.Dialect == Name {
+			return t, true
+		}
+		e.add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		return t, false
+	}
+	if t.Name == "" {
+		e.add(path, "a tool without a name")
+		return t, false
+	}
+	e.extra(path, t.Extra)
+	e.mark(path, t.Cache)
+	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
+	t.Schema = fitSchema(t.Schema)
+	if t.Strict.Set && !t.Strict.V {
+		t.Strict = llm.Opt[bool]{} // not strict is what a tool is here
+	}
+	return t, true
+}
+
+// fitSchema makes a schema one of an object, which the vendor requires of every tool, and leaves all
+// else in it as it stood.
+func fitSchema(schema string) string {
+	const none = `{"type":"object","properties":{}}`
+	if blank(schema) || !isObject(schema) {
+		return none
+	}
+	b := []byte(schema)
+	var found [2]splice.Member
+	obj, err := splice.Scan(b, 0, []string{"type", "properties"}, found[:])
+	if err != nil {
+		return none
+	}
+	if obj.Len == 0 {
+		return none
+	}
+	ed := splice.NewEdit(b)
+	if !found[0].Found() {
+		ed.Insert(obj.Span, "type", []byte(`"object"`))
+	}
+	if found[1].Found() && found[1].Value.IsNull(b) {
+		ed.Set(found[1].Value, []byte("{}"))
+	}
+	out, err := ed.Bytes()
+	if err != nil {
+		return schema
+	}
+	return string(out)
+}
+
+// planThinking says how hard to think in the words of the host: effort, or a budget of tokens.
+func (e *requestEncoder) planThinking() {
+	p := &e.params
+	if p.thinking == nil {
+		return
+	}
+	e.extra("reasoning", p.thinking.Extra)
+	t := &llm.Thinking{Mode: p.thinking.Mode, Budget: p.thinking.Budget, Display: p.thinking.Display}
+	word := p.effort
+	p.thinking, p.effort = nil, ""
+	switch {
+	case t.Mode == llm.ThinkOff || word == "none":
+		p.thinking = &llm.Thinking{Mode: llm.ThinkOff}
+		return
+	case e.shape.Offer != nil && e.shape.Offer.Traits.Effort:
+		e.adaptive(t, word)
+		return
+	case !t.Budget.Set && word == "" && t.Mode == llm.ThinkUnset:
+		return
+	case e.unsigned():
+		e.add(thinkingPath(word), "the history has no signed thinking for a tool turn")
+		return
+	}
+	if t.Mode == llm.ThinkAdaptive && word == "" {
+		word = "medium"
+	}
+	e.budget(t, word)
+}
+
+func thinkingPath(word string) string {
+	if word != "" {
+		return "reasoning_effort"
+	}
+	return "thinking"
+}
+
+// adaptive leaves the amount to the model, and passes the word for it.
+func (e *requestEncoder) adaptive(t *llm.Thinking, word string) {
+	switch word {
+	case "minimal":
+		e.add("reasoning_effort", "minimal is said as low")
+		word = "low"
+	case "":
+		if t.Budget.Set {
+			word = effortOf(t.Budget.V)
+		}
+	}
+	e.params.thinking = &llm.Thinking{Mode: llm.ThinkAdaptive, Display: t.Display}
+	e.params.effort = word
+	e.calm(false)
+}
+
+func effortOf(budget int) string {
+	switch {
+	case budget < 4096:
+		return "low"
+	case budget < 16384:
+		return "medium"
+	}
+	return "high"
+}
+
+// unsigned reports whether the turn being answered has a tool call that no signed thinking precedes;
+// with a budget of thinking the vendor refuses such a history.
+func (e *requestEncoder) unsigned() bool {
+	for i := len(e.turns) - 1; i >= 0; i-- {
+		if e.turns[i].role != llm.Assistant {
+			continue
+		}
+		blocks := e.turns[i].blocks
+		if _, ok := blocks[0].(llm.Thought); ok {
+			return false
+		}
+		for _, b := range blocks {
+			if _, ok := b.(llm.ToolUse); ok {
+				return true
+			}
+		}
+		return false
+	}
+	return false
+}
+
+// budget gives thinking a number of tokens, which must stay below the cap on the whole answer.
+func (e *requestEncoder) budget(t *llm.Thinking, word string) {
+	n := t.Budget.V
+	if !t.Budget.Set {
+		n = budgetOf(word)
+	}
+	n = max(n, leastBudget)
+	switch {
+	case n < e.params.maxOut || e.op != llm.OpGenerate:
+	case !e.r.MaxOut.Set && e.raise(n):
+	case e.params.maxOut >= 2*leastBudget:
+		n = e.params.maxOut / 2
+		e.add(thinkingPath(word), fmt.Sprintf("limited to %d tokens by max_tokens", n))
+	default:
+		e.add(thinkingPath(word), "max_tokens leaves no room for it")
+		return
+	}
+	e.params.thinking = &llm.Thinking{Mode: llm.ThinkOn, Budget: llm.Some(n), Display: t.Display}
+	e.calm(true)
+}
+
+func budgetOf(word string) int {
+	switch word {
+	case "minimal":
+		return leastBudget
+	case "low":
+		return lowBudget
+	case "high":
+		return highBudget
+	case "xhigh", "max":
+		return mostBudget
+	}
+	return mediumBudget
+}
+
+// raise lifts a cap that the caller did not set above a budget, as far as offer and edits allow.
+func (e *requestEncoder) raise(budget int) bool {
+	want := budget + defaultMaxOut
+	if o := e.shape.Offer; o != nil && o.MaxOutput > 0 && want > o.MaxOutput {
+		return false
+	}
+	for _, x := range e.shape.Edits {
+		if c, ok := x.(dialect.Cap); ok && want > c.N {
+			return false
+		}
+	}
+	e.params.maxOut = want
+	e.changed = append(e.changed, fmt.Sprintf("max_tokens %d set", want))
+	return true
+}
+
+// calm takes out what the vendor refuses beside thinking.
+func (e *requestEncoder) calm(budgeted bool) {
+	p := &e.params
+	const why = "refused together with thinking"
+	if p.temperature.Set && p.temperature.V != 1 {
+		e.add("temperature", why)
+		p.temperature = llm.Opt[float64]{}
+	}
+	if p.topP.Set && (p.topP.V < 0.95 || p.topP.V > 1) {
+		e.add("top_p", why)
+		p.topP = llm.Opt[float64]{}
+	}
+	if p.topK.Set {
+		e.add("top_k", why)
+		p.topK = llm.Opt[int]{}
+	}
+	if budgeted && (p.choose.Mode == llm.ChooseAny || p.choose.Mode == llm.ChooseTool) {
+		e.add("tool_choice", "a tool cannot be forced together with thinking")
+		p.choose = llm.ToolChoice{Mode: llm.ChooseAuto}
+	}
+}
+
+func (e *requestEncoder) planSampling() {
+	p := &e.params
+	if p.temperature.Set && p.temperature.V > 1 {
+		e.add("temperature", "1 is the most here")
+		p.temperature.V = 1
+	}
+	var stop []string
+	for i, s := range p.stop {
+		if blank(s) {
+			e.add("stop["+itoa(i)+"]", "only space")
+			continue
+		}
+		stop = append(stop, s)
+	}
+	p.stop = stop
+	p.tier = e.fitTier(p.tier)
+	if e.r.Output.Kind == llm.FormatJSON {
+		e.add("response_format", "any JSON object: the vendor has only schemas")
+	}
+	if e.r.Output.Description != "" {
+		e.add("response_format.json_schema.description", "")
+	}
+	e.extra("response_format", e.r.Output.Extra)
+}
+
+func (e *requestEncoder) fitTier(tier string) string {
+	switch tier {
+	case "", "auto", "standard_only":
+		return tier
+	case "default":
+		return "standard_only"
+	}
+	e.add("service_tier", tier+" is not a tier here")
+	return ""
+}
+
+// nameUnsaid names the parameters that the dialect has no word for.
+func (e *requestEncoder) nameUnsaid() {
+	r := e.r
+	for _, p := range []struct {
+		name string
+		said bool
+	}{
+		{"frequency_penalty", r.FrequencyPenalty.Or(0) != 0},
+		{"presence_penalty", r.PresencePenalty.Or(0) != 0},
+		{"seed", r.Seed.Set},
+		{"logprobs", r.Logprobs.V},
+		{"top_logprobs", r.TopLogprobs.Or(0) > 0},
+		{"metadata", len(r.Metadata) > 0},
+		{"prompt_cache_key", r.CacheKey != ""},
+	} {
+		if p.said {
+			e.add(p.name, "")
+		}
+	}
+	if r.N.Or(1) > 1 {
+		e.add("n", "one answer is given")
+	}
+	e.extra("", r.Extra)
+}
+
+// sampling writes the parameters of an answer, which a count does not have.
+func (e *requestEncoder) sampling(w *jsonw.Writer, o object, meta string) {
+	p := &e.params
+	w.KeyInt("max_tokens", int64(p.maxOut))
+	if e.r.Stream {
+		w.KeyBool("stream", true)
+	}
+	o.optFloat("temperature", p.temperature)
+	o.optFloat("top_p", p.topP)
+	o.optInt("top_k", p.topK)
+	if p.stop != nil && o.free("stop_sequences") {
+		w.KeyOpen("stop_sequences", '[')
+		for _, s := range p.stop {
+			w.Str(s)
+		}
+		w.Close(']')
+	}
+	o.optStr("service_tier", p.tier)
+	e.encodeMetadata(w, meta)
+}
+
+func (e *requestEncoder) encodeMetadata(w *jsonw.Writer, meta string) {
+	switch {
+	case meta == "null":
+		w.KeyNull("metadata")
+	case meta != "" || e.r.User != "":
+		w.KeyOpen("metadata", '{')
+		if e.r.User != "" {
+			w.KeyStr("user_id", e.r.User)
+		}
+		appendMembers(w, meta)
+		w.Close('}')
+	}
+}
+
+func (e *requestEncoder) encodeTools(w *jsonw.Writer, o object) {
+	if e.tools != nil && o.free("tools") {
+		w.KeyOpen("tools", '[')
+		for _, t := range e.tools {
+			appendTool(w, t)
+		}
+		w.Close(']')
+	}
+	e.encodeChoice(w, o)
+}
+
+func appendTool(w *jsonw.Writer, t llm.Tool) {
+	if t.Kind != llm.ToolFunction {
+		w.Raw(t.Opaque.Raw)
+		return
+	}
+	o := begin(w, t.Extra)
+	if t.Opaque.Dialect == Name && t.Opaque.Type != "" {
+		o.str("type", t.Opaque.Type)
+	}
+	o.str("name", t.Name)
+	o.optStr("description", t.Description)
+	if t.Schema != "" {
+		o.raw("input_schema", t.Schema)
+	}
+	o.optBool("strict", t.Strict)
+	appendMark(w, t.Cache)
+	o.end()
+}
+
+func (e *requestEncoder) encodeChoice(w *jsonw.Writer, o object) {
+	c, parallel := e.params.choose, e.params.parallel
+	if c.Opaque.Dialect == Name && c.Opaque.Raw != "" {
+		o.raw("tool_choice", c.Opaque.Raw)
+		return
+	}
+	if c.Mode == llm.ChooseUnset && parallel.Set && !parallel.V && len(e.tools) > 0 {
+		c.Mode = llm.ChooseAuto
+	}
+	if c.Mode == llm.ChooseUnset || !o.free("tool_choice") {
+		return
+	}
+	w.Key("tool_choice")
+	x := begin(w, c.Extra)
+	w.KeyStr("type", string(c.Mode))
+	if c.Mode == llm.ChooseTool {
+		x.str("name", c.Name)
+	}
+	if parallel.Set && (e.home || c.Mode != llm.ChooseNone && !parallel.V) {
+		x.raw("disable_parallel_tool_use", fmt.Sprint(!parallel.V))
+	}
+	x.end()
+}
+
+func (e *requestEncoder) encodeThinking(w *jsonw.Writer, o object) {
+	t := e.params.thinking
+	if t == nil || t.Mode == llm.ThinkUnset || !o.free("thinking") {
+		return
+	}
+	w.Key("thinking")
+	x := begin(w, t.Extra)
+	w.KeyStr("type", string(t.Mode))
+	x.optInt("budget_tokens", t.Budget)
+	x.optStr("display", t.Display)
+	x.end()
+}
+
+func (e *requestEncoder) encodeOutput(w *jsonw.Writer, o object, config string) {
+	format := e.r.Output
+	if format.Kind == llm.FormatSchema && format.Extra.Dialect == oldFormat && o.free("output_format") {
+		w.Key("output_format")
+		appendFormat(w, format)
+		format = llm.Format{}
+	}
+	switch {
+	case e.params.effort == "" && format.Kind != llm.FormatSchema && config == "":
+		return
+	case config == "null":
+		w.KeyNull("output_config")
+		return
+	}
+	w.KeyOpen("output_config", '{')
+	if e.params.effort != "" {
+		w.KeyStr("effort", e.params.effort)
+	}
+	if format.Kind == llm.FormatSchema {
+		w.Key("format")
+		appendFormat(w, format)
+	}
+	appendMembers(w, config)
+	w.Close('}')
+}
+
+func appendFormat(w *jsonw.Writer, f llm.Format) {
+	w.Open('{')
+	w.KeyStr("type", "json_schema")
+	w.KeyRaw("schema", f.Schema)
+	w.Close('}')
+}

@@ -1,0 +1,425 @@
+package anthropic
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// DecodeResponse implements dialect.Client.
+func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
+	if err := splice.Valid(r.Body, splice.MaxDepth); err != nil {
+		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
+	}
+	v := whole(r.Body)
+	if v.kind() != '{' {
+		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
+	}
+	if v.get("type").text() == "error" {
+		return nil, inStream(r.Body)
+	}
+	var res llm.Result
+	var err error
+	if c.op == llm.OpCountTokens {
+		res, err = decodeCount(v)
+	} else {
+		res, err = decodeResponse(v)
+	}
+	if err != nil {
+		return nil, badUpstream(err, "the upstream's answer cannot be understood: "+err.Error())
+	}
+	return res, nil
+}
+
+func decodeCount(v value) (*llm.TokenCount, error) {
+	var n llm.TokenCount
+	counted := false
+	err := v.fields(&n.Extra, func(key []byte, m value) (known bool, err error) {
+		if string(key) != "input_tokens" {
+			return false, nil
+		}
+		n.Input, err = m.integer()
+		counted = true
+		return true, err
+	})
+	if err == nil && !counted {
+		err = &fault{"input_tokens", "a whole number"}
+	}
+	return &n, err
+}
+
+func decodeResponse(v value) (*llm.Response, error) {
+	r := &llm.Response{}
+	c := llm.Choice{Stop: llm.Stop{Extra: llm.Extra{Dialect: Name}}}
+	known := false
+	err := v.fields(&r.Extra, func(key []byte, m value) (bool, error) {
+		switch string(key) {
+		case "type", "role":
+			return m.text() == "message" || m.text() == "assistant", nil
+		case "content":
+			known = true
+			return true, m.elems(func(_ int, el value) error {
+				c.Blocks = append(c.Blocks, answerBlock(el))
+				return nil
+			})
+		}
+		return decodeAnswerMember(r, &c.Stop, key, m)
+	})
+	if err == nil && !known {
+		err = &fault{"content", "a list of blocks"}
+	}
+	if r.Extra = dropNull(r.Extra, "stop_reason", "stop_sequence"); r.Extra.Empty() {
+		r.Extra = llm.Extra{}
+	}
+	r.Choices = []llm.Choice{c}
+	return r, err
+}
+
+// dropNull forgets members that were null and are always said, as null where there is nothing.
+func dropNull(e llm.Extra, keys ...string) llm.Extra {
+	out := llm.Extra{Dialect: e.Dialect}
+	for _, f := range e.Fields {
+		if f.Raw != "null" || !slices.Contains(keys, f.Key) {
+			out.Fields = append(out.Fields, f)
+		}
+	}
+	return out
+}
+
+// decodeAnswerMember reads the members that an answer and the message of a stream's start have.
+func decodeAnswerMember(r *llm.Response, s *llm.Stop, key []byte, m value) (known bool, err error) {
+	switch string(key) {
+	case "id":
+		r.ID, err = m.str()
+	case "model":
+		r.Model, err = m.str()
+	case "usage":
+		r.Usage, r.Tier, err = decodeUsage(m)
+	default:
+		return decodeStop(s, key, m)
+	}
+	return true, err
+}
+
+// decodeStop reads a member that tells why an answer ended.
+func decodeStop(s *llm.Stop, key []byte, m value) (known bool, err error) {
+	switch string(key) {
+	case "stop_reason":
+		var word string
+		if word, err = m.str(); err == nil {
+			s.Reason, s.Raw = stopReason(word)
+		}
+	case "stop_sequence":
+		s.Sequence, err = m.str()
+	case "stop_details":
+		s.Extra.Dialect = Name
+		s.Extra.Add(Name, "stop_details", m.raw())
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// answerBlock reads a block of an answer. One that is not as it should be is carried as it stands: an
+// answer was paid for, and is not thrown away for a detail.
+func answerBlock(v value) llm.Block {
+	b, err := decodeBlock(v, 1)
+	if err != nil {
+		return opaque(v.get("type").text(), v)
+	}
+	return b
+}
+
+// stopReason returns a stop reason of the dialect as a reason, and raw where it is not one known here.
+func stopReason(word string) (reason llm.StopReason, raw string) {
+	switch word {
+	case "end_turn":
+		return llm.StopEnd, ""
+	case "max_tokens":
+		return llm.StopLength, ""
+	case "stop_sequence":
+		return llm.StopSequence, ""
+	case "tool_use":
+		return llm.StopTool, ""
+	case "pause_turn":
+		return llm.StopPause, ""
+	case "refusal":
+		return llm.StopRefusal, ""
+	case "model_context_window_exceeded":
+		return llm.StopContext, ""
+	}
+	return llm.StopOther, word
+}
+
+// stopWord says why an answer ended. called tells whether a tool of the caller's was called: an agent
+// goes on only where the reason says so, whatever the upstream said.
+func stopWord(s llm.Stop, called, refused bool) string {
+	if s.Extra.Dialect == Name && s.Raw != "" {
+		return s.Raw
+	}
+	switch s.Reason {
+	case llm.StopLength:
+		return "max_tokens"
+	case llm.StopPause:
+		return "pause_turn"
+	case llm.StopContext:
+		return "model_context_window_exceeded"
+	case llm.StopRefusal, llm.StopFilter:
+		return "refusal"
+	case llm.StopSequence:
+		return "stop_sequence"
+	case llm.StopUnset:
+		return ""
+	}
+	switch {
+	case called:
+		return "tool_use"
+	case refused:
+		return "refusal"
+	}
+	return "end_turn"
+}
+
+// EncodeResponse implements dialect.Server.
+func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, m dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+	var l losses
+	var body []byte
+	switch r := res.(type) {
+	case *llm.TokenCount:
+		body = encodeCount(r, &l)
+	case *llm.Response:
+		body = encodeResponse(requestOf(p), r, m, &l)
+	default:
+		return dialect.Reply{}, nil, internal("EncodeResponse", fmt.Errorf("a %T is no answer of this dialect", res))
+	}
+	h := http.Header{"Content-Type": {"application/json"}}
+	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, l.list, nil
+}
+
+// requestOf returns the request in a payload, or nil.
+func requestOf(p llm.Payload) *llm.Request {
+	switch p := p.(type) {
+	case *llm.Request:
+		return p
+	case *llm.CountTokens:
+		if p != nil {
+			return p.Request
+		}
+	}
+	return nil
+}
+
+func encodeCount(n *llm.TokenCount, l *losses) []byte {
+	l.extra("", n.Extra)
+	var w jsonw.Writer
+	o := begin(&w, n.Extra)
+	o.int("input_tokens", n.Input)
+	o.end()
+	return w.Buf
+}
+
+func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses) []byte {
+	a := answer{losses: l, names: dialect.NewToolNames(req), callID: m.CallID}
+	var c llm.Choice
+	for i, x := range r.Choices {
+		if i == 0 {
+			c = x
+			continue
+		}
+		l.add("choices["+itoa(i)+"]", "one answer is given here")
+	}
+	blocks := a.fitAll(c.Blocks)
+	a.nameChoice(c.Extra, c.Message, c.Logprobs)
+	l.extra("", r.Extra)
+
+	var w jsonw.Writer
+	o := begin(&w, r.Extra)
+	o.str("id", a.id(r.ID))
+	o.str("type", "message")
+	o.str("role", "assistant")
+	o.str("model", r.Model)
+	w.Key("content")
+	appendBlocks(&w, blocks)
+	a.stop(&w, c.Stop)
+	if o.free("usage") {
+		w.Key("usage")
+		l.extra("usage", r.Usage.Extra)
+		appendUsage(&w, r.Usage, l.tier(r.Tier))
+	}
+	o.end()
+	return w.Buf
+}
+
+// tier says the tier that an answer was given at, in this dialect's words.
+func (l *losses) tier(tier string) string {
+	switch tier {
+	case "", "standard", "priority", "batch":
+		return tier
+	case "default":
+		return "standard"
+	}
+	l.add("service_tier", tier+" is not a tier here")
+	return ""
+}
+
+// answer makes the parts of an answer fit to be said here.
+type answer struct {
+	*losses
+	names   dialect.ToolNames
+	callID  string
+	calls   int  // tools of the caller's that were called
+	refused bool // the model said a refusal
+}
+
+func (a *answer) id(id string) string {
+	if id != "" {
+		return id
+	}
+	return "msg_" + a.callID
+}
+
+func (a *answer) nameChoice(choice, message llm.Extra, lp *llm.Logprobs) {
+	a.extra("choices[0]", choice)
+	a.extra("choices[0].message", message)
+	if lp != nil {
+		a.add("choices[0].logprobs", "")
+	}
+}
+
+func (a *answer) fitAll(blocks []llm.Block) []llm.Block {
+	var out []llm.Block
+	for i, b := range blocks {
+		if b, ok := a.fit(b, "content["+itoa(i)+"]"); ok {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// fit returns a block of an answer as it can be said, or false for one that cannot.
+func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
+	home := blockHome(b)
+	switch b := b.(type) {
+	case llm.ToolUse:
+		return a.fitCall(b, path), true
+	case llm.Thought:
+		return a.fitThought(b, path), home || b.Text != "" || b.Origin == Name
+	case llm.Refusal:
+		a.refused = true
+		a.extra(path, b.Extra)
+		return llm.Text{Text: b.Text}, b.Text != ""
+	case llm.Text:
+		if home {
+			return b, true
+		}
+		return a.fitText(b, path), b.Text != ""
+	case llm.Opaque:
+		if !home {
+			a.add(path, b.Type+" "+foreign)
+		}
+		return b, home
+	case llm.Media:
+		a.add(path, string(b.Kind)+" in an answer")
+	case llm.ToolDone:
+		return b, home
+	}
+	return nil, false
+}
+
+func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
+	b.Name = a.names.Back(b.Name)
+	if b.ID == "" {
+		b.ID = a.callName(a.calls)
+	}
+	a.calls++
+	if b.Extra.Dialect != Name || !isObject(b.Args) {
+		return a.fitArgs(b, path)
+	}
+	return b
+}
+
+// callName makes an id for a tool call that came without one: the same for the same call and place.
+func (a *answer) callName(n int) string { return "toolu_" + fitID(a.callID) + "_" + itoa(n) }
+
+// fitThought says another vendor's reasoning as text without a signature, for only its vendor can
+// read what it sealed.
+func (a *answer) fitThought(b llm.Thought, path string) llm.Thought {
+	a.extra(path, b.Extra)
+	if b.Origin == Name || b.Extra.Dialect == Name {
+		return b
+	}
+	if b.Signature != "" || b.Sealed != "" {
+		a.add(path+".signature", foreign)
+	}
+	return llm.Thought{Text: b.Text}
+}
+
+// stop writes why the answer ended.
+func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
+	a.extra("", s.Extra)
+	o := object{w, s.Extra.In(Name)}
+	word := stopWord(s, a.calls > 0, a.refused)
+	if s.Reason == llm.StopError {
+		a.add("finish_reason", "an error is said as the end of the turn")
+	}
+	if word == "" {
+		w.KeyNull("stop_reason")
+	} else {
+		w.KeyStr("stop_reason", word)
+	}
+	if o.free("stop_sequence") {
+		if s.Sequence != "" || word == "stop_sequence" {
+			w.KeyStr("stop_sequence", s.Sequence)
+		} else {
+			w.KeyNull("stop_sequence")
+		}
+	}
+	for _, f := range o.kept {
+		w.KeyRaw(f.Key, f.Raw)
+	}
+}
+
+// Gist implements dialect.Client.
+func (c *codec) Gist(body []byte) dialect.Gist {
+	var found [5]splice.Member
+	keys := [...]string{"id", "model", "usage", "stop_reason", "content"}
+	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil || c.op != llm.OpGenerate {
+		return dialect.Gist{}
+	}
+	at := func(i int) value { return value{body, found[i].Value} }
+	g := dialect.Gist{ID: at(0).text(), Model: at(1).text()}
+	if found[2].Found() {
+		// A usage object that cannot be read is one that was not reported.
+		g.Usage, _, _ = decodeUsage(at(2))
+	}
+	g.Stop, _ = stopReason(at(3).text())
+	if at(3).text() == "" {
+		g.Stop = llm.StopUnset
+	}
+	g.Text = answerSize(at(4))
+	return g
+}
+
+// answerSize counts the bytes of the texts of an answer.
+func answerSize(content value) int {
+	n := 0
+	if content.kind() != '[' {
+		return 0
+	}
+	// The body passed Scan: walking it does not fail.
+	_ = content.elems(func(_ int, b value) error {
+		if b.kind() == '{' {
+			t := answerText(b)
+			if n += t.at.Text(t.b); t.kind() == '{' {
+				n += t.at.End - t.at.Start
+			}
+		}
+		return nil
+	})
+	return n
+}

@@ -1,0 +1,422 @@
+package anthropic
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// DecodeStream implements dialect.Client.
+func (c *codec) DecodeStream(frames iter.Seq2[dialect.Frame, error], want dialect.Want) iter.Seq2[dialect.Chunk, error] {
+	return func(yield func(dialect.Chunk, error) bool) {
+		d := streamDecoder{want: want}
+		for f, err := range frames {
+			if err != nil {
+				yield(dialect.Chunk{}, broken(err))
+				return
+			}
+			ch, err := d.frame(f)
+			if !yield(ch, err) || err != nil || d.ended {
+				return
+			}
+		}
+		if !d.stopped {
+			yield(dialect.Chunk{}, badUpstream(nil, "the upstream's stream ended before its end"))
+			return
+		}
+		yield(d.missingEnd(), nil)
+	}
+}
+
+func broken(err error) error {
+	if e := llm.AsError(err); e.Kind != llm.Internal {
+		return e
+	}
+	return badUpstream(err, "the upstream's stream broke off")
+}
+
+// streamDecoder reads one streamed answer.
+type streamDecoder struct {
+	want    dialect.Want
+	events  []llm.Event // of the frame at hand; the next one's take their place
+	tally   tally
+	blocks  []openBlock
+	late    llm.Extra // members that came with message_delta
+	started bool
+	content bool // something of the answer was there
+	stopped bool // a stop reason was there
+	ended   bool
+}
+
+// openBlock is a block that has begun and not ended.
+type openBlock struct {
+	index int
+	kind  llm.Block     // as it began
+	args  bool          // arguments of a tool were there
+	fold  *opaqueFolder // for what llm has no word for
+}
+
+func (d *streamDecoder) say(ev llm.Event) {
+	d.events = append(d.events, ev)
+	d.content = d.content || llm.IsContent(ev)
+}
+
+// frame reads one frame. Its events are good until the next.
+func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
+	ch := dialect.Chunk{Frame: f, More: f.More}
+	if len(f.Data) == 0 {
+		return ch, nil
+	}
+	kind := f.Event
+	if !known(kind) {
+		kind = whole(f.Data).get("type").text()
+	}
+	if d.want.Meter && d.content && !f.Partial && passing(kind) {
+		ch.Text = deltaSize(kind, f.Data)
+		return ch, nil
+	}
+	if err := splice.Valid(f.Data, splice.MaxDepth); err != nil {
+		if f.Partial {
+			return ch, badUpstream(err, "the upstream's stream ended before its end")
+		}
+		if d.want.Meter {
+			return ch, nil // the bytes pass; whoever reads them will know
+		}
+		return ch, badUpstream(err, "an event of the upstream's stream is not valid JSON")
+	}
+	d.events = d.events[:0]
+	v := whole(f.Data)
+	if v.kind() != '{' {
+		return ch, nil
+	}
+	if err := d.event(kind, v); err != nil {
+		return ch, badUpstream(err, "an event of the upstream's stream cannot be understood: "+err.Error())
+	}
+	ch.Events = d.events
+	ch.Text = textSize(d.events)
+	return ch, nil
+}
+
+func known(kind string) bool {
+	switch kind {
+	case "message_start", "message_delta", "message_stop", "ping", "error":
+		return true
+	}
+	return passing(kind)
+}
+
+// passing reports whether events of a kind tell metering nothing once content has begun.
+func passing(kind string) bool {
+	switch kind {
+	case "content_block_delta", "content_block_start", "content_block_stop":
+		return true
+	}
+	return false
+}
+
+// deltaSize returns about how many bytes of text a delta has, without reading it.
+func deltaSize(kind string, data []byte) int {
+	if kind != "content_block_delta" {
+		return 0
+	}
+	const mark = `_delta"`
+	i := bytes.LastIndex(data[:min(len(data), 120)], []byte(mark))
+	if i < 0 || bytes.HasSuffix(data[:i], []byte("signature")) {
+		return 0
+	}
+	from := bytes.Index(data[i+len(mark):], []byte(`":`))
+	if from < 0 {
+		return 0
+	}
+	// The key's closing quote, a colon, the text's quotes.
+	return max(bytes.LastIndexByte(data, '"')-(i+len(mark)+from+3), 0)
+}
+
+func textSize(events []llm.Event) int {
+	n := 0
+	for _, ev := range events {
+		switch e := ev.(type) {
+		case llm.TextDelta:
+			n += len(e.Text)
+		case llm.ThoughtDelta:
+			n += len(e.Text)
+		case llm.ArgsDelta:
+			n += len(e.JSON)
+		case llm.BlockStart:
+			switch b := e.Block.(type) {
+			case llm.Text:
+				n += len(b.Text)
+			case llm.Thought:
+				n += len(b.Text)
+			case llm.ToolUse:
+				n += len(b.Args)
+			}
+		}
+	}
+	return n
+}
+
+func (d *streamDecoder) event(kind string, v value) error {
+	switch kind {
+	case "message_start":
+		return d.start(v.get("message"))
+	case "content_block_start":
+		return d.blockStart(v)
+	case "content_block_delta":
+		d.delta(v)
+	case "content_block_stop":
+		d.blockEnd(int(v.get("index").count()))
+	case "message_delta":
+		return d.messageDelta(v)
+	case "message_stop":
+		d.end()
+	case "ping":
+		d.say(llm.Ping{})
+	case "error":
+		d.say(llm.Fault{Err: inStream(v.b)})
+		d.ended = true
+	default:
+		d.say(llm.OpaqueEvent{Opaque: opaque(kind, v)})
+	}
+	return nil
+}
+
+// start reads message_start. Some upstreams say it again when they fall back to another model: there is
+// one start, and the later usage counts.
+func (d *streamDecoder) start(v value) error {
+	var r llm.Response
+	var s llm.Stop
+	err := v.fields(&r.Extra, func(key []byte, m value) (bool, error) {
+		switch string(key) {
+		case "type", "role":
+			return true, nil
+		case "content":
+			return m.get("0").kind() == 0, nil
+		case "usage":
+			if m.kind() != '{' {
+				return false, nil
+			}
+			return true, d.tally.add(m)
+		}
+		return decodeAnswerMember(&r, &s, key, m)
+	})
+	if err != nil {
+		return under(err, "message")
+	}
+	if !d.started {
+		d.started = true
+		extra := dropNull(r.Extra, "stop_reason", "stop_sequence")
+		d.say(llm.Start{ID: r.ID, Model: r.Model, Tier: d.tally.tier, Extra: extra})
+	}
+	d.say(llm.UsageReport{Usage: d.tally.usage()})
+	return nil
+}
+
+func (d *streamDecoder) blockStart(v value) error {
+	block := v.get("content_block")
+	if block.kind() != '{' {
+		return &fault{"content_block", "an object"}
+	}
+	i := int(v.get("index").count())
+	d.blockEnd(i)
+	b := answerBlock(block)
+	o := openBlock{index: i, kind: b}
+	switch k := b.(type) {
+	case llm.ToolUse:
+		if !emptyObject(k.Args) {
+			o.args = true
+		} else {
+			k.Args = ""
+			b = k
+		}
+	case llm.Opaque:
+		o.fold = newOpaqueFolder(k)
+	}
+	d.blocks = append(d.blocks, o)
+	d.say(llm.BlockStart{Index: i, Block: b})
+	return nil
+}
+
+func emptyObject(raw string) bool {
+	v := whole([]byte(raw))
+	if v.kind() != '{' {
+		return raw == ""
+	}
+	empty := true
+	_ = v.members(func([]byte, value) error { empty = false; return splice.ErrStop })
+	return empty
+}
+
+// block returns the open block of an index. A delta whose block was never begun begins one.
+func (d *streamDecoder) block(i int, kind llm.Block) *openBlock {
+	for j := range d.blocks {
+		if d.blocks[j].index == i {
+			return &d.blocks[j]
+		}
+	}
+	o := openBlock{index: i, kind: kind}
+	if k, ok := kind.(llm.Opaque); ok {
+		o.fold = newOpaqueFolder(k)
+	}
+	d.blocks = append(d.blocks, o)
+	d.say(llm.BlockStart{Index: i, Block: kind})
+	return &d.blocks[len(d.blocks)-1]
+}
+
+// The members of content_block_delta and of its delta that are looked for.
+const (
+	atIndex = iota
+	atDelta
+	atType
+	atText
+	atThinking
+	atSignature
+	atJSON
+	atCitation
+	deltaKeys
+)
+
+func (d *streamDecoder) delta(v value) {
+	keys := [deltaKeys]string{"index", "delta", "type", "text", "thinking", "signature", "partial_json", "citation"}
+	var found [deltaKeys]splice.Member
+	// The data is valid JSON; what is said twice within it is taken for unknown, and stays as it is.
+	_, err := splice.ScanAt(v.b, v.at, splice.MaxDepth, keys[:atType], found[:atType])
+	part := value{v.b, found[atDelta].Value}
+	if err != nil || part.kind() != '{' {
+		d.say(llm.OpaqueEvent{Opaque: opaque("content_block_delta", v)})
+		return
+	}
+	i := int(value{v.b, found[atIndex].Value}.count())
+	if _, err := splice.ScanAt(v.b, part.at, splice.MaxDepth, keys[atType:], found[atType:]); err != nil {
+		d.say(llm.OpaqueDelta{Index: i, Opaque: opaque(part.get("type").text(), part)})
+		return
+	}
+	at := func(k int) value { return value{v.b, found[k].Value} }
+	if !d.plainDelta(i, at) {
+		d.opaqueDelta(i, part)
+	}
+}
+
+// plainDelta reads a delta that llm has a word for and that fits its block.
+func (d *streamDecoder) plainDelta(i int, at func(int) value) bool {
+	typ := at(atType).at
+	switch b := at(atType).b; {
+	case typ.Equal(b, "text_delta"):
+		if _, ok := d.block(i, llm.Text{Extra: llm.Extra{Dialect: Name}}).kind.(llm.Text); !ok {
+			return false
+		}
+		d.say(llm.TextDelta{Index: i, Text: at(atText).text()})
+	case typ.Equal(b, "thinking_delta"), typ.Equal(b, "signature_delta"):
+		t := llm.Thought{Origin: Name, Extra: llm.Extra{Dialect: Name}}
+		if _, ok := d.block(i, t).kind.(llm.Thought); !ok {
+			return false
+		}
+		d.say(llm.ThoughtDelta{Index: i, Text: at(atThinking).text(), Signature: at(atSignature).text()})
+	case typ.Equal(b, "input_json_delta"):
+		o := d.block(i, llm.ToolUse{Kind: llm.ToolFunction, Extra: llm.Extra{Dialect: Name}})
+		if _, ok := o.kind.(llm.ToolUse); !ok {
+			return false
+		}
+		if json := at(atJSON).text(); json != "" {
+			o.args = true
+			d.say(llm.ArgsDelta{Index: i, JSON: json})
+		}
+	case typ.Equal(b, "citations_delta") && at(atCitation).kind() == '{':
+		if _, ok := d.block(i, llm.Text{Extra: llm.Extra{Dialect: Name}}).kind.(llm.Text); !ok {
+			return false
+		}
+		d.say(llm.CiteDelta{Index: i, Citation: decodeCitation(at(atCitation))})
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *streamDecoder) opaqueDelta(i int, part value) {
+	o := d.block(i, llm.Opaque{Dialect: Name, Raw: "{}"})
+	if o.fold != nil {
+		o.fold.add(part)
+	}
+	d.say(llm.OpaqueDelta{Index: i, Opaque: opaque(part.get("type").text(), part)})
+}
+
+func (d *streamDecoder) blockEnd(i int) {
+	for j := range d.blocks {
+		if d.blocks[j].index == i {
+			o := d.blocks[j]
+			d.blocks = append(d.blocks[:j], d.blocks[j+1:]...)
+			d.close(o)
+			return
+		}
+	}
+}
+
+func (d *streamDecoder) close(o openBlock) {
+	end := llm.BlockEnd{Index: o.index}
+	if _, tool := o.kind.(llm.ToolUse); tool && !o.args {
+		d.say(llm.ArgsDelta{Index: o.index, JSON: "{}"}) // a tool without arguments has no delta
+	}
+	if o.fold != nil && o.fold.changed {
+		end.Block = o.fold.block()
+	}
+	d.say(end)
+}
+
+func (d *streamDecoder) messageDelta(v value) error {
+	d.tally.final = true
+	var s llm.Stop
+	s.Extra.Dialect = Name
+	var rest llm.Extra
+	err := v.fields(&rest, func(key []byte, m value) (bool, error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "usage":
+			if m.kind() != '{' {
+				return false, nil
+			}
+			return true, d.tally.add(m)
+		case "delta":
+			return true, m.fields(&rest, func(key []byte, m value) (bool, error) { return decodeStop(&s, key, m) })
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range dropNull(rest, "stop_reason", "stop_sequence").Fields {
+		d.late.Add(Name, f.Key, f.Raw)
+	}
+	d.say(llm.UsageReport{Usage: d.tally.usage()})
+	if s.Reason != llm.StopUnset {
+		d.finish(s)
+	}
+	return nil
+}
+
+// finish closes what is open and ends the one choice, once.
+func (d *streamDecoder) finish(s llm.Stop) {
+	for len(d.blocks) > 0 {
+		d.blockEnd(d.blocks[0].index)
+	}
+	if !d.stopped {
+		d.stopped = true
+		d.say(llm.Finish{Stop: s})
+	}
+}
+
+func (d *streamDecoder) end() {
+	d.finish(llm.Stop{Reason: llm.StopOther, Extra: llm.Extra{Dialect: Name}})
+	d.say(llm.End{Tier: d.tally.tier, Extra: d.late})
+	d.ended = true
+}
+
+// missingEnd makes the end of a stream that told why it stopped and broke off after that.
+func (d *streamDecoder) missingEnd() dialect.Chunk {
+	d.events = d.events[:0]
+	d.end()
+	return dialect.Chunk{Frame: event("message_stop", []byte(`{"type":"message_stop"}`)), Events: d.events}
+}

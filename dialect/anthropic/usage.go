@@ -1,0 +1,229 @@
+package anthropic
+
+import (
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// tally is what an answer's usage objects have said so far. A stream says usage twice, in message_start
+// and in message_delta, each with members that the other lacks: the last value said of a member counts,
+// and none are ever added up.
+type tally struct {
+	input, output          llm.Opt[int64]
+	cacheRead, cacheWrite  llm.Opt[int64]
+	write5m, write1h       llm.Opt[int64]
+	thinking, searches     llm.Opt[int64]
+	split                  bool // cache_creation was there
+	tier                   string
+	extra                  llm.Extra
+	splitRaw, detailsRaw   string // as they stood, said again where they hold more than is carried
+	splitMore, detailsMore bool
+	final                  bool // usage of the whole answer, and not only of its start
+}
+
+// add takes one usage object in.
+func (t *tally) add(v value) error {
+	var said llm.Extra
+	err := v.fields(&said, func(key []byte, m value) (bool, error) {
+		switch string(key) {
+		case "input_tokens":
+			return set(&t.input, m)
+		case "output_tokens":
+			return set(&t.output, m)
+		case "cache_read_input_tokens":
+			return set(&t.cacheRead, m)
+		case "cache_creation_input_tokens":
+			return set(&t.cacheWrite, m)
+		case "cache_creation":
+			return t.addSplit(m)
+		case "output_tokens_details":
+			return t.addDetails(m)
+		case "server_tool_use":
+			return t.addServer(m)
+		case "service_tier":
+			t.tier = m.text()
+			return t.tier != "", nil
+		}
+		return false, nil
+	})
+	for _, f := range said.Fields {
+		t.keep(f.Key, f.Raw)
+	}
+	return err
+}
+
+// set reads a count. What is no count is kept as it stood: an answer is not refused for it.
+func set(to *llm.Opt[int64], m value) (bool, error) {
+	n, err := m.integer()
+	if err != nil {
+		return false, nil
+	}
+	*to = llm.Some(max(n, 0))
+	return true, nil
+}
+
+// keep notes a member that is not carried otherwise. Null takes nothing back.
+func (t *tally) keep(key, raw string) {
+	t.extra.Dialect = Name
+	for i := range t.extra.Fields {
+		if t.extra.Fields[i].Key == key {
+			if raw != "null" {
+				t.extra.Fields[i].Raw = raw
+			}
+			return
+		}
+	}
+	t.extra.Add(Name, key, raw)
+}
+
+func (t *tally) addSplit(m value) (bool, error) {
+	if m.kind() != '{' {
+		return false, nil
+	}
+	t.split, t.splitRaw, t.splitMore = true, m.raw(), false
+	var seen int
+	err := m.members(func(key []byte, n value) error {
+		switch string(key) {
+		case "ephemeral_5m_input_tokens":
+			t.write5m = llm.Some(n.count())
+			seen++
+		case "ephemeral_1h_input_tokens":
+			t.write1h = llm.Some(n.count())
+			seen++
+		default:
+			t.splitMore = true
+		}
+		return nil
+	})
+	t.splitMore = t.splitMore || seen != 2
+	return true, err
+}
+
+func (t *tally) addDetails(m value) (bool, error) {
+	if m.kind() != '{' {
+		return false, nil
+	}
+	t.detailsRaw, t.detailsMore = m.raw(), false
+	err := m.members(func(key []byte, n value) error {
+		if string(key) == "thinking_tokens" {
+			t.thinking = llm.Some(n.count())
+		} else {
+			t.detailsMore = true
+		}
+		return nil
+	})
+	return true, err
+}
+
+// addServer counts the searches. The object is kept: it counts other tools as well.
+func (t *tally) addServer(m value) (bool, error) {
+	only := m.kind() == '{'
+	if only {
+		t.searches = llm.Some(m.get("web_search_requests").count())
+		err := m.members(func(key []byte, _ value) error {
+			only = only && string(key) == "web_search_requests"
+			return nil
+		})
+		if err != nil {
+			return true, err
+		}
+	}
+	if only && t.searches.V > 0 {
+		return true, nil
+	}
+	t.keep("server_tool_use", m.raw())
+	return true, nil
+}
+
+// usage returns the classes. They never overlap, are never negative, and add up to what was said.
+func (t *tally) usage() llm.Usage {
+	u := llm.Usage{Input: t.input.V, CacheRead: t.cacheRead.V, Searches: t.searches.V}
+	u.CacheWrite5m, u.CacheWrite1h = t.writes()
+	u.Reasoning = min(t.thinking.V, t.output.V)
+	u.Output = t.output.V - u.Reasoning
+	if t.input.Set {
+		u.Reported |= llm.InSide
+	}
+	// What message_start says of the output is where it begins, not what it came to.
+	if t.output.Set && t.final {
+		u.Reported |= llm.OutSide
+	}
+	u.Extra = t.rest(u)
+	return u
+}
+
+// writes splits the tokens written to the cache by lifetime. The total is the truth; what the split
+// does not account for was written at the default lifetime.
+func (t *tally) writes() (m5, h1 int64) {
+	m5, h1 = t.write5m.V, t.write1h.V
+	if !t.cacheWrite.Set {
+		return m5, h1
+	}
+	h1 = min(h1, t.cacheWrite.V)
+	return t.cacheWrite.V - h1, h1
+}
+
+// rest returns what encoding the classes would not bring back.
+func (t *tally) rest(u llm.Usage) llm.Extra {
+	e := llm.Extra{Dialect: Name, Fields: append([]llm.Field(nil), t.extra.Fields...)}
+	has := func(key string) bool { _, ok := e.Get(key); return ok }
+	for _, m := range []struct {
+		key string
+		set bool
+	}{
+		{"input_tokens", t.input.Set},
+		{"output_tokens", t.output.Set},
+		{"cache_read_input_tokens", t.cacheRead.Set},
+		{"cache_creation_input_tokens", t.cacheWrite.Set},
+		{"cache_creation", t.split},
+	} {
+		if !m.set && !has(m.key) {
+			absent(&e, m.key)
+		}
+	}
+	same := t.write5m.V == u.CacheWrite5m && t.write1h.V == u.CacheWrite1h
+	if t.split && (t.splitMore || !same) && !has("cache_creation") {
+		e.Add(Name, "cache_creation", t.splitRaw)
+	}
+	if t.detailsRaw != "" && (t.detailsMore || u.Reasoning == 0 || u.Reasoning != t.thinking.V) {
+		e.Add(Name, "output_tokens_details", t.detailsRaw)
+	}
+	return e
+}
+
+// decodeUsage reads the usage of a whole answer.
+func decodeUsage(v value) (llm.Usage, string, error) {
+	t := tally{final: true}
+	if v.kind() != '{' {
+		return llm.Usage{}, "", nil
+	}
+	err := t.add(v)
+	return t.usage(), t.tier, err
+}
+
+// appendUsage writes a usage object.
+func appendUsage(w *jsonw.Writer, u llm.Usage, tier string) {
+	o := begin(w, u.Extra)
+	o.int("input_tokens", u.Input+u.InputAudio+u.InputImage)
+	o.int("cache_creation_input_tokens", u.CacheWrite5m+u.CacheWrite1h)
+	o.int("cache_read_input_tokens", u.CacheRead)
+	if o.free("cache_creation") {
+		w.KeyOpen("cache_creation", '{')
+		w.KeyInt("ephemeral_5m_input_tokens", u.CacheWrite5m)
+		w.KeyInt("ephemeral_1h_input_tokens", u.CacheWrite1h)
+		w.Close('}')
+	}
+	o.int("output_tokens", u.Out())
+	if u.Reasoning > 0 && o.free("output_tokens_details") {
+		w.KeyOpen("output_tokens_details", '{')
+		w.KeyInt("thinking_tokens", u.Reasoning)
+		w.Close('}')
+	}
+	if u.Searches > 0 && o.free("server_tool_use") {
+		w.KeyOpen("server_tool_use", '{')
+		w.KeyInt("web_search_requests", u.Searches)
+		w.Close('}')
+	}
+	o.optStr("service_tier", tier)
+	o.end()
+}
