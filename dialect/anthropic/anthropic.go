@@ -26,12 +26,12 @@ func Dialect() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name:  Name,
 		Title: "Anthropic Messages",
-		Routes: []dialect.Route{
+		Routes: append([]dialect.Route{
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/v1/messages", Codec: generate},
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/anthropic/v1/messages", Codec: generate},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/v1/messages/count_tokens", Codec: count},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/anthropic/v1/messages/count_tokens", Codec: count},
-		},
+		}, modelRoutes()...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -90,18 +91,31 @@ func draw(ts []plenum.Target) {
 	}
 }
 
-// models answers with the deployments that can be called by name, and the patterns' own names left out.
+// models answers with the deployments that can be called by name, patterns left out, or with the one
+// that was asked for.
 func models(c *gateway.Call, out gateway.Out) error {
 	list := &llm.ModelList{}
-	for _, d := range c.Config.Callable() {
-		m := llm.Model{ID: d.Name, Owner: plenum.Product}
-		if owner, _, ok := strings.Cut(d.Model, "/"); ok {
-			m.Owner = owner
+	if c.Head.Model != "" {
+		d, ok := c.Config.Deployment(c.Head.Model)
+		if !ok {
+			return unknown(c)
 		}
-		list.Models = append(list.Models, m)
+		list.Models = append(list.Models, entry(d, c.Head.Model))
+	} else {
+		for _, d := range c.Config.Callable() {
+			list.Models = append(list.Models, entry(d, d.Name))
+		}
 	}
-	if err := out.Begin(gateway.Head{Status: 200}); err != nil {
+	if err := out.Begin(gateway.Head{Status: http.StatusOK}); err != nil {
 		return err
 	}
 	return out.Chunk(dialect.Chunk{Result: list})
+}
+
+func entry(d *plenum.Deployment, name string) llm.Model {
+	m := llm.Model{ID: name, Owner: plenum.Product}
+	if owner, _, ok := strings.Cut(d.Model, "/"); ok {
+		m.Owner = owner
+	}
+	return m
 }
