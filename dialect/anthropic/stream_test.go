@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
+	"io"
+	"iter"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/plenum-foundry/plenum/dialect"
@@ -185,19 +187,6 @@ func mustBeOpen(t testing.TB, open map[int]bool, i int) {
 	}
 }
 
-// oneByte gives out a byte at a time.
-type oneByte struct{ b []byte }
-
-func (r *oneByte) Read(p []byte) (int, error) {
-	if len(r.b) == 0 {
-		return 0, errEOF
-	}
-	p[0], r.b = r.b[0], r.b[1:]
-	return 1, nil
-}
-
-var errEOF = errors.New("placeholder")
-
 func sse(events ...string) []byte {
 	var wire []byte
 	for _, e := range events {
@@ -208,6 +197,287 @@ func sse(events ...string) []byte {
 	return wire
 }
 
-var _ = slices.Contains[[]string]
-var _ = strings.Contains
-var _ = cmp.Diff
+const toolStream = `event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"cache_creation_input_tokens":4,"cache_read_input_tokens":2,"output_tokens":1,"service_tier":"standard"}}}
+
+event: ping
+data: {"type":"ping"}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hmm ü"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: content_block_start
+data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Look\n"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":1}
+
+event: content_block_start
+data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_1","name":"get","input":{}}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"1}"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":2}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":33}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+`
+
+func TestStreamSaysWhatItSays(t *testing.T) {
+	events, err := decode(messages(), []byte(toolStream), dialect.Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEvents(t, events)
+	got := fold(t, events)
+	home := llm.Extra{Dialect: "anthropic"}
+	want := &llm.Response{
+		ID: "msg_1", Model: "m", Tier: "standard",
+		Choices: []llm.Choice{{
+			Blocks: []llm.Block{
+				llm.Thought{Text: "Hmm ü", Signature: "c2ln", Origin: "anthropic", Extra: home},
+				llm.Text{Text: "Look\n", Extra: home},
+				llm.ToolUse{Kind: llm.ToolFunction, ID: "toolu_1", Name: "get", Args: `{"a":1}`, Extra: home},
+			},
+			Stop: llm.Stop{Reason: llm.StopTool, Extra: home},
+		}},
+		Usage: llm.Usage{
+			Input: 9, CacheRead: 2, CacheWrite5m: 4, Output: 33, Reported: llm.InSide | llm.OutSide,
+			Extra: llm.Extra{Dialect: "anthropic", Fields: []llm.Field{{Key: "cache_creation"}}},
+		},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Law: however a stream is cut on its way, its events are the same.
+func TestStreamCutAtEveryByteIsTheSame(t *testing.T) {
+	wire := []byte(toolStream)
+	want, err := decode(messages(), wire, dialect.Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := frame.NewReader(iotest.OneByteReader(bytes.NewReader(wire)), 0).All()
+	if d := cmp.Diff(want, events(t, slow)); d != "" {
+		t.Errorf("byte by byte it differs:\n%s", d)
+	}
+	for k := range wire {
+		cut := frame.NewReader(&twoParts{parts: [][]byte{wire[:k], wire[k:]}}, 0).All()
+		if d := cmp.Diff(want, events(t, cut)); d != "" {
+			t.Fatalf("cut at byte %d it differs:\n%s", k, d)
+		}
+	}
+}
+
+func events(t *testing.T, frames iter.Seq2[dialect.Frame, error]) []llm.Event {
+	t.Helper()
+	var out []llm.Event
+	for ch, err := range messages().DecodeStream(frames, dialect.Want{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, ch.Events...)
+	}
+	return out
+}
+
+// twoParts gives out one part at each read.
+type twoParts struct{ parts [][]byte }
+
+func (r *twoParts) Read(p []byte) (int, error) {
+	for len(r.parts) > 0 && len(r.parts[0]) == 0 {
+		r.parts = r.parts[1:]
+	}
+	if len(r.parts) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.parts[0])
+	r.parts[0] = r.parts[0][n:]
+	return n, nil
+}
+
+// Law: every prefix of a stream gives no panic, and an error or an end.
+func TestEveryPrefixOfAStreamEndsOnce(t *testing.T) {
+	streams := [][]byte{[]byte(toolStream)}
+	if testing.Short() {
+		t.Log("only the stream written here")
+	} else {
+		for _, x := range corpusOrNone(t) {
+			if x.stream && len(x.response) < 20_000 {
+				streams = append(streams, x.response)
+			}
+		}
+	}
+	for _, wire := range streams {
+		for k := range wire {
+			for _, want := range []dialect.Want{{}, {Meter: true}} {
+				got, err := decode(messages(), wire[:k], want)
+				ended := hasEnd(got)
+				if (err != nil) == ended {
+					t.Fatalf("prefix of %d: error %v, ended %v", k, err, ended)
+				}
+				if err != nil && !llm.IsKind(err, llm.BadUpstream) {
+					t.Fatalf("prefix of %d: %v", k, err)
+				}
+			}
+		}
+	}
+}
+
+func hasEnd(events []llm.Event) bool {
+	n := 0
+	for _, ev := range events {
+		switch ev.(type) {
+		case llm.End, llm.Fault:
+			n++
+		}
+	}
+	return n == 1
+}
+
+func TestMeterPassesContentUnread(t *testing.T) {
+	n, text := 0, 0
+	var raw []byte
+	frames := frame.NewReader(strings.NewReader(toolStream), 0).All()
+	for ch, err := range messages().DecodeStream(frames, dialect.Want{Meter: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, ch.Frame.Raw...)
+		text += ch.Text
+		for _, ev := range ch.Events {
+			if llm.IsContent(ev) {
+				n++
+			}
+		}
+	}
+	if string(raw) != toolStream {
+		t.Error("the bytes that passed are not those that came")
+	}
+	if n != 2 { // the first content, and the finish
+		t.Errorf("%d content events were decoded", n)
+	}
+	if want := len("Hmm ü") + len(`Look\n`) + len(`{\"a\":`) + len("1}"); text != want {
+		t.Errorf("counted %d bytes of text, want %d", text, want)
+	}
+}
+
+func TestStreamOfUnknownEventsPasses(t *testing.T) {
+	wire := sse(
+		`{"type":"message_start","message":{"id":"m","model":"x","role":"assistant","type":"message","content":[],"container":{"id":"c"},"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}}`,
+		`{"type":"thread_started","thread":{"id":1}}`,
+		`{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"srv","name":"web_search","input":{}}}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"query\":"}}`,
+		`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"\"go\"}"}}`,
+		`{"type":"content_block_stop","index":0}`,
+		`{"type":"content_block_start","index":1,"content_block":{"type":"compaction","content":null}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"compaction_delta","content":"sum"}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"compaction_delta","content":"mary"}}`,
+		`{"type":"content_block_stop","index":1}`,
+		`{"type":"content_block_start","index":2,"content_block":{"type":"web_search_tool_result","tool_use_id":"srv","content":[]}}`,
+		`{"type":"content_block_stop","index":2}`,
+		`{"type":"content_block_start","index":3,"content_block":{"type":"text","text":"","citations":[]}}`,
+		`{"type":"content_block_delta","index":3,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"https://x","title":"X","cited_text":"q","encrypted_index":"e"}}}`,
+		`{"type":"content_block_delta","index":3,"delta":{"type":"sparkle_delta","sparkle":1}}`,
+		`{"type":"content_block_stop","index":3}`,
+		`{"type":"message_delta","context_management":{"applied_edits":[]},"delta":{"stop_reason":"compaction","stop_sequence":null,"stop_details":{"type":"x"},"container":{"id":"c2"}},"usage":{"output_tokens":2,"iterations":[1]}}`,
+		`{"type":"message_stop"}`,
+	)
+	all, err := decode(messages(), wire, dialect.Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEvents(t, all)
+	r := fold(t, all)
+	want := []llm.Block{
+		llm.Opaque{Dialect: "anthropic", Type: "server_tool_use", Raw: `{"type":"server_tool_use","id":"srv","name":"web_search","input":{"query":"go"}}`},
+		llm.Opaque{Dialect: "anthropic", Type: "compaction", Raw: `{"type":"compaction","content":"summary"}`},
+		llm.Opaque{Dialect: "anthropic", Type: "web_search_tool_result", Raw: `{"type":"web_search_tool_result","tool_use_id":"srv","content":[]}`},
+	}
+	if d := cmp.Diff(want, r.Choices[0].Blocks[:3]); d != "" {
+		t.Error(d)
+	}
+	if c := r.Choices[0].Blocks[3].(llm.Text).Citations; len(c) != 1 || c[0].URL != "https://x" {
+		t.Errorf("citations %v", c)
+	}
+	if got, _ := r.Extra.Get("container"); got != `{"id":"c2"}` {
+		t.Errorf("container %s", got)
+	}
+	enc := messages().NewEncoder(nil, dialect.Meta{})
+	again := encode(t, enc, all)
+	if len(enc.Losses()) != 0 {
+		t.Errorf("lost %v", enc.Losses())
+	}
+	checkOnlyAdds(t, wire, again)
+	redone, err := decode(messages(), again, dialect.Want{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(r, fold(t, redone)); d != "" {
+		t.Error(d)
+	}
+}
+
+// checkOnlyAdds checks that every event of the one stream is in the other, in order, of the same type.
+func checkOnlyAdds(t *testing.T, want, got []byte) {
+	t.Helper()
+	rest := wireEvents(t, got)
+	for _, w := range wireEvents(t, want) {
+		for len(rest) > 0 && (rest[0].Type != w.Type || w.Delta != nil && w.Delta["type"] != rest[0].Delta["type"]) {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			t.Fatalf("%s %v was lost", w.Type, w.Delta)
+		}
+	}
+}
+
+func TestStreamErrorIsAFault(t *testing.T) {
+	wire := append([]byte(toolStream[:strings.Index(toolStream, "event: content_block_stop")]),
+		sse(`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, `{"type":"message_stop"}`)...)
+	for _, want := range []dialect.Want{{}, {Meter: true}} {
+		got, err := decode(messages(), wire, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, ok := got[len(got)-1].(llm.Fault)
+		if !ok || f.Err.Kind != llm.Overloaded || !f.Err.Upstream.InStream || f.Err.Message != "Overloaded" {
+			t.Errorf("got %#v", got[len(got)-1])
+		}
+	}
+}
+
+func TestStreamThatBreaksOffIsAnError(t *testing.T) {
+	reset := errors.New("connection reset")
+	frames := func(yield func(dialect.Frame, error) bool) { yield(dialect.Frame{}, reset) }
+	for _, err := range messages().DecodeStream(frames, dialect.Want{}) {
+		if !llm.IsKind(err, llm.BadUpstream) || !errors.Is(err, reset) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
