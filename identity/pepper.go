@@ -53,11 +53,14 @@ func (p *Pepper) MAC(s plenum.Secret) [32]byte {
 	return sha256.Sum256(out[:])
 }
 
+// PepperName is the file of the pepper within a data directory.
+const PepperName = "pepper"
+
 // LoadOrCreatePepper returns the pepper kept in a data directory, made on the first start. Without the
 // same pepper no key that was made before is known any more, so that a file which cannot be read is an
 // error and is never replaced.
 func LoadOrCreatePepper(dir string) (*Pepper, error) {
-	path := filepath.Join(dir, "pepper")
+	path := filepath.Join(dir, PepperName)
 	b, err := readPepper(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := createPepper(dir, path); err != nil {
