@@ -21,6 +21,12 @@ type Provider interface {
 	Sign(ctx context.Context, r *http.Request, body []byte) error
 }
 
+// Warner is a Provider that has something to say to its owner that is no error.
+type Warner interface {
+	// Warnings returns sentences for the log. They hold no secret.
+	Warnings() []string
+}
+
 // Plan is how one operation is reached. It is shared and must not be changed.
 type Plan struct {
 	Dialect *dialect.Dialect
@@ -52,6 +58,9 @@ type Kind struct {
 	Local   bool   // on the owner's own machine by default: it needs no credential
 	Fields  []Field
 	New     func(Settings) (Provider, error)
+	// Dialects are the names of the dialects it speaks; calls are in the first unless a connection
+	// chooses another.
+	Dialects []string
 	// Traits are the ways in which the place differs from the plain dialect, for every model there
 	// unless the catalog or the configuration says more.
 	Traits plenum.Traits

@@ -1,0 +1,128 @@
+// Package azure reaches the models of an Azure OpenAI or Azure AI Foundry resource. A resource has
+// several doors to the same models:
+//
+//	/openai/v1                                 the v1 API: any model, no date in the address
+//	/openai/deployments/NAME?api-version=DATE  the classic API of Azure OpenAI
+//	/models?api-version=DATE                   the Model Inference API of Foundry
+//	/anthropic                                 Claude, in Anthropic's dialect
+//
+// The upstream model is the name of a deployment of the resource in each of them.
+package azure
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Kind is Azure.
+var Kind = kind()
+
+// modelInference is the version of the Model Inference API that is asked for where the connection does
+// not say.
+const modelInference = "2024-05-01-preview"
+
+func kind() provider.Kind {
+	k := provider.Compat(spec())
+	k.New = func(in provider.Settings) (provider.Provider, error) {
+		if err := provider.Check(k.Fields, in); err != nil {
+			return nil, err
+		}
+		return open(in)
+	}
+	for i := range k.Fields {
+		if f := &k.Fields[i]; f.Name == "base_url" {
+			f.Env = []string{"AZURE_OPENAI_ENDPOINT"}
+			f.Help = "The resource's address, such as https://NAME.openai.azure.com or https://NAME.services.ai.azure.com; " +
+				"with /models at its end it is the Model Inference API."
+		}
+	}
+	return k
+}
+
+// spec describes the v1 API, and Claude's beside it.
+func spec() provider.Spec {
+	return provider.Spec{
+		Name:      "azure",
+		Title:     "Azure AI Foundry",
+		Env:       []string{"AZURE_OPENAI_API_KEY", "AZURE_API_KEY"},
+		Dialect:   openai.Dialect,
+		Paths:     map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions"},
+		KeyHeader: "Api-Key",
+		Options: []provider.Option{{Field: provider.Field{
+			Name: "api_version", Title: "API version", Env: []string{"OPENAI_API_VERSION"},
+			Help: "A date, such as 2024-10-21, for the classic API; left out it is the v1 API.",
+		}}},
+		Also: []provider.Face{{
+			Dialect: anthropic.Dialect,
+			Paths: map[llm.Op]string{
+				llm.OpGenerate:    "/anthropic/v1/messages",
+				llm.OpCountTokens: "/anthropic/v1/messages/count_tokens",
+			},
+			KeyHeader: "Api-Key",
+		}},
+	}
+}
+
+// open makes the provider of a connection: that of the door which its settings name.
+func open(in provider.Settings) (provider.Provider, error) {
+	base, err := provider.ParseBaseURL(in.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	path, inference := resource(base)
+	if strings.Contains(path, "/deployments/") {
+		return nil, errors.New("base_url must be the resource's address, without /openai/deployments: the deployment is the target's upstream_model")
+	}
+	s := spec()
+	version := in.Options["api_version"]
+	switch {
+	case in.Options["dialect"] == anthropic.Name:
+	case inference:
+		if version == "" {
+			version = modelInference
+		}
+		path += "/models"
+		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions?api-version=" + url.QueryEscape(version)}
+	case version == "" || version == "v1":
+	case version == "preview" || version == "latest":
+		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions?api-version=" + version}
+	case dated(version):
+		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/deployments/{model}/chat/completions?api-version=" + version}
+	default:
+		return nil, fmt.Errorf("api_version: %q is not a date such as 2024-10-21 or 2025-03-01-preview, nor v1, preview or latest", version)
+	}
+	in.BaseURL = base.Scheme + "://" + base.Host + path
+	if base.RawQuery != "" {
+		in.BaseURL += "?" + base.RawQuery
+	}
+	return provider.Compat(s).New(in)
+}
+
+// resource returns the path of the resource itself, escaped, whichever of its doors an address names,
+// and whether that is the Model Inference API's.
+func resource(base *url.URL) (path string, inference bool) {
+	path = strings.TrimRight(base.EscapedPath(), "/")
+	if at, ok := strings.CutSuffix(strings.TrimSuffix(path, "/chat/completions"), "/models"); ok {
+		return at, true
+	}
+	for _, door := range [...]string{"/openai/v1/chat/completions", "/openai/v1", "/openai", "/anthropic/v1/messages", "/anthropic/v1", "/anthropic"} {
+		if at, ok := strings.CutSuffix(path, door); ok {
+			return at, false
+		}
+	}
+	return path, false
+}
+
+// dated reports whether a version is a date, perhaps of a preview.
+func dated(version string) bool {
+	_, err := time.Parse(time.DateOnly, strings.TrimSuffix(version, "-preview"))
+	return err == nil
+}

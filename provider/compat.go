@@ -1,0 +1,302 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Spec describes a place that speaks a known dialect over plain HTTP with a key in a header, as nearly
+// all of them do. One literal is a whole provider: see [Compat].
+type Spec struct {
+	Name  string // as in the configuration
+	Title string // as people write it
+
+	// BaseURL is the address as an SDK of the dialect wants it: with the version for OpenAI's
+	// ("https://api.x.ai/v1"), without it for Anthropic's. "" where every connection must give its own.
+	BaseURL string
+	Local   bool     // on the owner's own machine by default
+	Env     []string // environment variables in which the vendor's own tools look for the key
+
+	Dialect func() *dialect.Dialect
+	// Paths are below the base URL, by operation; nil are the dialect's usual ones. {model} stands for
+	// the model's id, and a query may follow.
+	Paths map[llm.Op]string
+	// CountsTokens says that a place with the usual paths has Anthropic's count_tokens.
+	CountsTokens bool
+	// Vendor says that the place is the dialect's own vendor. It holds at any address: whoever puts a
+	// proxy of the vendor's API into a connection of the vendor's kind means the vendor.
+	Vendor bool
+
+	KeyHeader   string // the header that carries the bare key; "" is Authorization, with Bearer
+	KeyOptional bool
+	KeyAnywhere bool        // the owner may name the header, by auth_header
+	Header      http.Header // sent with every request
+	Options     []Option
+	Traits      plenum.Traits
+
+	// Also lists further dialects that the place speaks. A connection chooses one by its dialect.
+	Also []Face
+}
+
+// Face is a place as seen by those who speak another of its dialects. Its fields are those of [Spec].
+type Face struct {
+	BaseURL      string
+	Dialect      func() *dialect.Dialect
+	Paths        map[llm.Op]string
+	CountsTokens bool
+	KeyHeader    string
+	Header       http.Header
+}
+
+// Option is a setting that a place has besides the usual ones.
+type Option struct {
+	Field
+	Header string // the header that it is sent in; "" where it is not
+}
+
+// Names of fields that more than one kind has.
+const (
+	fieldKey     = "api_key"
+	fieldBase    = "base_url"
+	fieldDialect = "dialect"
+	fieldHeader  = "auth_header"
+)
+
+// Compat makes a Kind of a Spec.
+func Compat(s Spec) Kind {
+	k := Kind{Name: s.Name, Title: s.Title, BaseURL: s.BaseURL, Local: s.Local, Traits: s.Traits, Fields: s.fields()}
+	for _, f := range s.faces() {
+		k.Dialects = append(k.Dialects, f.Dialect().Name)
+	}
+	if len(k.Dialects) > 1 {
+		k.Fields = append(k.Fields, Field{
+			Name: fieldDialect, Title: "Dialect", Default: k.Dialects[0],
+			Help: "The dialect to call it in: " + strings.Join(k.Dialects, " or ") + ".",
+		})
+	}
+	k.New = func(in Settings) (Provider, error) {
+		if err := Check(k.Fields, in); err != nil {
+			return nil, err
+		}
+		return s.open(in)
+	}
+	return k
+}
+
+func (s *Spec) fields() []Field {
+	fs := []Field{
+		{
+			Name: fieldKey, Title: "API key", Secret: true, Required: !s.KeyOptional, Env: s.Env,
+			Help: "The key for " + s.Title + ".",
+		},
+		{
+			Name: fieldBase, Title: "Base URL", Required: s.BaseURL == "", Default: s.BaseURL,
+			Help: "The address, as an SDK of the dialect wants it.",
+		},
+	}
+	if s.KeyAnywhere {
+		fs = append(fs, Field{
+			Name: fieldHeader, Title: "Key header",
+			Help: "The header that carries the bare key; left out it is " + headerText(s.KeyHeader) + ".",
+		})
+	}
+	for _, o := range s.Options {
+		fs = append(fs, o.Field)
+	}
+	return fs
+}
+
+func headerText(name string) string {
+	if name == "" {
+		return "Authorization, with Bearer"
+	}
+	return name
+}
+
+// faces returns the dialects of the place, the Spec's own first.
+func (s *Spec) faces() []Face {
+	own := Face{
+		BaseURL: s.BaseURL, Dialect: s.Dialect, Paths: s.Paths, CountsTokens: s.CountsTokens,
+		KeyHeader: s.KeyHeader, Header: s.Header,
+	}
+	return append([]Face{own}, s.Also...)
+}
+
+// face returns the one that a connection chose.
+func (s *Spec) face(name string) (Face, bool, error) {
+	faces := s.faces()
+	if name == "" {
+		return faces[0], true, nil
+	}
+	for i, f := range faces {
+		if f.Dialect().Name == name {
+			return f, i == 0, nil
+		}
+	}
+	return Face{}, false, fmt.Errorf("dialect: %s does not speak %q", s.Title, name)
+}
+
+// open makes the provider of a connection whose settings have been checked.
+func (s *Spec) open(in Settings) (Provider, error) {
+	f, own, err := s.face(in.Options[fieldDialect])
+	if err != nil {
+		return nil, err
+	}
+	if in.BaseURL == "" || trimSlash(in.BaseURL) == trimSlash(s.BaseURL) {
+		in.BaseURL = f.BaseURL // the kind's own address stands for that of the chosen dialect
+	}
+	base, err := ParseBaseURL(in.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	paths := f.Paths
+	d := f.Dialect()
+	if paths == nil {
+		paths = usualPaths(d.Name, f.CountsTokens)
+	}
+	at := newAddress(base, f.BaseURL, paths[llm.OpGenerate])
+	p := &place{title: s.Title, plans: map[call]*Plan{}}
+	for op, path := range paths {
+		c := d.Codec(op)
+		if c == nil {
+			return nil, fmt.Errorf("%s: the dialect %s has no %s", s.Name, d.Name, op)
+		}
+		plan := Plan{
+			Dialect: d, Codec: c, Method: http.MethodPost, URL: at.join(path), Framing: SSE,
+			Header: f.Header.Clone(), Vendor: s.Vendor && own,
+		}
+		for _, stream := range []bool{false, true} {
+			shared := plan
+			p.plans[call{op, stream}] = &shared
+		}
+	}
+	if len(p.plans) == 0 {
+		return nil, fmt.Errorf("%s: no paths are known for the dialect %s", s.Name, d.Name)
+	}
+	p.header, err = s.signature(f, in)
+	p.warnings = warnings(base, in)
+	return p, err
+}
+
+// usualPaths returns the paths of a dialect's operations below a base URL as its own SDKs want it.
+func usualPaths(name string, counts bool) map[llm.Op]string {
+	switch {
+	case name == "openai":
+		return map[llm.Op]string{llm.OpGenerate: "/chat/completions"}
+	case name == "anthropic" && counts:
+		return map[llm.Op]string{llm.OpGenerate: "/v1/messages", llm.OpCountTokens: "/v1/messages/count_tokens"}
+	case name == "anthropic":
+		return map[llm.Op]string{llm.OpGenerate: "/v1/messages"}
+	}
+	return nil
+}
+
+// signature returns a function that puts the credential, the options and the connection's own headers
+// into a request. The values live in the function alone, where nothing that prints or walks a provider
+// comes upon them.
+func (s *Spec) signature(f Face, in Settings) (func(http.Header), error) {
+	values := http.Header{}
+	name := f.KeyHeader
+	if s.KeyAnywhere && in.Options[fieldHeader] != "" {
+		name = in.Options[fieldHeader]
+	}
+	if !token(name) && name != "" {
+		return nil, errors.New(fieldHeader + " is not the name of a header")
+	}
+	if key := in.Credentials[fieldKey]; !key.Empty() && name == "" {
+		values.Set("Authorization", "Bearer "+key.Reveal())
+	} else if !key.Empty() {
+		values.Set(name, key.Reveal())
+	}
+	for _, o := range s.Options {
+		if v := in.Options[o.Name]; v != "" && o.Header != "" {
+			values.Set(o.Header, v)
+		}
+	}
+	for name, v := range in.Header { // last: what the owner says in so many words holds
+		values[http.CanonicalHeaderKey(name)] = slices.Clip(slices.Clone(v))
+	}
+	return func(h http.Header) { maps.Copy(h, values) }, nil
+}
+
+// Check reports the first fault of a connection's settings: a required field without a value, a field
+// that the kind does not have, or a value that no header can carry. It never repeats a value.
+func Check(fields []Field, in Settings) error {
+	known := map[string]bool{}
+	for _, f := range fields {
+		known[f.Name] = true
+		if err := f.check(in); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Credentials)) {
+		if !known[name] {
+			return fmt.Errorf("credentials.%s: there is no such credential", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Options)) {
+		if !known[name] {
+			return fmt.Errorf("%s: there is no such setting", name)
+		}
+	}
+	return nil
+}
+
+func (f *Field) check(in Settings) error {
+	path, value := f.Name, in.Options[f.Name]
+	switch {
+	case f.Secret:
+		path, value = "credentials."+f.Name, in.Credentials[f.Name].Reveal()
+	case f.Name == fieldBase:
+		value = in.BaseURL
+	}
+	switch {
+	case value == "" && f.Required && f.Default == "":
+		return fmt.Errorf("%s is missing%s", path, fromEnv(f.Env))
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("%s holds a line break or another control character", path)
+	case strings.TrimSpace(value) != value:
+		return fmt.Errorf("%s begins or ends with a space", path)
+	}
+	return nil
+}
+
+// fromEnv shows how to take a field from the environment.
+func fromEnv(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	quoted := make([]string, 0, len(names))
+	for _, n := range names {
+		quoted = append(quoted, `"${env:`+n+`}"`)
+	}
+	return "; it can be taken from the environment: " + strings.Join(quoted, " or ")
+}
+
+func token(s string) bool {
+	for _, r := range s {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// warnings says what is unwise about a connection without being wrong.
+func warnings(base *url.URL, in Settings) []string {
+	if base.Scheme != "http" || private(base.Hostname()) {
+		return nil
+	}
+	return []string{
+		"the connection " + in.Connection + " goes over plain http to another network: the key and every prompt can be read on the way; use https",
+	}
+}

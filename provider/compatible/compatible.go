@@ -1,0 +1,29 @@
+// Package compatible reaches any place that speaks a dialect that Plenum knows, at the address that the
+// connection says. It is for places without a kind of their own.
+package compatible
+
+import (
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// OpenAI is any place that speaks the OpenAI dialect.
+var OpenAI = provider.Compat(provider.Spec{
+	Name:        "openai-compatible",
+	Title:       "OpenAI-compatible",
+	Dialect:     openai.Dialect,
+	KeyOptional: true,
+	KeyAnywhere: true,
+})
+
+// Anthropic is any place that speaks the Anthropic dialect, token counts included.
+var Anthropic = provider.Compat(provider.Spec{
+	Name:         "anthropic-compatible",
+	Title:        "Anthropic-compatible",
+	Dialect:      anthropic.Dialect,
+	CountsTokens: true,
+	KeyOptional:  true,
+	KeyAnywhere:  true,
+	KeyHeader:    "X-Api-Key",
+})

@@ -1,0 +1,21 @@
+// Package groq reaches Groq, which speaks the OpenAI dialect.
+package groq
+
+import (
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Kind is Groq.
+var Kind = provider.Compat(provider.Spec{
+	Name:    "groq",
+	Title:   "Groq",
+	BaseURL: "https://api.groq.com/openai/v1",
+	Env:     []string{"GROQ_API_KEY"},
+	Dialect: openai.Dialect,
+	Traits: plenum.Traits{
+		ReasoningField: "reasoning",
+		Refuses:        []string{"logprobs", "top_logprobs", "logit_bias"},
+	},
+})

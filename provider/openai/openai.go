@@ -1,0 +1,27 @@
+// Package openai reaches OpenAI, which speaks the dialect of that name.
+package openai
+
+import (
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Kind is OpenAI. What its models refuse differs from one to the next and stands in the catalog.
+var Kind = provider.Compat(provider.Spec{
+	Name:    "openai",
+	Title:   "OpenAI",
+	BaseURL: "https://api.openai.com/v1",
+	Env:     []string{"OPENAI_API_KEY"},
+	Dialect: openai.Dialect,
+	Vendor:  true,
+	Options: []provider.Option{
+		{Header: "OpenAI-Organization", Field: provider.Field{
+			Name: "organization", Title: "Organization", Env: []string{"OPENAI_ORG_ID"},
+			Help: "The organization that pays, for a key that belongs to several.",
+		}},
+		{Header: "OpenAI-Project", Field: provider.Field{
+			Name: "project", Title: "Project", Env: []string{"OPENAI_PROJECT_ID"},
+			Help: "The project that calls are counted to, for a key that belongs to several.",
+		}},
+	},
+})

@@ -1,0 +1,23 @@
+// Package openrouter reaches OpenRouter, which speaks the OpenAI dialect, and Anthropic's as well.
+package openrouter
+
+import (
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Kind is OpenRouter.
+var Kind = provider.Compat(provider.Spec{
+	Name:    "openrouter",
+	Title:   "OpenRouter",
+	BaseURL: "https://openrouter.ai/api/v1",
+	Env:     []string{"OPENROUTER_API_KEY"},
+	Dialect: openai.Dialect,
+	Traits:  plenum.Traits{ReasoningField: "reasoning"},
+	Also: []provider.Face{{
+		Dialect: anthropic.Dialect,
+		BaseURL: "https://openrouter.ai/api",
+	}},
+})

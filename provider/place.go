@@ -1,0 +1,62 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// place is a provider made from a Spec.
+type place struct {
+	title    string
+	plans    map[call]*Plan
+	header   func(http.Header) // puts in the credential, which is nowhere else
+	warnings []string
+}
+
+var (
+	_ Provider = (*place)(nil)
+	_ Warner   = (*place)(nil)
+)
+
+// call is what a plan is made for.
+type call struct {
+	op     llm.Op
+	stream bool
+}
+
+// modelVar stands for the model's id in a path.
+const modelVar = "{model}"
+
+// Plan implements Provider. Plans are shared by all calls, but for those whose address names the model.
+func (p *place) Plan(model string, op llm.Op, stream bool) (*Plan, error) {
+	plan, ok := p.plans[call{op, stream}]
+	if !ok {
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "provider.Plan", Message: fmt.Sprintf("%s has no %s", p.title, op)}
+	}
+	if !strings.Contains(plan.URL, modelVar) {
+		return plan, nil
+	}
+	if model == "" || model == "." || model == ".." {
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "provider.Plan", Message: fmt.Sprintf("%s has no model %q", p.title, model)}
+	}
+	named := *plan
+	named.URL = strings.Replace(plan.URL, modelVar, url.PathEscape(model), 1)
+	return &named, nil
+}
+
+// Sign implements Provider.
+func (p *place) Sign(_ context.Context, r *http.Request, _ []byte) error {
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	p.header(r.Header)
+	return nil
+}
+
+// Warnings implements Warner.
+func (p *place) Warnings() []string { return p.warnings }

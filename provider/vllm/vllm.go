@@ -1,0 +1,26 @@
+// Package vllm reaches a vLLM server, which speaks the OpenAI dialect, and Anthropic's as well.
+package vllm
+
+import (
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// Kind is vLLM. A key is needed only where the server was started with one.
+var Kind = provider.Compat(provider.Spec{
+	Name:        "vllm",
+	Title:       "vLLM",
+	BaseURL:     "http://127.0.0.1:8000/v1",
+	Local:       true,
+	Env:         []string{"VLLM_API_KEY"},
+	KeyOptional: true,
+	Dialect:     openai.Dialect,
+	Traits:      plenum.Traits{NoDeveloper: true, ReasoningField: "reasoning"},
+	Also: []provider.Face{{
+		Dialect:      anthropic.Dialect,
+		BaseURL:      "http://127.0.0.1:8000",
+		CountsTokens: true,
+	}},
+})
