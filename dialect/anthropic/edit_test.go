@@ -151,7 +151,7 @@ func TestCase_C5_UnsignedThinkingIsTakenOut(t *testing.T) {
 	if d := cmp.Diff(want, string(out.Body)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]string{"unsigned thinking removed", "citations of another vendor removed"}, out.Changed); d != "" {
+	if d := cmp.Diff([]string{"citations of another vendor removed", "unsigned thinking removed"}, out.Changed); d != "" {
 		t.Error(d)
 	}
 	kept := mustEdit(t, body, dialect.Shape{Offer: &plenum.Offer{Traits: plenum.Traits{Unsigned: true}}})

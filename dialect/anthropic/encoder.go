@@ -264,6 +264,10 @@ func (e *encoder) total() llm.Usage {
 	if u.Reported&llm.OutSide == 0 && u.Out() == 0 {
 		u.Output = llm.EstimateText(e.said)
 	}
+	// Clients need this one, whatever the upstream made of it.
+	if _, rest := take(u.Extra, "output_tokens"); len(rest.Fields) < len(u.Extra.Fields) {
+		u.Extra = rest
+	}
 	return u
 }
 

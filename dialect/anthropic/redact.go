@@ -185,10 +185,11 @@ func (e *editor) redact() error {
 func (e *editor) texts(p place) ([]value, bool) {
 	content := value{e.body, e.spans.found[atSystem].Value}
 	n := p.message
-	if content.at.Found() && !content.isNull() {
+	system := content.at.Found() && !content.isNull()
+	if system {
 		n--
 	}
-	if n >= 0 {
+	if !system || p.message != 0 {
 		content = value{e.body, e.spans.found[atMessages].Value}.get(itoa(n), "content")
 	}
 	if content.kind() == '"' {

@@ -78,6 +78,12 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		ch.Text = deltaSize(kind, f.Data)
 		return ch, nil
 	}
+	d.events = d.events[:0]
+	v := whole(f.Data)
+	if kind == "content_block_delta" && d.quickDelta(v) {
+		ch.Events, ch.Text = d.events, textSize(d.events)
+		return ch, nil
+	}
 	if err := splice.Valid(f.Data, splice.MaxDepth); err != nil {
 		if f.Partial {
 			return ch, badUpstream(err, "the upstream's stream ended before its end")
@@ -87,8 +93,6 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		}
 		return ch, badUpstream(err, "an event of the upstream's stream is not valid JSON")
 	}
-	d.events = d.events[:0]
-	v := whole(f.Data)
 	if v.kind() != '{' {
 		return ch, nil
 	}
@@ -279,59 +283,95 @@ const (
 	deltaKeys
 )
 
-func (d *streamDecoder) delta(v value) {
+// parts are the members of content_block_delta and of its delta.
+type parts struct {
+	b     []byte
+	found [deltaKeys]splice.Member
+}
+
+func (p *parts) at(k int) value { return value{p.b, p.found[k].Value} }
+
+// scanDelta finds the members of content_block_delta. The second result is false where there is no
+// delta, the third where the delta says a member twice: no such delta is known.
+func scanDelta(v value) (p parts, ok, plain bool) {
 	keys := [deltaKeys]string{"index", "delta", "type", "text", "thinking", "signature", "partial_json", "citation"}
-	var found [deltaKeys]splice.Member
-	// The data is valid JSON; what is said twice within it is taken for unknown, and stays as it is.
-	_, err := splice.ScanAt(v.b, v.at, splice.MaxDepth, keys[:atType], found[:atType])
-	part := value{v.b, found[atDelta].Value}
-	if err != nil || part.kind() != '{' {
+	p.b = v.b
+	if _, err := splice.ScanAt(v.b, v.at, splice.MaxDepth, keys[:atType], p.found[:atType]); err != nil {
+		return p, false, false
+	}
+	if p.at(atDelta).kind() != '{' {
+		return p, false, false
+	}
+	_, err := splice.ScanAt(v.b, p.found[atDelta].Value, splice.MaxDepth, keys[atType:], p.found[atType:])
+	return p, true, err == nil
+}
+
+// quickDelta reads a delta of text, thinking or arguments, which nearly every frame of a stream is,
+// without checking first that all of it is JSON. It leaves every other to be read with care.
+func (d *streamDecoder) quickDelta(v value) bool {
+	p, _, plain := scanDelta(v)
+	return plain && d.plainDelta(int(p.at(atIndex).count()), &p)
+}
+
+func (d *streamDecoder) delta(v value) {
+	p, ok, plain := scanDelta(v)
+	i := int(p.at(atIndex).count())
+	switch {
+	case !ok:
 		d.say(llm.OpaqueEvent{Opaque: opaque("content_block_delta", v)})
-		return
-	}
-	i := int(value{v.b, found[atIndex].Value}.count())
-	if _, err := splice.ScanAt(v.b, part.at, splice.MaxDepth, keys[atType:], found[atType:]); err != nil {
-		d.say(llm.OpaqueDelta{Index: i, Opaque: opaque(part.get("type").text(), part)})
-		return
-	}
-	at := func(k int) value { return value{v.b, found[k].Value} }
-	if !d.plainDelta(i, at) {
-		d.opaqueDelta(i, part)
+	case plain && d.citation(i, &p):
+	default:
+		d.opaqueDelta(i, p.at(atDelta))
 	}
 }
 
-// plainDelta reads a delta that llm has a word for and that fits its block.
-func (d *streamDecoder) plainDelta(i int, at func(int) value) bool {
-	typ := at(atType).at
-	switch b := at(atType).b; {
-	case typ.Equal(b, "text_delta"):
-		if _, ok := d.block(i, llm.Text{Extra: llm.Extra{Dialect: Name}}).kind.(llm.Text); !ok {
+// plainDelta reads a delta that adds text to a block of its kind.
+func (d *streamDecoder) plainDelta(i int, p *parts) bool {
+	typ := p.at(atType).at
+	switch {
+	case typ.Equal(p.b, "text_delta"):
+		if !fits(d, i, llm.Text{Extra: home()}) {
 			return false
 		}
-		d.say(llm.TextDelta{Index: i, Text: at(atText).text()})
-	case typ.Equal(b, "thinking_delta"), typ.Equal(b, "signature_delta"):
-		t := llm.Thought{Origin: Name, Extra: llm.Extra{Dialect: Name}}
-		if _, ok := d.block(i, t).kind.(llm.Thought); !ok {
+		d.say(llm.TextDelta{Index: i, Text: p.at(atText).text()})
+	case typ.Equal(p.b, "thinking_delta"), typ.Equal(p.b, "signature_delta"):
+		if !fits(d, i, llm.Thought{Origin: Name, Extra: home()}) {
 			return false
 		}
-		d.say(llm.ThoughtDelta{Index: i, Text: at(atThinking).text(), Signature: at(atSignature).text()})
-	case typ.Equal(b, "input_json_delta"):
-		o := d.block(i, llm.ToolUse{Kind: llm.ToolFunction, Extra: llm.Extra{Dialect: Name}})
-		if _, ok := o.kind.(llm.ToolUse); !ok {
+		d.say(llm.ThoughtDelta{Index: i, Text: p.at(atThinking).text(), Signature: p.at(atSignature).text()})
+	case typ.Equal(p.b, "input_json_delta"):
+		if !fits(d, i, llm.ToolUse{Kind: llm.ToolFunction, Extra: home()}) {
 			return false
 		}
-		if json := at(atJSON).text(); json != "" {
-			o.args = true
+		if json := p.at(atJSON).text(); json != "" {
+			d.block(i, nil).args = true
 			d.say(llm.ArgsDelta{Index: i, JSON: json})
 		}
-	case typ.Equal(b, "citations_delta") && at(atCitation).kind() == '{':
-		if _, ok := d.block(i, llm.Text{Extra: llm.Extra{Dialect: Name}}).kind.(llm.Text); !ok {
-			return false
-		}
-		d.say(llm.CiteDelta{Index: i, Citation: decodeCitation(at(atCitation))})
 	default:
 		return false
 	}
+	return true
+}
+
+func home() llm.Extra { return llm.Extra{Dialect: Name} }
+
+// fits reports whether a block is of the kind of fresh; one that nobody began is begun as that.
+func fits[B llm.Block](d *streamDecoder, i int, fresh B) bool {
+	for j := range d.blocks {
+		if d.blocks[j].index == i {
+			_, ok := d.blocks[j].kind.(B)
+			return ok
+		}
+	}
+	d.block(i, fresh)
+	return true
+}
+
+func (d *streamDecoder) citation(i int, p *parts) bool {
+	if !p.at(atType).at.Equal(p.b, "citations_delta") || p.at(atCitation).kind() != '{' || !fits(d, i, llm.Text{Extra: home()}) {
+		return false
+	}
+	d.say(llm.CiteDelta{Index: i, Citation: decodeCitation(p.at(atCitation))})
 	return true
 }
 
