@@ -1,0 +1,52 @@
+// Package all is the registration file: everything that a build of Plenum speaks, reaches and runs.
+// Adding a dialect, a provider or an engine is a folder of its own and a line here.
+package all
+
+import (
+	"github.com/plenum-foundry/plenum/dialect"
+	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
+	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/engine"
+	enginellamacpp "github.com/plenum-foundry/plenum/engine/llamacpp"
+	engineollama "github.com/plenum-foundry/plenum/engine/ollama"
+	"github.com/plenum-foundry/plenum/provider"
+	"github.com/plenum-foundry/plenum/provider/anthropic"
+	"github.com/plenum-foundry/plenum/provider/azure"
+	"github.com/plenum-foundry/plenum/provider/cerebras"
+	"github.com/plenum-foundry/plenum/provider/compatible"
+	"github.com/plenum-foundry/plenum/provider/deepseek"
+	"github.com/plenum-foundry/plenum/provider/fireworks"
+	"github.com/plenum-foundry/plenum/provider/groq"
+	"github.com/plenum-foundry/plenum/provider/huggingface"
+	"github.com/plenum-foundry/plenum/provider/llamacpp"
+	"github.com/plenum-foundry/plenum/provider/mistral"
+	"github.com/plenum-foundry/plenum/provider/moonshot"
+	"github.com/plenum-foundry/plenum/provider/nvidia"
+	"github.com/plenum-foundry/plenum/provider/ollama"
+	"github.com/plenum-foundry/plenum/provider/openai"
+	"github.com/plenum-foundry/plenum/provider/openrouter"
+	"github.com/plenum-foundry/plenum/provider/perplexity"
+	"github.com/plenum-foundry/plenum/provider/together"
+	"github.com/plenum-foundry/plenum/provider/vllm"
+	"github.com/plenum-foundry/plenum/provider/xai"
+	"github.com/plenum-foundry/plenum/provider/zai"
+)
+
+// Dialects returns the dialects, the first of which answers paths that belong to none.
+func Dialects() []*dialect.Dialect {
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect()}
+}
+
+// Providers returns the kinds of provider.
+func Providers() []provider.Kind {
+	return []provider.Kind{
+		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
+		fireworks.Kind, openrouter.Kind, perplexity.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
+		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
+	}
+}
+
+// Engines returns the kinds of local engine, in the order in which `plenum up` looks for them.
+func Engines() []engine.Kind {
+	return []engine.Kind{engineollama.Kind, enginellamacpp.Kind}
+}
