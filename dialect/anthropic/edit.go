@@ -156,6 +156,25 @@ func (e *editor) cap() {
 		e.edit.Insert(e.spans.object.Span, "max_tokens", n)
 	}
 	e.changed = append(e.changed, capped(why))
+	e.capThinking(int(least))
+}
+
+// capThinking keeps a budget of thinking below the cap, as the vendor requires; where there is no room
+// for any, thinking is turned off.
+func (e *editor) capThinking(most int) {
+	at, _ := splice.Get(e.body, e.spans.object.Span, "thinking")
+	budget, _ := splice.Get(e.body, at, "budget_tokens")
+	n, ok := budget.Int(e.body)
+	if !ok || n < int64(most) {
+		return
+	}
+	if most < 2*leastBudget {
+		e.edit.Set(at, []byte(`{"type":"disabled"}`))
+		e.change("thinking turned off (max_tokens leaves no room for it)")
+		return
+	}
+	e.edit.Set(budget, []byte(fmt.Sprint(most/2)))
+	e.change(fmt.Sprintf("thinking.budget_tokens %d set", most/2))
 }
 
 // strip takes out what this vendor is known to refuse and can only have come from another, through a

@@ -76,6 +76,29 @@ func TestEditChangesOnlyWhatItMust(t *testing.T) {
 	}
 }
 
+func TestCase_C9_ACapKeepsAboveTheBudget(t *testing.T) {
+	body := `{"model":"m","max_tokens":9000,"thinking":{"type":"enabled","budget_tokens":8000,"display":"omitted"},"messages":[]}`
+	for n, want := range map[int]string{
+		8500: `{"model":"m","max_tokens":8500,"thinking":{"type":"enabled","budget_tokens":8000,"display":"omitted"},"messages":[]}`,
+		6000: `{"model":"m","max_tokens":6000,"thinking":{"type":"enabled","budget_tokens":3000,"display":"omitted"},"messages":[]}`,
+		500:  `{"model":"m","max_tokens":500,"thinking":{"type":"disabled"},"messages":[]}`,
+	} {
+		s := dialect.Shape{Edits: []dialect.Edit{dialect.Cap{N: n}}}
+		if out := mustEdit(t, body, s); string(out.Body) != want || len(out.Changed) == 0 {
+			t.Errorf("capped at %d: %s %v", n, out.Body, out.Changed)
+		}
+		p, err := messages().DecodeRequest(dialect.Inbound{Body: []byte(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := messages().EncodeRequest(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameJSON(t, []byte(want), out.Body)
+	}
+}
+
 func TestCase_F10_RefusedParameters(t *testing.T) {
 	body := `{"model":"m","temperature":0.5,"messages":[],"top_k":3}`
 	offer := &plenum.Offer{Traits: plenum.Traits{Refuses: []string{"temperature", "seed", "top_k"}}}

@@ -50,6 +50,7 @@ func (e *requestEncoder) plan() {
 		e.params.thinking, e.params.effort = &t, t.Effort
 	}
 	if e.home {
+		e.capThinking()
 		return
 	}
 	e.planTools()
@@ -72,6 +73,21 @@ func (e *requestEncoder) planMaxOut() {
 			e.changed = append(e.changed, capped(c))
 		}
 	}
+}
+
+// capThinking does for a request of this dialect what editor.capThinking does for its bytes.
+func (e *requestEncoder) capThinking() {
+	p := &e.params
+	if p.thinking == nil || e.op != llm.OpGenerate || e.r.MaxOut.Or(p.maxOut) == p.maxOut || p.thinking.Budget.Or(0) < p.maxOut {
+		return
+	}
+	if p.maxOut < 2*leastBudget {
+		p.thinking = &llm.Thinking{Mode: llm.ThinkOff}
+		e.changed = append(e.changed, "thinking turned off (max_tokens leaves no room for it)")
+		return
+	}
+	p.thinking.Budget.V = p.maxOut / 2
+	e.changed = append(e.changed, fmt.Sprintf("thinking.budget_tokens %d set", p.maxOut/2))
 }
 
 func capped(c dialect.Cap) string {

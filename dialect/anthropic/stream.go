@@ -176,7 +176,7 @@ func (d *streamDecoder) event(kind string, v value) error {
 	case "message_delta":
 		return d.messageDelta(v)
 	case "message_stop":
-		d.end()
+		return d.stop(v)
 	case "ping":
 		d.say(llm.Ping{})
 	case "error":
@@ -446,6 +446,18 @@ func (d *streamDecoder) finish(s llm.Stop) {
 		d.stopped = true
 		d.say(llm.Finish{Stop: s})
 	}
+}
+
+// stop reads message_stop. Some hosts add figures of their own to it.
+func (d *streamDecoder) stop(v value) error {
+	err := v.fields(&llm.Extra{}, func(key []byte, m value) (bool, error) {
+		if string(key) != "type" {
+			d.late.Add(Name, string(key), m.raw())
+		}
+		return true, nil
+	})
+	d.end()
+	return err
 }
 
 func (d *streamDecoder) end() {

@@ -294,6 +294,22 @@ func TestStreamCutAtEveryByteIsTheSame(t *testing.T) {
 	}
 }
 
+func TestEveryRecordedStreamByteByByteIsTheSame(t *testing.T) {
+	for _, x := range corpus(t) {
+		if !x.stream {
+			continue
+		}
+		want, err := decode(messages(), x.response, dialect.Want{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := frame.NewReader(iotest.OneByteReader(bytes.NewReader(x.response)), 0).All()
+		if d := cmp.Diff(want, events(t, slow)); d != "" {
+			t.Errorf("%s: byte by byte it differs:\n%s", x.name, d)
+		}
+	}
+}
+
 func events(t *testing.T, frames iter.Seq2[dialect.Frame, error]) []llm.Event {
 	t.Helper()
 	var out []llm.Event
