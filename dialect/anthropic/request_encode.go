@@ -173,6 +173,9 @@ func (e *requestEncoder) trimLast() {
 		return
 	}
 	blocks := e.turns[n-1].blocks
+	if len(blocks) == 0 {
+		return
+	}
 	if t, ok := blocks[len(blocks)-1].(llm.Text); ok {
 		if cut := strings.TrimRight(t.Text, " \t\r\n"); cut != t.Text && cut != "" {
 			t.Text = cut
