@@ -167,7 +167,7 @@ func TestAnthropicImagesAndDocument(t *testing.T) {
 			anthropic.NewTextBlock("Compare."), anthropic.NewImageBlockBase64("image/png", png),
 			anthropic.NewImageBlock(anthropic.URLImageSourceParam{URL: "https://example.com/cat.png"}), doc)}
 		c := claude(t)
-		r, err := c.Messages.New(ctx(t), p)
+		_, err := c.Messages.New(ctx(t), p)
 		ok(t, err)
 		checkParts(t, s.seen("see").Seen.Turns[0].Parts)
 	})
@@ -222,7 +222,7 @@ func TestAnthropicHeadersAndUnknownParameters(t *testing.T) {
 	both(t, "anthropic", func(t *testing.T, s *side) {
 		var resp *http.Response
 		c := claude(t)
-		r, err := c.Messages.New(ctx(t), tell(s.model("text")), option.WithResponseInto(&resp), option.WithJSONSet("x_new", map[string]any{"a": 1}))
+		_, err := c.Messages.New(ctx(t), tell(s.model("text")), option.WithResponseInto(&resp), option.WithJSONSet("x_new", map[string]any{"a": 1}))
 		ok(t, err)
 		equal(t, "target", resp.Header.Get("Plenum-Target"), s.name+"/"+s.upstream("text"))
 		equal(t, "request id", resp.Header.Get("Request-Id") != "", true)

@@ -87,7 +87,7 @@ func TestOpenAISystemPrompt(t *testing.T) {
 		p := ask(s.model("text"))
 		p.Messages = slices.Insert(p.Messages, 0, openai.DeveloperMessage("Be terse."))
 		c := openAI(t)
-		r, err := c.Chat.Completions.New(ctx(t), p)
+		_, err := c.Chat.Completions.New(ctx(t), p)
 		ok(t, err)
 		if got := s.seen("text").Seen.System; !slices.Equal(got, []string{"Be terse."}) {
 			t.Errorf("system: %q", got)
@@ -174,7 +174,7 @@ func TestOpenAIImagesAndDocument(t *testing.T) {
 			}),
 		})}
 		c := openAI(t)
-		r, err := c.Chat.Completions.New(ctx(t), p)
+		_, err := c.Chat.Completions.New(ctx(t), p)
 		ok(t, err)
 		checkParts(t, s.seen("see").Seen.Turns[0].Parts)
 	})
@@ -249,7 +249,7 @@ func TestOpenAIHeadersAndUnknownParameters(t *testing.T) {
 	both(t, "openai", func(t *testing.T, s *side) {
 		var resp *http.Response
 		c := openAI(t)
-		r, err := c.Chat.Completions.New(ctx(t), ask(s.model("text")), option.WithResponseInto(&resp), option.WithJSONSet("x_new", map[string]any{"a": 1}))
+		_, err := c.Chat.Completions.New(ctx(t), ask(s.model("text")), option.WithResponseInto(&resp), option.WithJSONSet("x_new", map[string]any{"a": 1}))
 		ok(t, err)
 		equal(t, "target", resp.Header.Get("Plenum-Target"), s.name+"/"+s.upstream("text"))
 		equal(t, "attempts", resp.Header.Get("Plenum-Attempts"), "1")
