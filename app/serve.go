@@ -25,11 +25,12 @@ func serveCommand(parts Parts) *cobra.Command {
 			"SIGTERM drains: calls in flight finish, new ones go elsewhere.",
 		Example: "  plenum serve --config plenum.yaml",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), parts, path, cmd.ErrOrStderr())
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "plenum.yaml", "the configuration `file`")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
 
@@ -52,9 +53,9 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
 	n.warn()
-	l, err := net.Listen("tcp", f.Listen)
+	l, err := listen(ctx, f.Listen, "plenum serve")
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w; is another Plenum running there?", f.Listen, err)
+		return err
 	}
 	log.Info("serving", "url", urlOf(f, l.Addr()), "config", path, "version", n.current.Load().Version)
 	return n.Serve(ctx, l, w.Run)

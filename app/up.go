@@ -2,13 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +25,14 @@ type upOptions struct {
 	dataDir string
 	offline bool
 	engine  string
+	log     string
 }
+
+// The choices of engine that are none of the kinds.
+const (
+	engineAuto = "auto"
+	engineNone = "none"
+)
 
 func upCommand(parts Parts) *cobra.Command {
 	var o upOptions
@@ -35,19 +40,27 @@ func upCommand(parts Parts) *cobra.Command {
 		Use:   "up",
 		Short: "Start on embedded defaults: nothing to configure",
 		Long: "Start Plenum on embedded defaults, on this machine.\n\n" +
-			"A small open-weight model is fetched once and answers on this machine's processor. Vendor keys found in\n" +
-			"the environment (XAI_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY and the like) become connections at once,\n" +
-			"and every model of theirs can be called by its name.",
+			"Where an Ollama runs with a model, its models are offered. Else a small open-weight model is fetched\n" +
+			"once and answers on this machine's processor. Vendor keys found in the environment (XAI_API_KEY,\n" +
+			"OPENAI_API_KEY, ANTHROPIC_API_KEY and the like) become connections at once, and every model of theirs\n" +
+			"can be called by its name.\n\n" +
+			"PLENUM_ADMIN_KEY sets the key that opens /metrics. For a configuration of your own see `plenum serve`.",
 		Example: "  plenum up\n  OPENAI_API_KEY=... plenum up --listen 127.0.0.1:9000\n  plenum up --engine none",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
 			return up(cmd.Context(), parts, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
+		}),
 	}
-	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "the `address` to serve on")
+	engines := append([]string{engineAuto, engineNone}, engineNames(parts)...)
+	levels := []string{"debug", "info", "warn", "error"}
+	cmd.Flags().StringVar(&o.listen, "listen", config.New().Listen, "the `address` to serve on")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", defaultDataDir(), "the `directory` of everything that Plenum keeps")
 	cmd.Flags().BoolVar(&o.offline, "offline", false, "fetch nothing; use what is on this machine")
-	cmd.Flags().StringVar(&o.engine, "engine", "auto", "the local engine: auto, none, "+strings.Join(engineNames(parts), ", "))
+	cmd.Flags().StringVar(&o.engine, "engine", engineAuto, "the local engine: "+strings.Join(engines, ", "))
+	cmd.Flags().StringVar(&o.log, "log", "warn", "the least severe lines of the log; info has one for each call")
+	_ = cmd.MarkFlagDirname("data-dir")
+	_ = cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(engines, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log", cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -59,30 +72,16 @@ func engineNames(parts Parts) []string {
 	return names
 }
 
-// defaultDataDir is ./data where there is one already, and else a place of the user's.
-func defaultDataDir() string {
-	if s, err := os.Stat("data"); err == nil && s.IsDir() {
-		if _, err := os.Stat(filepath.Join("data", "plenum.db")); err == nil {
-			return "data"
-		}
-	}
-	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
-		return filepath.Join(d, plenum.Product)
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "data"
-	}
-	return filepath.Join(home, ".local", "share", plenum.Product)
-}
-
 func up(ctx context.Context, parts Parts, o upOptions, stdout, stderr io.Writer) error {
-	cat := catalog.New()
-	f := config.Defaults(config.Env{}, config.Known{Kinds: vendors(parts), Models: cat.Models, Patterns: cat.Patterns})
-	f.Listen, f.DataDir, f.Log.Level = o.listen, o.dataDir, "warn"
-	if key := os.Getenv("PLENUM_ADMIN_KEY"); key != "" {
-		f.AdminKey = plenum.NewSecret(key)
+	if err := o.check(parts); err != nil {
+		return err
 	}
+	f := embeddedDefaults(parts, o)
+	l, err := listen(ctx, f.Listen, "plenum up")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	log := newLog(stderr, f.Log)
 	n, err := Open(ctx, parts, f, log, stderr)
 	if err != nil {
@@ -92,31 +91,41 @@ func up(ctx context.Context, parts Parts, o upOptions, stdout, stderr io.Writer)
 	if err := n.rebuild(); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", f.Listen)
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w; is another Plenum running there? --listen takes another address", f.Listen, err)
-	}
 	key, err := n.firstKey(ctx)
 	if err != nil {
 		return err
 	}
-	g := &greeter{out: stdout, url: urlOf(f, l.Addr()), key: key, vendors: f.Connections, terminal: isTerminal(stdout)}
+	g := &greeter{out: stdout, url: urlOf(f, l.Addr()), key: key, vendors: f.Connections, dir: f.DataDir, terminal: isTerminal(stdout)}
 	g.hello()
-	eng, err := chooseEngine(ctx, parts, o)
-	if err != nil {
-		return err
-	}
+	defer context.AfterFunc(ctx, func() { g.stopping(n.edge.InFlight()) })()
+	kind, eng := chooseEngine(ctx, parts, o)
 	if eng == nil {
-		g.ready(n.callable())
+		g.ready(n.example(), n.callable())
 		return n.Serve(ctx, l)
 	}
-	sup := &engine.Supervisor{Engine: eng, OnState: func(s engine.State) { n.engineState(s, g) }}
-	return n.Serve(ctx, l, func(ctx context.Context) error {
-		if err := sup.Run(ctx); err != nil {
-			g.engineFailed(err, n.callable())
-		}
-		return nil // Plenum goes on without its engine: the vendors' models still answer
-	})
+	return n.Serve(ctx, l, func(ctx context.Context) error { return n.supervise(ctx, kind, eng, g) })
+}
+
+func (o *upOptions) check(parts Parts) error {
+	choices := append([]string{engineAuto, engineNone}, engineNames(parts)...)
+	if !slices.Contains(choices, o.engine) {
+		return fmt.Errorf("there is no engine %q; use %s", o.engine, strings.Join(choices, ", "))
+	}
+	if levels := []string{"debug", "info", "warn", "error"}; !slices.Contains(levels, o.log) {
+		return fmt.Errorf("there is no log level %q; use %s", o.log, strings.Join(levels, ", "))
+	}
+	return nil
+}
+
+// embeddedDefaults is the configuration of a start without one.
+func embeddedDefaults(parts Parts, o upOptions) *config.File {
+	cat := catalog.New()
+	f := config.Defaults(config.Env{}, config.Known{Kinds: vendors(parts), Models: cat.Models, Patterns: cat.Patterns})
+	f.Listen, f.DataDir, f.Log.Level = o.listen, o.dataDir, o.log
+	if key := os.Getenv("PLENUM_ADMIN_KEY"); key != "" {
+		f.AdminKey = plenum.NewSecret(key)
+	}
+	return f
 }
 
 // vendors are the providers that environment variables make connections of: not the local ones.
@@ -130,23 +139,16 @@ func vendors(parts Parts) []config.Kind {
 	return out
 }
 
-// firstKey makes a key where there is none yet. Its secret is shown this once.
+// firstKey makes a key where there is none that is good. Its secret is shown this once.
 func (n *Node) firstKey(ctx context.Context) (plenum.Secret, error) {
-	if len(n.keys) > 0 {
-		return plenum.Secret{}, nil
+	for i := range n.keys {
+		if identity.Usable(&n.keys[i], time.Now()) == nil {
+			return plenum.Secret{}, nil
+		}
 	}
-	return n.makeKey(ctx, "first", "default")
-}
-
-// makeKey makes a key and keeps it in the store.
-func (n *Node) makeKey(ctx context.Context, name, project string) (plenum.Secret, error) {
-	secret, key, err := identity.New(rand.Reader, n.pepper, time.Now())
+	secret, _, err := keepKey(ctx, n.store, n.pepper, plenum.Key{Name: "first", Project: "default"})
 	if err != nil {
-		return plenum.Secret{}, fmt.Errorf("making a key: %w", err)
-	}
-	key.Name, key.Project = name, project
-	if err := n.store.CreateKey(ctx, key); err != nil {
-		return plenum.Secret{}, fmt.Errorf("keeping a key: %w", err)
+		return plenum.Secret{}, err
 	}
 	if err := n.loadKeys(ctx); err != nil {
 		return plenum.Secret{}, err
@@ -163,41 +165,70 @@ func (n *Node) callable() []string {
 	return names
 }
 
-// chooseEngine returns the engine asked for; with auto, a server that runs already, or else the first
-// that Plenum can bring.
-func chooseEngine(ctx context.Context, parts Parts, o upOptions) (engine.Engine, error) {
-	if o.engine == "none" {
-		return nil, nil
-	}
-	var last engine.Engine
-	for _, k := range parts.Engines {
-		e := k.New(engine.Settings{Offline: o.offline})
-		if o.engine == k.Name {
-			return e, nil
+// example returns the deployment to try Plenum with where there is no local model: the cheapest whose
+// price is known, and if none is the first.
+func (n *Node) example() string {
+	name, least := "", plenum.Rate(0)
+	for _, d := range n.current.Load().Callable() {
+		if name == "" {
+			name = d.Name
 		}
-		if o.engine != "auto" {
-			continue
-		}
-		if last == nil {
-			last = e
+		p := &d.Targets[0].Offer.Price
+		if rate := p.Input + p.Output; p.Known && (least == 0 || rate < least) && rate > 0 {
+			name, least = d.Name, rate
 		}
 	}
-	if o.engine != "auto" {
-		return nil, fmt.Errorf("there is no engine %q; use auto, none, %s", o.engine, strings.Join(engineNames(parts), ", "))
-	}
-	return last, ctx.Err()
+	return name
 }
 
-// engineState follows the engine: what it offers when it is ready becomes a connection with
-// deployments, and is taken away when it is not.
-func (n *Node) engineState(s engine.State, g *greeter) {
+// chooseEngine returns the engine asked for. With auto it is the first that is ready on this machine,
+// and where none is the last, which Plenum brings itself.
+func chooseEngine(ctx context.Context, parts Parts, o upOptions) (kind string, eng engine.Engine) {
+	for i, k := range parts.Engines {
+		e := k.New(engine.Settings{Offline: o.offline})
+		if o.engine == k.Name {
+			return k.Name, e
+		}
+		if o.engine != engineAuto {
+			continue
+		}
+		if i == len(parts.Engines)-1 || runs(ctx, e) {
+			return k.Name, e
+		}
+	}
+	return "", nil
+}
+
+// runs reports whether an engine is ready on this machine.
+func runs(ctx context.Context, e engine.Engine) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	found, err := e.Probe(ctx)
+	return err == nil && found.Installed
+}
+
+// supervise keeps the local engine alive. Plenum goes on without it: the vendors' models still answer.
+func (n *Node) supervise(ctx context.Context, kind string, eng engine.Engine, g *greeter) error {
+	sup := &engine.Supervisor{Engine: eng, OnState: func(s engine.State) { n.engineState(kind, s, g) }}
+	if err := sup.Run(ctx); err != nil {
+		if err := n.Extend(nil); err != nil {
+			n.log.Error("taking the local engine away", "err", err)
+		}
+		g.engineFailed(err, n.example(), n.callable())
+	}
+	return nil
+}
+
+// engineState follows the engine: what it offers when it is ready becomes a connection with deployments.
+func (n *Node) engineState(kind string, s engine.State, g *greeter) {
 	switch s.Phase {
 	case engine.Ready:
-		if err := n.Extend(func(f *config.File) { addEngine(f, s.Endpoint) }); err != nil {
+		if err := n.Extend(func(f *config.File) { addEngine(f, kind, s.Endpoint) }); err != nil {
 			n.log.Error("taking the local engine over", "err", err)
 			return
 		}
-		g.ready(n.callable())
+		names := n.callable()
+		g.ready(localModel(names, s.Endpoint), names)
 	case engine.Installing:
 		g.progress(s.Progress)
 	case engine.Starting, engine.Probing:
@@ -210,10 +241,14 @@ func (n *Node) engineState(s engine.State, g *greeter) {
 // localName is what the connection to the local engine is called.
 const localName = "local"
 
+// toolless are the engines whose model calls no tools, however it is asked: the small model that Plenum
+// brings has no words for them.
+func toolless(kind string) bool { return kind == "llamacpp" }
+
 // addEngine declares a connection to the engine and a deployment for each of its models.
-func addEngine(f *config.File, e engine.Endpoint) {
+func addEngine(f *config.File, kind string, e engine.Endpoint) {
 	c := config.Connection{
-		Name: localName, Provider: "llamacpp", BaseURL: e.BaseURL, Credentials: map[string]plenum.Secret{},
+		Name: localName, Provider: kind, BaseURL: e.BaseURL, Credentials: map[string]plenum.Secret{},
 		// On a processor the first word of a long prompt takes its time.
 		Timeouts: config.Timeouts{Connect: 5 * time.Second, FirstByte: 5 * time.Minute, Idle: 2 * time.Minute, Total: 30 * time.Minute},
 	}
@@ -221,17 +256,43 @@ func addEngine(f *config.File, e engine.Endpoint) {
 		c.Credentials["api_key"] = e.Key
 	}
 	f.Connections = append(f.Connections[:len(f.Connections):len(f.Connections)], c)
+	taken := map[string]bool{}
+	for i := range f.Deployments {
+		taken[f.Deployments[i].Name] = true
+	}
 	f.Deployments = f.Deployments[:len(f.Deployments):len(f.Deployments)]
-	free := plenum.Rate(0)
 	for _, m := range e.Models {
+		name := m.ID
+		if taken[name] {
+			name = localName + "/" + m.ID
+		}
 		f.Deployments = append(f.Deployments, config.Deployment{
-			Name: m.ID, Strategy: "ordered", Parameters: "report", Lossy: "allow",
-			Targets: []config.Target{{
-				Connection: localName, Upstream: m.ID, Weight: 1, Priority: 1, Context: m.Context,
-				Price: &config.Price{Input: &free, Output: &free},
-			}},
+			Name: name, Strategy: "ordered", Parameters: "report", Lossy: "allow", Targets: []config.Target{localTarget(kind, m)},
 		})
 	}
+}
+
+func localTarget(kind string, m engine.Model) config.Target {
+	free := plenum.Rate(0)
+	t := config.Target{
+		Connection: localName, Upstream: m.ID, Weight: 1, Priority: 1, Context: m.Context,
+		Price: &config.Price{Input: &free, Output: &free},
+	}
+	if toolless(kind) {
+		t.Traits = &config.Traits{Capabilities: config.Capabilities{Tools: plenum.No}}
+	}
+	return t
+}
+
+// localModel returns the name by which the first model of an engine is called.
+func localModel(callable []string, e engine.Endpoint) string {
+	if len(e.Models) == 0 {
+		return ""
+	}
+	if own := localName + "/" + e.Models[0].ID; slices.Contains(callable, own) {
+		return own
+	}
+	return e.Models[0].ID
 }
 
 // advice returns what an engine's failure says can be done.
