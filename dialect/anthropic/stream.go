@@ -59,7 +59,16 @@ type openBlock struct {
 	fold  *opaqueFolder // for what llm has no word for
 }
 
+// say adds an event. An upstream that forgot its start is given one.
 func (d *streamDecoder) say(ev llm.Event) {
+	if !d.started {
+		switch ev.(type) {
+		case llm.Ping, llm.Fault, llm.OpaqueEvent:
+		default:
+			d.started = true
+			d.events = append(d.events, llm.Start{})
+		}
+	}
 	d.events = append(d.events, ev)
 	d.content = d.content || llm.IsContent(ev)
 }
@@ -456,6 +465,9 @@ func (d *streamDecoder) stop(v value) error {
 		}
 		return true, nil
 	})
+	if !d.started && err == nil {
+		return &fault{"the first event", "message_start"}
+	}
 	d.end()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -102,11 +103,12 @@ func checkGrammar(t testing.TB, wire []byte) []wireEvent {
 	events := wireEvents(t, wire)
 	open, next, over := -1, 0, false
 	usage := false
+	events = slices.DeleteFunc(events, func(e wireEvent) bool { return e.Type == "ping" })
 	for i, e := range events {
 		if over {
 			t.Fatalf("%s after the end", e.Type)
 		}
-		if (i == 0) != (e.Type == "message_start") && e.Type != "error" && e.Type != "ping" {
+		if (i == 0) != (e.Type == "message_start") && e.Type != "error" {
 			t.Fatalf("event %d is %s", i, e.Type)
 		}
 		switch e.Type {
