@@ -139,7 +139,7 @@ func (d *decoder) member(m member, v reflect.Value, fs []field, path string) {
 	}
 	for _, f := range fs {
 		if f.rest {
-			d.keep(m, v.Field(f.index), f, here)
+			d.keep(m, v.Field(f.index), here)
 			return
 		}
 	}
@@ -148,7 +148,7 @@ func (d *decoder) member(m member, v reflect.Value, fs []field, path string) {
 }
 
 // keep puts a member whose name only a provider knows with the rest.
-func (d *decoder) keep(m member, v reflect.Value, f field, path string) {
+func (d *decoder) keep(m member, v reflect.Value, path string) {
 	n, ok := d.follow(m.value, path)
 	if !ok {
 		return

@@ -133,8 +133,10 @@ func (s *Supervisor) run(ctx context.Context) error {
 			return fmt.Errorf("%s failed %d times in a row, the last time so: %w", s.Engine.Name(), fails, err)
 		}
 		pause := pauseAfter(fails)
-		s.publish(State{Phase: Restarting, Err: err, Restarts: restarts,
-			Message: fmt.Sprintf("%v; starting again in %v", err, pause.Round(100*time.Millisecond))})
+		s.publish(State{
+			Phase: Restarting, Err: err, Restarts: restarts,
+			Message: fmt.Sprintf("%v; starting again in %v", err, pause.Round(100*time.Millisecond)),
+		})
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
@@ -167,8 +169,10 @@ func (s *Supervisor) serve(ctx context.Context, restarts int) (time.Duration, er
 	}
 	began := time.Now()
 	endpoint := server.Endpoint()
-	s.publish(State{Phase: Ready, Endpoint: endpoint, Restarts: restarts,
-		Message: fmt.Sprintf("%s answers at %s", s.Engine.Name(), endpoint.BaseURL)})
+	s.publish(State{
+		Phase: Ready, Endpoint: endpoint, Restarts: restarts,
+		Message: fmt.Sprintf("%s answers at %s", s.Engine.Name(), endpoint.BaseURL),
+	})
 	err = attend(ctx, server)
 
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)

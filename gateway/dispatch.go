@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
@@ -96,7 +95,7 @@ func (a *attempt) send(ctx context.Context) error {
 		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
 	}
 	a.call.Try.Sent = true
-	a.resp, err = a.conn.Transport.RoundTrip(req)
+	a.resp, err = a.conn.Transport.RoundTrip(req) //nolint:bodyclose // Dispatch closes it
 	if err != nil {
 		a.call.Try.Sent = !neverSent(err)
 	}
@@ -335,11 +334,10 @@ func (a *attempt) fault(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	switch cause := context.Cause(ctx); cause {
-	case errFirstByte, errIdle, errTotal:
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errFirstByte), errors.Is(cause, errIdle), errors.Is(cause, errTotal):
 		return &llm.Error{Kind: llm.Timeout, Op: "dispatch", Message: cause.Error(), Err: err}
-	case nil:
-	default:
+	case cause != nil:
 		return &llm.Error{Kind: llm.Canceled, Op: "dispatch", Message: "the caller went away", Err: cause}
 	}
 	var e *llm.Error
@@ -397,6 +395,3 @@ func clip(b []byte, n int) string {
 	}
 	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
-
-// since returns the time now as the records keep it.
-func since() int64 { return time.Now().UnixMicro() }

@@ -14,7 +14,7 @@ import (
 type rawNumber string
 
 // UnmarshalJSON keeps the text.
-func (n *rawNumber) UnmarshalJSON(b []byte) error {
+func (n *rawNumber) UnmarshalJSON(b []byte) error { //nolint:unparam // as json.Unmarshaler wants it
 	*n = rawNumber(b)
 	return nil
 }

@@ -15,7 +15,7 @@ func traits(p place, f *facts, o *record.Offer) {
 	o.Can, o.Cannot = capabilities(f)
 	switch {
 	case p.name == "openai" || p.name == "azure" && openAIModel(o.ID):
-		openAITraits(f, o)
+		openAITraits(o)
 	case p.name == "xai":
 		xaiTraits(f, o)
 	case strings.HasPrefix(o.ID, "claude-") && (p.name == "anthropic" || p.name == "azure"):
@@ -30,7 +30,7 @@ func openAIModel(id string) bool {
 // openAITraits: the reasoning models want max_completion_tokens, and those that always reason answer
 // sampling parameters with an error. Since 5.1 they take them when they are asked not to reason, so
 // that it is not for us to say.
-func openAITraits(f *facts, o *record.Offer) {
+func openAITraits(o *record.Offer) {
 	reasons := regexp.MustCompile(`^(o\d|gpt-5|codex)`).MatchString(o.ID)
 	if !reasons || o.Mode == "embedding" {
 		return

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"iter"
 )
@@ -70,7 +71,7 @@ func (l *Lines) find() int {
 
 func (l *Lines) atEnd() (Frame, error) {
 	rest := l.w.bytes()
-	if l.w.err != io.EOF || len(rest) == 0 {
+	if !errors.Is(l.w.err, io.EOF) || len(rest) == 0 {
 		return Frame{}, l.w.err
 	}
 	f := l.take(len(rest))
@@ -94,7 +95,7 @@ func all(next func() (Frame, error)) iter.Seq2[Frame, error] {
 	return func(yield func(Frame, error) bool) {
 		for {
 			f, err := next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if !yield(f, err) || err != nil {

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"iter"
 	"strconv"
@@ -88,7 +89,7 @@ func (r *Reader) checkSize(n int) error {
 // atEnd delivers what stands after the last blank line, if the stream ended well.
 func (r *Reader) atEnd() (Frame, error) {
 	rest := r.w.bytes()
-	if r.w.err != io.EOF || len(rest) == 0 {
+	if !errors.Is(r.w.err, io.EOF) || len(rest) == 0 {
 		return Frame{}, r.w.err
 	}
 	if r.ev.pos < len(rest) {

@@ -118,7 +118,7 @@ func (s Span) Int(body []byte) (int64, bool) {
 	return int64(f), true
 }
 
-// ErrStop, returned by a visitor, ends a walk without an error.
+// ErrStop ends a walk without an error when a visitor returns it.
 var ErrStop = errors.New("stop")
 
 // Walk calls visit with each member of an object: its key, escapes undone, and its place in the body.
