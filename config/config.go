@@ -152,6 +152,8 @@ type Traits struct {
 	NoDeveloper    bool         `conf:"no_developer" doc:"It knows no developer role."`
 	ReasoningField string       `conf:"reasoning_field" enum:"reasoning_content reasoning" doc:"The field in which it shows reasoning in chat completions."`
 	Betas          []string     `conf:"betas" doc:"The anthropic-beta values that it accepts; left out, all pass."`
+	Effort         bool         `conf:"effort" doc:"It takes how hard to think as a word, with adaptive thinking."`
+	Unsigned       bool         `conf:"unsigned" doc:"It takes thinking without a signature back."`
 	Capabilities   Capabilities `conf:"capabilities" doc:"What it can do, where that is known."`
 }
 

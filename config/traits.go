@@ -16,6 +16,8 @@ func (t *Traits) over(out *plenum.Traits) {
 		NoStreamUsage:  t.NoStreamUsage,
 		NoDeveloper:    t.NoDeveloper,
 		ReasoningField: t.ReasoningField, Betas: t.Betas,
+		Effort:       t.Effort,
+		Unsigned:     t.Unsigned,
 		Capabilities: plenum.Capabilities(t.Capabilities),
 	}
 }
@@ -38,6 +40,8 @@ func mergeTraits(base, over plenum.Traits) plenum.Traits {
 	}
 	out.NoStreamUsage = base.NoStreamUsage || over.NoStreamUsage
 	out.NoDeveloper = base.NoDeveloper || over.NoDeveloper
+	out.Effort = base.Effort || over.Effort
+	out.Unsigned = base.Unsigned || over.Unsigned
 	out.Refuses = union(base.Refuses, over.Refuses)
 	out.Capabilities = mergeCapabilities(base.Capabilities, over.Capabilities)
 	return out

@@ -45,6 +45,7 @@ type bodyReader struct {
 func (b *bodyReader) read() ([]byte, error) {
 	limit := int64(b.conf.MaxBody)
 	if b.r.ContentLength > limit {
+		b.w.Header().Set("Connection", "close")
 		return nil, tooLarge("max_body", limit)
 	}
 	rc := http.NewResponseController(b.w)
@@ -59,10 +60,15 @@ func (b *bodyReader) read() ([]byte, error) {
 		in = d
 	}
 	body, err := b.collect(in)
+	if err != nil {
+		// What was not read would be waited for before the answer goes out: close instead.
+		b.w.Header().Set("Connection", "close")
+		return nil, b.explain(err)
+	}
 	// The server goes on reading the connection to notice when the caller goes away: a deadline left
 	// on it would look like that.
 	_ = rc.SetReadDeadline(time.Time{})
-	return body, b.explain(err)
+	return body, nil
 }
 
 // collect reads all, taking room as the body grows.

@@ -214,7 +214,7 @@ func (o *edgeOut) finish(err error) {
 }
 
 func (o *edgeOut) fail(err error) {
-	if o.gone() {
+	if llm.IsKind(err, llm.Canceled) && o.gone() {
 		return
 	}
 	if !o.wrote {

@@ -379,7 +379,7 @@ func TestABrokenPepperIsNeverReplaced(t *testing.T) {
 	}
 }
 
-func TestAuthenticationAllocatesNothing(t *testing.T) {
+func TestAuthenticationAllocatesTheSecretAlone(t *testing.T) {
 	p := pepper(t)
 	s, k := newKey(t, p)
 	find, now := keys(k), time.Now()
@@ -393,7 +393,7 @@ func TestAuthenticationAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if allocs > 0 {
+	if allocs > 1 { // the secret's own
 		t.Errorf("%v allocations", allocs)
 	}
 }
