@@ -20,6 +20,7 @@ type greeter struct {
 	key      plenum.Secret // of this start; empty where there was one already
 	vendors  []config.Connection
 	dir      string
+	self     string // how this program is called
 	terminal bool
 
 	mu      sync.Mutex
@@ -35,7 +36,7 @@ func (g *greeter) hello() {
 	defer g.mu.Unlock()
 	fmt.Fprintf(g.out, "\nPlenum %s\n\n  URL   %s\n", plenum.Version, g.url)
 	if g.key.Empty() {
-		fmt.Fprintf(g.out, "  Key   the one of an earlier start; `plenum create key NAME` makes another\n")
+		fmt.Fprintf(g.out, "  Key   the one of an earlier start; `%s create key NAME` makes another\n", g.self)
 	} else {
 		fmt.Fprintf(g.out, "  Key   %s\n        shown this once: keep it\n", g.key.Reveal())
 	}
@@ -115,12 +116,15 @@ func (g *greeter) ready(model string, models []string) {
 	}
 	fmt.Fprintf(g.out, "  Ready. Models: %s\n\n  Paste this into another terminal:\n\n"+
 		"  curl -N %s/v1/chat/completions \\\n"+
-		"    -H \"Authorization: Bearer %s\" -H \"Content-Type: application/json\" \\\n"+
-		"    -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"What is gravity?\"}]}'\n\n"+
-		"  Or talk to it:  PLENUM_KEY=%s plenum chat%s\n"+
-		"  Any OpenAI SDK works with the base URL %s/v1, any Anthropic SDK with %s.\n"+
-		"  Ctrl-C stops.\n\n",
-		some(model, models), g.url, g.keyText(), model, g.keyText(), g.urlFlag(), g.url, g.url)
+		"    -H \"Authorization: Bearer %s\" \\\n"+
+		"    -H \"Content-Type: application/json\" \\\n"+
+		"    -d '{\"model\": \"%s\", \"stream\": true,\n"+
+		"         \"messages\": [{\"role\": \"user\", \"content\": \"What is gravity?\"}]}'\n\n"+
+		"  Or talk to it there:\n\n"+
+		"  PLENUM_KEY=%s %s chat%s\n\n"+
+		"  Any OpenAI SDK works with the base URL %s/v1,\n"+
+		"  any Anthropic SDK with %s, and the same key. Ctrl-C stops.\n\n",
+		some(model, models), g.url, g.keyText(), model, g.keyText(), g.self, g.urlFlag(), g.url, g.url)
 }
 
 // keyText is the key as it stands in a shell's command.

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -36,6 +38,9 @@ func serveCommand(parts Parts) *cobra.Command {
 
 func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) error {
 	f, err := config.Load(path, config.Env{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s; --config names another file, and `plenum up` needs none", path)
+	}
 	if err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
@@ -56,6 +61,9 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 	l, err := listen(ctx, f.Listen, "plenum serve")
 	if err != nil {
 		return err
+	}
+	if len(f.Keys) == 0 && len(n.keys) == 0 {
+		log.Warn("there is no key yet, so nobody can call; `plenum create key NAME --config " + path + "` makes one")
 	}
 	log.Info("serving", "url", urlOf(f, l.Addr()), "config", path, "version", n.current.Load().Version)
 	return n.Serve(ctx, l, w.Run)

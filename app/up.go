@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +97,7 @@ func up(ctx context.Context, parts Parts, o upOptions, stdout, stderr io.Writer)
 	if err != nil {
 		return err
 	}
-	g := &greeter{out: stdout, url: urlOf(f, l.Addr()), key: key, vendors: f.Connections, dir: f.DataDir, terminal: isTerminal(stdout)}
+	g := &greeter{out: stdout, url: urlOf(f, l.Addr()), key: key, vendors: f.Connections, dir: f.DataDir, self: self(), terminal: isTerminal(stdout)}
 	g.hello()
 	defer context.AfterFunc(ctx, func() { g.stopping(n.edge.InFlight()) })()
 	kind, eng := chooseEngine(ctx, parts, o)
@@ -137,6 +139,23 @@ func vendors(parts Parts) []config.Kind {
 		}
 	}
 	return out
+}
+
+// self is how this program is called from a shell, for commands to paste.
+func self() string {
+	if _, err := exec.LookPath(plenum.Product); err == nil {
+		return plenum.Product
+	}
+	path, err := os.Executable()
+	if err != nil || strings.Contains(path, "go-build") {
+		return "go run ./cmd/plenum"
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(rel) {
+			return "." + string(filepath.Separator) + rel
+		}
+	}
+	return path
 }
 
 // firstKey makes a key where there is none that is good. Its secret is shown this once.

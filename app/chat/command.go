@@ -46,7 +46,7 @@ func (s *Session) command(ctx context.Context, text string) (quit bool) {
 		c.do(s, ctx, strings.TrimSpace(arg))
 		return false
 	}
-	s.say("There is no command /%s. /help lists them; to begin a prompt with a slash, put a space before it.\n", name)
+	s.say("There is no command /%s. /help lists them.\nTo begin a prompt with a slash, put a space before it.\n", name)
 	return false
 }
 
@@ -129,9 +129,11 @@ func (s *Session) doHelp(context.Context, string) {
 	for _, c := range commands() {
 		s.say("  %-17s %s\n", strings.TrimSpace("/"+c.name+" "+c.arg), c.help)
 	}
-	s.say("\n  Enter sends. Alt-Enter, Ctrl-J, or \\ at the end of a line begins a new line; \"\"\" begins a block and\n" +
-		"  ends it. Up and Down bring back what was asked before, Tab completes commands and models. Ctrl-C stops\n" +
-		"  an answer, Ctrl-D ends.\n")
+	s.say("%s", `
+  Enter sends. Alt-Enter, Ctrl-J, or \ at the end of a line begins a new line;
+  """ begins a block of lines and ends it. Up and Down bring back what was asked
+  before, Tab completes commands and models. Ctrl-C stops an answer, Ctrl-D ends.
+`)
 }
 
 func (s *Session) doSave(_ context.Context, arg string) {

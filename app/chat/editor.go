@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
@@ -22,22 +23,26 @@ type Editor struct {
 	History *History
 	// Complete returns what a text could go on to be, whole.
 	Complete func(text string) []string
+
+	ahead []tea.Msg // what was typed after the last prompt was sent
 }
 
 var _ Input = (*Editor)(nil)
 
 // Read lets the person type a prompt.
 func (e *Editor) Read(ctx context.Context) (string, error) {
-	p := tea.NewProgram(newPrompt(e.History, e.Complete, e.Style), tea.WithContext(ctx), tea.WithInput(e.In), tea.WithOutput(e.Out), tea.WithoutSignalHandler())
-	last, err := p.Run()
+	m := newPrompt(e.History, e.Complete, e.Style)
+	m.ahead, e.ahead = e.ahead, nil
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.In), tea.WithOutput(e.Out), tea.WithoutSignalHandler())
+	_, err := p.Run()
 	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading from the terminal: %w", err)
 	}
-	m, ok := last.(*prompt)
-	if !ok || m.ended {
+	e.ahead = m.ahead
+	if m.ended {
 		return "", io.EOF
 	}
 	text := m.area.Value()
@@ -88,6 +93,7 @@ type prompt struct {
 	width    int
 	ended    bool
 	sent     bool
+	ahead    []tea.Msg // keys to take before any other; once it is sent, those that came after
 }
 
 // maxLines is how many lines of a prompt are shown at once.
@@ -110,11 +116,32 @@ func newPrompt(h *History, complete func(string) []string, style Style) *prompt 
 	return &prompt{area: a, style: style, history: h, at: h.Len(), complete: complete}
 }
 
-// Init has nothing to begin with.
-func (p *prompt) Init() tea.Cmd { return nil }
+// Init takes what was typed ahead.
+func (p *prompt) Init() tea.Cmd {
+	keys := p.ahead
+	p.ahead = nil
+	var cmds []tea.Cmd
+	for _, k := range keys {
+		_, cmd := p.Update(k)
+		cmds = append(cmds, cmd)
+	}
+	return tea.Batch(cmds...)
+}
+
+// leave ends the editor, a moment later: what was typed fast is then there to be kept for the next.
+func leave() tea.Cmd {
+	return tea.Tick(20*time.Millisecond, func(time.Time) tea.Msg { return tea.Quit() })
+}
 
 // Update takes a key.
 func (p *prompt) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	if p.sent || p.ended {
+		switch msg.(type) {
+		case tea.KeyPressMsg, tea.PasteMsg:
+			p.ahead = append(p.ahead, msg)
+		}
+		return p, nil
+	}
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		p.width = msg.Width
@@ -149,7 +176,7 @@ func (p *prompt) key(k tea.KeyPressMsg) (tea.Cmd, bool) {
 			return nil, false // it deletes a character
 		}
 		p.ended = true
-		return tea.Quit, true
+		return leave(), true
 	case "up", "ctrl+p":
 		if p.area.Line() > 0 || p.area.LineInfo().RowOffset > 0 {
 			return nil, false
@@ -179,7 +206,7 @@ func (p *prompt) enter() tea.Cmd {
 		return nil
 	}
 	p.sent = true
-	return tea.Quit
+	return leave()
 }
 
 // recall puts a prompt of the history in place of what stands there.

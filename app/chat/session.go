@@ -37,9 +37,9 @@ type Session struct {
 type total struct {
 	usage     Usage
 	cost      plenum.Micros
-	turns     int
-	uncounted int // turns of which the usage was not told
-	unpriced  int // turns of which the cost was not told
+	turns     int // answers, whole or not
+	uncounted int // answers of which the usage was not told
+	unpriced  int // answers of which the cost was not told
 }
 
 // Style says how words are set off from each other; the zero Style does not.
@@ -61,7 +61,7 @@ func (s *Session) Run(ctx context.Context) error {
 	if err := s.pick(ctx); err != nil {
 		return ignoreEnd(err)
 	}
-	s.say("%s\n", s.Style.dim("Talking to "+s.Model+". Enter sends, Alt-Enter or \\ at the end of a line goes on, /help tells more, Ctrl-D ends."))
+	s.say("%s\n", s.Style.dim("Talking to "+s.Model+".\nEnter sends, Alt-Enter begins a new line, /help tells more, Ctrl-D ends."))
 	for {
 		s.say("\n")
 		text, err := s.In.Read(ctx)
@@ -268,7 +268,7 @@ func (t *total) caveat() string {
 	if t.unpriced == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" without %d of %d turns", t.unpriced, t.turns)
+	return fmt.Sprintf(" (%d of %d answers not counted)", t.unpriced, t.turns)
 }
 
 func (s *Session) farewell() {

@@ -5,10 +5,12 @@ package ollama
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/plenum-foundry/plenum/engine"
@@ -129,6 +131,9 @@ func (e *Engine) get(ctx context.Context, path string, answer any) error {
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // never through a proxy
 	res, err := client.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("none runs at %s", e.base)
+	}
 	if err != nil {
 		return fmt.Errorf("asking Ollama: %w", err)
 	}
