@@ -303,15 +303,12 @@ func sameJSON(t *testing.T, want, got []byte) {
 	}
 }
 
-// parse reads JSON for comparison. false is what stream is where it is not said.
+// parse reads JSON for comparison.
 func parse(t *testing.T, body []byte) any {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal(body, &v); err != nil {
 		t.Fatalf("not JSON: %v\n%s", err, body)
-	}
-	if m, ok := v.(map[string]any); ok && m["stream"] == false {
-		delete(m, "stream")
 	}
 	return v
 }

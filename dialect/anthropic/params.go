@@ -247,8 +247,8 @@ func (e *requestEncoder) nameUnsaid() {
 func (e *requestEncoder) sampling(w *jsonw.Writer, o object, meta string) {
 	p := &e.params
 	w.KeyInt("max_tokens", int64(p.maxOut))
-	if e.r.Stream {
-		w.KeyBool("stream", true)
+	if e.r.Stream || e.home && !o.free(notStreamed) {
+		w.KeyBool("stream", e.r.Stream)
 	}
 	o.optFloat("temperature", p.temperature)
 	o.optFloat("top_p", p.topP)

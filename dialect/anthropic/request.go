@@ -14,6 +14,9 @@ import (
 // where it stood before output_config had one.
 const oldFormat = Name + "/output_format"
 
+// notStreamed notes that the caller said stream: false, which is what it is unless said.
+const notStreamed = "stream: false"
+
 // DecodeRequest implements dialect.Server.
 func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	if err := splice.Valid(in.Body, splice.MaxDepth); err != nil {
@@ -116,6 +119,9 @@ func (d *requestDecoder) param(key []byte, v value) (known bool, err error) {
 		})
 	case "stream":
 		r.Stream, err = v.boolean()
+		if !r.Stream && err == nil {
+			absent(&r.Extra, notStreamed)
+		}
 	case "service_tier":
 		r.Tier, err = v.str()
 		return r.Tier != "", err
