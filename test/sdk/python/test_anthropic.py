@@ -131,7 +131,7 @@ def test_several_turns(create, side):
 def test_parameters(create, side):
     create(
         side.model("text"),
-        temperature=0.5,
+        extra_body={"temperature": 0.5},  # the SDK no longer names it; the API still takes it
         max_tokens=77,
         stop_sequences=["END", "STOP"],
         metadata={"user_id": "user-7"},
@@ -478,7 +478,9 @@ def test_unknown_parameters(client, side):
 
 
 def test_top_k_is_named_where_it_is_lost(client, side):
-    raw = client.messages.with_raw_response.create(model=side.model("text"), messages=HELLO, max_tokens=99, top_k=5)
+    raw = client.messages.with_raw_response.create(
+        model=side.model("text"), messages=HELLO, max_tokens=99, extra_body={"top_k": 5}
+    )
     if side.name == "anthropic":
         assert side.seen("text")["top_k"] == 5
     else:

@@ -481,9 +481,14 @@ def test_unknown_parameters(client, side):
         assert "x_new" in raw.headers["plenum-lost"]
 
 
-def test_key_in_azures_header(side):
-    c = openai.AzureOpenAI(base_url=URL + "/openai/v1", api_key=KEY, api_version="2024-10-21", max_retries=0)
-    assert c.chat.completions.create(model=side.model("text"), messages=HELLO).choices[0].message.content == GREETING
+def test_azures_addresses(side):
+    whole = {"openai": "grok-4-fast", "anthropic": "claude-here"}[side.name]
+    classic = openai.AzureOpenAI(azure_endpoint=URL, api_key=KEY, api_version="2024-10-21", max_retries=0)
+    newer = OpenAI(base_url=URL + "/openai/v1", api_key=KEY, max_retries=0)
+    in_header = {"Authorization": openai.Omit(), "api-key": KEY}
+    for c, headers in ((classic, None), (newer, None), (newer, in_header)):
+        r = c.chat.completions.create(model=whole, messages=HELLO, extra_headers=headers)
+        assert r.choices[0].message.content == GREETING
 
 
 # Errors

@@ -87,7 +87,12 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		v.answer(ctx, w, req, play(req, nth))
 	}
-	v.journal.update(func() { rec.Done = rec.CancelledMS == 0 })
+	v.journal.update(func() {
+		if ctx.Err() != nil && rec.CancelledMS == 0 {
+			rec.CancelledMS = time.Now().UnixMilli() // seen here before the watcher woke
+		}
+		rec.Done = rec.CancelledMS == 0
+	})
 }
 
 // leaks finds credentials and headers that Plenum must keep to itself.
