@@ -28,7 +28,7 @@ func TestLaws(t *testing.T) {
 	t.Run("responses", func(t *testing.T) { dialecttest.Responses(t, messages(), xs) })
 	t.Run("cuts", func(t *testing.T) {
 		// Each is cut at every byte, which takes its time.
-		dialecttest.Cuts(t, messages(), xs.Filter(func(x *testkit.Exchange) bool { return len(x.Response.Body) < 2000 }))
+		dialecttest.Cuts(t, messages(), xs.Filter(func(x *testkit.Exchange) bool { return len(x.Response.Body) < 1200 }))
 	})
 	t.Run("prefixes", func(t *testing.T) { dialecttest.Prefixes(t, messages(), xs) })
 	t.Run("speaks", func(t *testing.T) { dialecttest.Speaks(t, messages(), xs, nil) })

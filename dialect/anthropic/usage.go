@@ -5,6 +5,9 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
+// noThinking notes that the count of thinking was said, and was none.
+const noThinking = "thinking_tokens: 0"
+
 // tally is what an answer's usage objects have said so far. A stream says usage twice, in message_start
 // and in message_delta, each with members that the other lacks: the last value said of a member counts,
 // and none are ever added up.
@@ -185,8 +188,12 @@ func (t *tally) rest(u llm.Usage) llm.Extra {
 	if t.split && (t.splitMore || !same) && !has("cache_creation") {
 		e.Add(Name, "cache_creation", t.splitRaw)
 	}
-	if t.detailsRaw != "" && (t.detailsMore || u.Reasoning == 0 || u.Reasoning != t.thinking.V) {
+	switch {
+	case t.detailsRaw == "":
+	case t.detailsMore || u.Reasoning != t.thinking.V || !t.thinking.Set:
 		e.Add(Name, "output_tokens_details", t.detailsRaw)
+	case u.Reasoning == 0:
+		absent(&e, noThinking)
 	}
 	return e
 }
@@ -214,7 +221,7 @@ func appendUsage(w *jsonw.Writer, u llm.Usage, tier string) {
 		w.Close('}')
 	}
 	o.int("output_tokens", u.Out())
-	if u.Reasoning > 0 && o.free("output_tokens_details") {
+	if (u.Reasoning > 0 || !o.free(noThinking)) && o.free("output_tokens_details") {
 		w.KeyOpen("output_tokens_details", '{')
 		w.KeyInt("thinking_tokens", u.Reasoning)
 		w.Close('}')

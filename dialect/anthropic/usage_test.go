@@ -135,6 +135,9 @@ func TestCase_D6_CacheWritesBySplit(t *testing.T) {
 	wantUsage(t, got, llm.Usage{Input: 1, CacheWrite5m: 100, Output: 2, Reported: both})
 	got = usageOf(t, `{"input_tokens":1,"cache_creation_input_tokens":100,"cache_creation":{"ephemeral_1h_input_tokens":60,"ephemeral_24h_input_tokens":1},"output_tokens":2}`)
 	wantUsage(t, got, llm.Usage{Input: 1, CacheWrite5m: 40, CacheWrite1h: 60, Output: 2, Reported: both})
+	for _, details := range []string{`{"thinking_tokens":0}`, `{"thinking_tokens":2}`, `{}`, `null`, `{"thinking_tokens":1,"x":1}`} {
+		usageOf(t, `{"input_tokens":1,"output_tokens":2,"output_tokens_details":`+details+`}`)
+	}
 	got = usageOf(t, `{"input_tokens":1,"cache_creation":null,"output_tokens":2,"iterations":[{"type":"message"}],"inference_geo":"eu","service_tier":"batch"}`)
 	wantUsage(t, got, llm.Usage{Input: 1, Output: 2, Reported: both})
 }
