@@ -1,0 +1,411 @@
+package openai
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// prose is the block of text, refusal or reasoning that is open in a choice; there is at most one.
+type prose struct {
+	kind  proseKind
+	block int
+	// For reasoning: the field and item that it is told by, and its text where that came by a field that
+	// does not tell of signatures.
+	field  string
+	detail int
+	typ    string
+	plain  strings.Builder
+}
+
+type proseKind byte
+
+const (
+	noProse proseKind = iota
+	textProse
+	refusalProse
+	thoughtProse
+)
+
+// callDecoder is a call of a tool while it comes.
+type callDecoder struct {
+	wire, block int // its index on the wire, and of its block once that was started
+	call        llm.ToolUse
+	args        strings.Builder // what came before the block was started
+	started     bool
+}
+
+// delta reads what a frame adds to a choice.
+func (d *streamDecoder) delta(c *choiceDecoder, v value) error {
+	m, err := readMessage(v)
+	if err != nil {
+		return err
+	}
+	for _, f := range m.extra.Fields {
+		switch {
+		case f.Key == "audio" && f.Raw != "null":
+			c.audio.add(whole([]byte(f.Raw)))
+		case f.Raw != "null":
+			keepRaw(&c.message, f.Key, f.Raw)
+		}
+	}
+	d.reason(c, &m)
+	if err := d.content(c, m.content); err != nil {
+		return under(err, "content")
+	}
+	if s := m.refusal.text(); s != "" {
+		d.say(c, refusalProse, llm.Refusal{Extra: llm.Extra{Dialect: Name}}, s)
+	}
+	if m.annotations.kind() == '[' {
+		_ = m.annotations.elems(func(_ int, a value) error { d.cite(c, decodeCitation(a)); return nil })
+	}
+	if m.calls.kind() == '[' {
+		return under2(m.calls.elems(func(_ int, call value) error { return d.callDelta(c, call) }), "tool_calls")
+	}
+	return nil
+}
+
+// under2 is under for an error that may be nil.
+func under2(err error, key string) error {
+	if err == nil {
+		return nil
+	}
+	return under(err, key)
+}
+
+// open makes the block that prose is added to, if another is open or none.
+func (d *streamDecoder) open(c *choiceDecoder, kind proseKind, b llm.Block) {
+	d.closeProse(c)
+	c.prose = prose{kind: kind, block: c.next, detail: -1}
+	c.next++
+	d.emit(llm.BlockStart{Choice: c.index, Index: c.prose.block, Block: b})
+}
+
+func (d *streamDecoder) closeProse(c *choiceDecoder) {
+	if c.prose.kind != noProse {
+		d.emit(llm.BlockEnd{Choice: c.index, Index: c.prose.block})
+	}
+	c.prose = prose{}
+}
+
+// say adds text to a block of text or refusal.
+func (d *streamDecoder) say(c *choiceDecoder, kind proseKind, b llm.Block, s string) {
+	if c.prose.kind != kind {
+		d.open(c, kind, b)
+		if kind == textProse {
+			d.tellCites(c)
+		}
+	}
+	d.text += len(s)
+	d.emit(llm.TextDelta{Choice: c.index, Index: c.prose.block, Text: s})
+}
+
+func (d *streamDecoder) sayText(c *choiceDecoder, s string) {
+	if s != "" {
+		d.say(c, textProse, llm.Text{Extra: llm.Extra{Dialect: Name}}, s)
+	}
+}
+
+// content reads content: a string, or Mistral's list of parts.
+func (d *streamDecoder) content(c *choiceDecoder, v value) error {
+	switch v.kind() {
+	case '"':
+		d.sayText(c, v.text())
+	case '[':
+		return v.elems(func(_ int, p value) error {
+			if p.kind() != '{' {
+				return &fault{want: "an object"}
+			}
+			switch p.get("type").text() {
+			case "text":
+				d.sayText(c, p.get("text").text())
+			case "thinking":
+				text, _ := joinTexts(p.get("thinking"))
+				d.think(c, fieldContent, text)
+			default:
+				d.whole(c, opaque(p.get("type").text(), p))
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// whole tells a block that comes at once.
+func (d *streamDecoder) whole(c *choiceDecoder, b llm.Block) {
+	d.closeProse(c)
+	d.emit(llm.BlockStart{Choice: c.index, Index: c.next, Block: b})
+	d.emit(llm.BlockEnd{Choice: c.index, Index: c.next})
+	c.next++
+}
+
+// think adds to reasoning that came by a field of plain text.
+func (d *streamDecoder) think(c *choiceDecoder, field, s string) {
+	if s == "" {
+		return
+	}
+	if c.prose.kind != thoughtProse || c.prose.field != field {
+		d.open(c, thoughtProse, llm.Thought{Field: field, Extra: llm.Extra{Dialect: Name}})
+		c.prose.field = field
+	}
+	if !d.quiet {
+		c.prose.plain.WriteString(s)
+	}
+	d.text += len(s)
+	d.emit(llm.ThoughtDelta{Choice: c.index, Index: c.prose.block, Text: s})
+}
+
+// reason reads reasoning. Where it is told in detail, the same in another field beside it is not told
+// twice.
+func (d *streamDecoder) reason(c *choiceDecoder, m *message) {
+	detailed := false
+	if m.details.kind() == '[' {
+		_ = m.details.elems(func(_ int, v value) error {
+			if t, at, err := decodeDetail(0, v); err == nil {
+				detailed = d.detail(c, t, v, len(at) > 0) || detailed
+			}
+			return nil
+		})
+	}
+	if detailed {
+		return
+	}
+	if s := m.thought.text(); s != "" {
+		d.think(c, fieldThought, s)
+	} else {
+		d.think(c, fieldReasoning, m.reasoning.text())
+	}
+}
+
+// detail adds an item of reasoning_details and reports whether it told a text.
+func (d *streamDecoder) detail(c *choiceDecoder, t llm.Thought, v value, text bool) bool {
+	if c.seals(t) {
+		d.seal(c, t)
+		return true
+	}
+	index, typ := int(v.get("index").count()), v.get("type").text()
+	p := &c.prose
+	if p.kind != thoughtProse || p.field != fieldDetails || p.detail != index || p.typ != typ {
+		d.openDetail(c, t)
+		p.detail, p.typ = index, typ
+	}
+	if t.Text != "" {
+		d.text += len(t.Text)
+		d.emit(llm.ThoughtDelta{Choice: c.index, Index: p.block, Text: t.Text})
+	}
+	if t.Signature != "" || t.Sealed != "" {
+		d.emit(llm.ThoughtDelta{Choice: c.index, Index: p.block, Signature: t.Signature, Sealed: t.Sealed})
+	}
+	return text
+}
+
+func (d *streamDecoder) openDetail(c *choiceDecoder, t llm.Thought) {
+	b := llm.Thought{Field: fieldDetails, Origin: t.Origin, Item: t.Item, Extra: llm.Extra{Dialect: Name}}
+	if noted(t.Extra, noteSummary) {
+		note(&b.Extra, noteSummary)
+	}
+	d.open(c, thoughtProse, b)
+	c.prose.field = fieldDetails
+}
+
+// seals reports whether an item only adds the signature to reasoning whose text came before by itself.
+func (c *choiceDecoder) seals(t llm.Thought) bool {
+	p := &c.prose
+	return p.kind == thoughtProse && p.field != fieldDetails && t.Text != "" && p.plain.String() == t.Text
+}
+
+func (d *streamDecoder) seal(c *choiceDecoder, t llm.Thought) {
+	at := c.prose.block
+	if t.Signature != "" || t.Sealed != "" {
+		d.emit(llm.ThoughtDelta{Choice: c.index, Index: at, Signature: t.Signature, Sealed: t.Sealed})
+	}
+	whole := llm.Thought{
+		Text: t.Text, Signature: t.Signature, Sealed: t.Sealed, Item: t.Item, Origin: t.Origin,
+		Field: fieldDetails, Extra: llm.Extra{Dialect: Name},
+	}
+	d.emit(llm.BlockEnd{Choice: c.index, Index: at, Block: whole})
+	c.prose = prose{}
+}
+
+// cite tells a citation on the text that is open, or keeps it for the text to come.
+func (d *streamDecoder) cite(c *choiceDecoder, cite llm.Citation) {
+	c.cites = append(c.cites, cite)
+	if c.prose.kind == textProse {
+		d.tellCites(c)
+	}
+}
+
+func (d *streamDecoder) tellCites(c *choiceDecoder) {
+	for _, cite := range c.cites {
+		d.emit(llm.CiteDelta{Choice: c.index, Index: c.prose.block, Citation: cite})
+	}
+	c.cites = nil
+}
+
+// leaveCites keeps citations that no text came for.
+func (c *choiceDecoder) leaveCites() {
+	if len(c.cites) == 0 {
+		return
+	}
+	var w jsonw.Writer
+	w.Open('[')
+	for _, cite := range c.cites {
+		w.Raw(cite.Opaque.Raw)
+	}
+	w.Close(']')
+	keepRaw(&c.message, "annotations", w.String())
+}
+
+// callDelta reads a piece of a call. A call is known by its index; hosts that count badly are told apart
+// by ids.
+func (d *streamDecoder) callDelta(c *choiceDecoder, v value) error {
+	if v.kind() != '{' {
+		return &fault{want: "an object"}
+	}
+	id := v.get("id").text()
+	wire := len(c.calls)
+	var call *callDecoder
+	if at := v.get("index"); at.kind() == '0' {
+		wire = int(at.count())
+		call = c.find(wire)
+	} else if wire > 0 {
+		call = c.calls[wire-1]
+	}
+	if call == nil || id != "" && call.call.ID != "" && call.call.ID != id {
+		call = &callDecoder{wire: wire}
+		call.call.Kind = llm.ToolFunction
+		c.calls = append(c.calls, call)
+		c.called = true
+		d.closeProse(c)
+	}
+	return d.addCall(c, call, v)
+}
+
+// find returns the newest call with an index on the wire.
+func (c *choiceDecoder) find(wire int) *callDecoder {
+	for i := len(c.calls) - 1; i >= 0; i-- {
+		if c.calls[i].wire == wire {
+			return c.calls[i]
+		}
+	}
+	return nil
+}
+
+func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v value) error {
+	var args value
+	err := v.members(func(key []byte, m value) error {
+		switch string(key) {
+		case "index", "type":
+		case "id":
+			if call.call.ID == "" && !call.started {
+				call.call.ID = m.text()
+			}
+		case "custom", "function":
+			if m.kind() != '{' {
+				return nil
+			}
+			name := "arguments"
+			if string(key) == "custom" {
+				call.call.Kind, name = llm.ToolCustom, "input"
+			}
+			if call.call.Name == "" {
+				call.call.Name = m.get("name").text()
+			}
+			args = m.get(name)
+		default:
+			if !call.started && !m.isNull() {
+				keepRaw(&call.call.Extra, string(key), m.raw())
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s := args.text()
+	if args.kind() == '{' {
+		s = args.raw()
+	}
+	d.text += len(s)
+	if call.call.Name == "" { // a name may come belated
+		call.args.WriteString(s)
+		return nil
+	}
+	d.startCall(c, call)
+	if s != "" {
+		d.emit(llm.ArgsDelta{Choice: c.index, Index: call.block, JSON: s})
+	}
+	return nil
+}
+
+// startCall tells that a call begins, once.
+func (d *streamDecoder) startCall(c *choiceDecoder, call *callDecoder) {
+	if call.started {
+		return
+	}
+	call.started = true
+	call.block = c.next
+	c.next++
+	if call.call.ID == "" {
+		call.call.ID = d.callID(c.index, call.block)
+	}
+	call.call.Extra.Dialect = Name
+	d.emit(llm.BlockStart{Choice: c.index, Index: call.block, Block: call.call})
+	if call.args.Len() > 0 {
+		d.emit(llm.ArgsDelta{Choice: c.index, Index: call.block, JSON: call.args.String()})
+	}
+}
+
+// callID makes an id for a call that came without one. It is another in every answer, as a history may
+// hold several.
+func (d *streamDecoder) callID(choice, block int) string {
+	from := d.start.ID
+	if from == "" {
+		b := make([]byte, 8)
+		_, _ = rand.Read(b) // never fails
+		from = hex.EncodeToString(b)
+	}
+	return dialect.ToolNames{}.Fit("call_"+from+"_"+itoa(choice)+"_"+itoa(block), 64)
+}
+
+// audioDecoder gathers a spoken answer, which llm carries as it stands.
+type audioDecoder struct {
+	data, transcript strings.Builder
+	rest             llm.Extra
+	any              bool
+}
+
+func (a *audioDecoder) add(v value) {
+	if v.kind() != '{' {
+		return
+	}
+	a.any = true
+	_ = v.members(func(key []byte, m value) error {
+		switch string(key) {
+		case "data":
+			a.data.WriteString(m.text())
+		case "transcript":
+			a.transcript.WriteString(m.text())
+		default:
+			keepRaw(&a.rest, string(key), m.raw())
+		}
+		return nil
+	})
+}
+
+// leave puts the whole sound among the members of a message.
+func (a *audioDecoder) leave(e *llm.Extra) {
+	if !a.any {
+		return
+	}
+	var w jsonw.Writer
+	o := begin(&w, a.rest)
+	o.str("data", a.data.String())
+	o.str("transcript", a.transcript.String())
+	o.end()
+	keepRaw(e, "audio", w.String())
+}

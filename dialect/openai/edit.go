@@ -1,0 +1,295 @@
+package openai
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strconv"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// The members that Peek looks for, in the order of peekKeys.
+const (
+	atModel = iota
+	atStream
+	atMaxTokens
+	atMaxCompletion
+	atStreamOptions
+	atMessages
+	peeked
+)
+
+func peekKeys() [peeked]string {
+	return [peeked]string{"model", "stream", "max_tokens", "max_completion_tokens", "stream_options", "messages"}
+}
+
+// spans is where Peek found what EditRequest may change.
+type spans struct {
+	object splice.Object
+	found  [peeked]splice.Member
+}
+
+// Peek implements dialect.Server.
+func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
+	s, err := scan(in.Body, b.MaxDepth)
+	if err != nil {
+		return dialect.Head{}, err
+	}
+	h := dialect.Head{State: s}
+	model, ok := s.found[atModel].Value.String(in.Body)
+	// Azure's classic addresses name the deployment in the path, and the path wins.
+	if d := in.Vars[deploymentVar]; d != "" {
+		model, ok = d, true
+	}
+	if !ok || model == "" {
+		return h, invalid(&fault{path: "model", want: "the name of a model"})
+	}
+	h.Model = model
+	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
+		if h.Stream, ok = v.Bool(in.Body); !ok {
+			return h, invalid(&fault{path: "stream", want: "true or false"})
+		}
+	}
+	for _, at := range [...]int{atMaxTokens, atMaxCompletion} {
+		v := s.found[at].Value
+		if !v.Found() || v.IsNull(in.Body) {
+			continue
+		}
+		n, ok := v.Int(in.Body)
+		if !ok || n < 0 || n > math.MaxInt32 {
+			return h, invalid(&fault{path: peekKeys()[at], want: "a whole number"})
+		}
+		h.MaxOut = llm.Some(int(n))
+	}
+	return h, nil
+}
+
+func scan(body []byte, depth int) (*spans, error) {
+	var s spans
+	keys := peekKeys()
+	var err error
+	if s.object, err = splice.Scan(body, depth, keys[:], s.found[:]); err != nil {
+		return nil, notJSON(err)
+	}
+	return &s, nil
+}
+
+// EditRequest implements dialect.Client.
+func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	st, ok := h.State.(*spans)
+	if !ok {
+		var err error
+		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+			return dialect.Outbound{}, err
+		}
+	}
+	ed := &editor{body: in.Body, spans: st, shape: s, edit: splice.NewEdit(in.Body)}
+	ed.model()
+	ed.cap()
+	if h.Stream {
+		ed.askUsage()
+	}
+	ed.developers()
+	if err := ed.redact(); err != nil {
+		return dialect.Outbound{}, err
+	}
+	body, err := ed.edit.Bytes()
+	if err != nil {
+		return dialect.Outbound{}, internal("EditRequest", err)
+	}
+	body, refused, err := refuse(body, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	ed.changed = append(ed.changed, refused...)
+	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: ed.changed, AskedUsage: ed.asked}, nil
+}
+
+// editor changes one request in place.
+type editor struct {
+	body    []byte
+	spans   *spans
+	shape   dialect.Shape
+	edit    *splice.Edit
+	changed []string
+	gone    [peeked]bool // members that were taken out
+	asked   bool
+}
+
+func (e *editor) change(what string) {
+	if !slices.Contains(e.changed, what) {
+		e.changed = append(e.changed, what)
+	}
+}
+
+func (e *editor) model() {
+	o, m := e.shape.Offer, e.spans.found[atModel]
+	switch {
+	case o == nil || o.Upstream == "" || m.Found() && m.Value.Equal(e.body, o.Upstream):
+	case m.Found():
+		e.edit.SetString(m.Value, o.Upstream)
+	default:
+		e.edit.Insert(e.spans.object.Span, "model", splice.Quote(nil, o.Upstream))
+	}
+}
+
+// cap says the cap on output in the field that the host knows, and lowers it to the least of the caps.
+func (e *editor) cap() {
+	e.rename()
+	newer, older := e.number(atMaxCompletion), e.number(atMaxTokens)
+	was := newer
+	if !was.Set {
+		was = older
+	}
+	c, ok := leastCap(e.shape.Edits, was.Set, was.V)
+	if !ok {
+		return
+	}
+	n := strconv.AppendInt(nil, int64(c.N), 10)
+	placed := false
+	for _, at := range [...]int{atMaxCompletion, atMaxTokens} {
+		if m := e.spans.found[at]; m.Found() && !e.gone[at] {
+			e.edit.Set(m.Value, n)
+			placed = true
+		}
+	}
+	if !placed {
+		e.edit.Insert(e.spans.object.Span, e.maxField(), n)
+	}
+	e.change(capped(c))
+}
+
+func (e *editor) number(at int) llm.Opt[int64] {
+	n, ok := e.spans.found[at].Value.Int(e.body)
+	return llm.Opt[int64]{V: n, Set: ok}
+}
+
+func (e *editor) maxField() string {
+	if f := e.traits().MaxTokensField; f != "" {
+		return f
+	}
+	return peekKeys()[atMaxCompletion]
+}
+
+func (e *editor) traits() plenum.Traits {
+	if e.shape.Offer == nil {
+		return plenum.Traits{}
+	}
+	return e.shape.Offer.Traits
+}
+
+// rename gives the cap on output the name that the host knows. Of two the one that it does not know goes.
+func (e *editor) rename() {
+	have, from := atMaxTokens, atMaxCompletion
+	switch e.traits().MaxTokensField {
+	case peekKeys()[atMaxTokens]:
+	case peekKeys()[atMaxCompletion]:
+		have, from = from, have
+	default:
+		return
+	}
+	m, keys := e.spans.found[from], peekKeys()
+	switch {
+	case !m.Found():
+	case e.spans.found[have].Found():
+		e.edit.Delete(m)
+		e.gone[from] = true
+		e.change(keys[from] + " removed (the host knows " + keys[have] + ")")
+	default:
+		e.edit.Set(m.Key, splice.Quote(nil, keys[have]))
+		e.change(keys[from] + " said as " + keys[have])
+	}
+}
+
+// askUsage asks for usage at the end of the stream, which this dialect gives only on request.
+func (e *editor) askUsage() {
+	m := e.spans.found[atStreamOptions]
+	v := value{e.body, m.Value}
+	if e.traits().NoStreamUsage {
+		if m.Found() && !v.isNull() {
+			e.edit.Delete(m)
+			e.change("stream_options removed (refused by the host)")
+		}
+		return
+	}
+	if !e.shape.Meter {
+		return
+	}
+	switch {
+	case !m.Found():
+		e.edit.Insert(e.spans.object.Span, "stream_options", []byte(`{"include_usage":true}`))
+	case v.kind() != '{':
+		e.edit.Set(m.Value, []byte(`{"include_usage":true}`))
+	default:
+		asked := v.get("include_usage")
+		if yes, _ := asked.boolean(); yes {
+			return
+		}
+		if asked.found() {
+			e.edit.Set(asked.at, []byte("true"))
+		} else {
+			// An empty object ends in a brace that Insert finds by its span.
+			e.edit.Insert(m.Value, "include_usage", []byte("true"))
+		}
+	}
+	e.asked = true
+}
+
+// developers says developer messages as system ones where the host knows no developers.
+func (e *editor) developers() {
+	if !e.traits().NoDeveloper || !bytes.Contains(e.body, []byte(`developer`)) {
+		return
+	}
+	list := value{e.body, e.spans.found[atMessages].Value}
+	if list.kind() != '[' {
+		return
+	}
+	// The body passed Scan: walking it does not fail.
+	_ = list.elems(func(_ int, m value) error {
+		if m.kind() != '{' {
+			return nil
+		}
+		if role := m.get("role"); role.at.Equal(role.b, string(llm.Developer)) {
+			e.edit.SetString(role.at, string(llm.System))
+			e.change(noDeveloper)
+		}
+		return nil
+	})
+}
+
+// refuse takes the parameters that the target refuses out of a body, or refuses the call, as the
+// deployment wants it.
+func refuse(body []byte, s dialect.Shape) ([]byte, []string, error) {
+	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
+		return body, nil, nil
+	}
+	names := s.Offer.Traits.Refuses
+	found := make([]splice.Member, len(names))
+	if _, err := splice.Scan(body, splice.MaxDepth, names, found); err != nil {
+		return nil, nil, notJSON(err)
+	}
+	var changed []string
+	ed := splice.NewEdit(body)
+	for i, m := range found {
+		if !m.Found() || m.Value.IsNull(body) || slices.Contains(names[:i], names[i]) {
+			continue
+		}
+		if s.Params == plenum.ParamStrict {
+			msg := names[i] + " is refused by the model this call would go to; leave it out"
+			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/openai", Param: names[i], Message: msg}
+		}
+		ed.Delete(m)
+		if s.Params != plenum.ParamDrop {
+			changed = append(changed, names[i]+" removed (refused by the model)")
+		}
+	}
+	out, err := ed.Bytes()
+	if err != nil {
+		return nil, nil, internal("refuse", err)
+	}
+	return out, changed, nil
+}

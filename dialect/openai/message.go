@@ -1,0 +1,431 @@
+package openai
+
+import (
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Notes on how a message said things; see note.
+const (
+	noteNoParts       = "content: no parts"
+	noteNoAnnotations = "annotations: none"
+	noteNoCalls       = "tool_calls: none"
+	noteNoArguments   = "arguments: absent"
+	noteIndexed       = "index: counted"
+	noteSummary       = "type: summary"
+	noteEmptyField    = ": empty"      // after the name of a field for reasoning
+	noteSameField     = ": said again" // after the name of a field for reasoning
+)
+
+// The fields in which hosts show reasoning.
+const (
+	fieldContent   = "content" // as a part of it
+	fieldReasoning = "reasoning"
+	fieldThought   = "reasoning_content"
+	fieldDetails   = "reasoning_details"
+)
+
+// message is a message of a request or an answer before its blocks are made: where its members stand.
+type message struct {
+	role, name, content, refusal, calls, callID value
+	annotations, details, reasoning, thought    value
+	extra                                       llm.Extra
+}
+
+func readMessage(v value) (message, error) {
+	var m message
+	err := v.fields(&m.extra, func(key []byte, f value) (known bool, err error) {
+		at := m.member(string(key))
+		if at == nil {
+			return false, nil
+		}
+		*at = f
+		return true, nil
+	})
+	return m, err
+}
+
+// member returns where a member is noted, or nil for one that is not known.
+func (m *message) member(key string) *value {
+	switch key {
+	case "role":
+		return &m.role
+	case "name":
+		return &m.name
+	case "content":
+		return &m.content
+	case "refusal":
+		return &m.refusal
+	case "tool_calls":
+		return &m.calls
+	case "tool_call_id":
+		return &m.callID
+	case "annotations":
+		return &m.annotations
+	case fieldDetails:
+		return &m.details
+	case fieldReasoning:
+		return &m.reasoning
+	case fieldThought:
+		return &m.thought
+	}
+	return nil
+}
+
+// blockList gathers the blocks of a message and, where that is wanted, the places of their texts.
+type blockList struct {
+	blocks []llm.Block
+	record bool
+	at     [][]value
+}
+
+func (l *blockList) add(b llm.Block, at ...value) {
+	l.blocks = append(l.blocks, b)
+	if l.record {
+		l.at = append(l.at, append([]value(nil), at...))
+	}
+}
+
+// functionMessage is the type of an Opaque that is a whole message in the older way of calling functions.
+const functionMessage = "function message"
+
+// message reads a message of a request.
+func (d *requestDecoder) message(_ int, v value) error {
+	m, _, err := decodeMessage(v, false)
+	if err == nil {
+		d.r.Messages = append(d.r.Messages, m)
+	}
+	return err
+}
+
+// decodeMessage reads a message of a request, with the places of its blocks' texts where record is set.
+func decodeMessage(v value, record bool) (llm.Message, blockList, error) {
+	l := blockList{record: record}
+	m, err := readMessage(v)
+	if err != nil {
+		return llm.Message{}, l, err
+	}
+	out := llm.Message{Role: llm.Role(m.role.text())}
+	switch out.Role {
+	case llm.System, llm.Developer, llm.User, llm.Assistant:
+		out.Plain, err = m.turn(&l, out.Role == llm.Assistant)
+	case llm.ToolRole:
+		err = m.result(&l)
+	case "function": // the older name of a tool's result, without an id: carried whole
+		l.add(opaque(functionMessage, v))
+		return llm.Message{Role: llm.ToolRole, Blocks: l.blocks, Extra: llm.Extra{Dialect: Name}}, l, nil
+	default:
+		err = &fault{"role", "system, developer, user, assistant or tool"}
+	}
+	if err == nil && m.name.found() {
+		out.Name, err = m.name.str()
+		if err != nil {
+			err = under(err, "name")
+		}
+		if out.Name == "" {
+			m.extra.Add(Name, "name", m.name.raw())
+		}
+	}
+	out.Blocks, out.Extra = l.blocks, m.extra
+	return out, l, err
+}
+
+// turn makes the blocks of a message that is not a tool's. Members that only answers have are kept.
+func (m *message) turn(l *blockList, assistant bool) (plain bool, err error) {
+	if !assistant {
+		for _, f := range []struct {
+			key string
+			v   value
+		}{
+			{"refusal", m.refusal}, {"tool_calls", m.calls}, {fieldDetails, m.details},
+			{fieldReasoning, m.reasoning}, {fieldThought, m.thought},
+		} {
+			if f.v.found() {
+				m.extra.Add(Name, f.key, f.v.raw())
+			}
+		}
+		m.refusal, m.calls, m.details, m.reasoning, m.thought = value{}, value{}, value{}, value{}, value{}
+	}
+	for _, f := range []struct {
+		key string
+		v   value
+	}{{"tool_call_id", m.callID}, {"annotations", m.annotations}} {
+		if f.v.found() {
+			m.extra.Add(Name, f.key, f.v.raw())
+		}
+	}
+	return m.blocks(l)
+}
+
+// result makes the one block of a tool's message.
+func (m *message) result(l *blockList) error {
+	b := llm.ToolDone{Name: m.name.text(), Extra: llm.Extra{Dialect: Name}}
+	if m.callID.found() {
+		var err error
+		if b.ID, err = m.callID.str(); err != nil {
+			return under(err, "tool_call_id")
+		}
+	}
+	inner := blockList{record: true}
+	var err error
+	b.Plain, err = m.decodeContent(&inner)
+	if err != nil {
+		return under(err, "content")
+	}
+	b.Blocks = inner.blocks
+	var at []value
+	for _, one := range inner.at {
+		at = append(at, one...)
+	}
+	l.add(b, at...)
+	return nil
+}
+
+// blocks makes the blocks of a turn, in the order in which a model makes them: reasoning, text, calls.
+func (m *message) blocks(l *blockList) (plain bool, err error) {
+	if err := m.thoughts(l); err != nil {
+		return false, err
+	}
+	if plain, err = m.decodeContent(l); err != nil {
+		return plain, under(err, "content")
+	}
+	if m.refusal.found() {
+		text, err := m.refusal.str()
+		if err != nil {
+			return plain, under(err, "refusal")
+		}
+		l.add(llm.Refusal{Text: text, Extra: llm.Extra{Dialect: Name}}, m.refusal)
+	}
+	if m.calls.found() {
+		if err := m.decodeCalls(l); err != nil {
+			return plain, under(err, "tool_calls")
+		}
+	}
+	return plain, nil
+}
+
+// decodeContent reads content, which is a string or a list of parts.
+func (m *message) decodeContent(l *blockList) (plain bool, err error) {
+	v := m.content
+	switch v.kind() {
+	case 0:
+		if _, null := m.extra.Get("content"); !null {
+			absent(&m.extra, "content")
+		}
+		return false, nil
+	case '"':
+		if v.at.Text(v.b) == 0 {
+			note(&m.extra, noteEmptyContent)
+			return true, nil
+		}
+		l.add(llm.Text{Text: v.text(), Extra: llm.Extra{Dialect: Name}}, v)
+		return true, nil
+	case '[':
+		if v.size() == 0 {
+			note(&m.extra, noteNoParts)
+		}
+		return false, v.elems(func(_ int, el value) error { return decodePart(l, el) })
+	}
+	return false, &fault{want: "a string or a list of parts"}
+}
+
+func decodePart(l *blockList, v value) error {
+	if v.kind() != '{' {
+		return &fault{want: "an object"}
+	}
+	kind, err := v.get("type").str()
+	if err != nil {
+		return under(err, "type")
+	}
+	switch kind {
+	case "text":
+		return decodeText(l, v)
+	case "refusal":
+		return decodeRefusal(l, v)
+	case "thinking":
+		return decodeThinking(l, v)
+	case "image_url":
+		return decodeImage(l, v)
+	case "input_audio":
+		return decodeAudio(l, v)
+	case "file":
+		return decodeFile(l, v)
+	}
+	l.add(opaque(kind, v))
+	return nil
+}
+
+func decodeText(l *blockList, v value) error {
+	var b llm.Text
+	var at value
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "text":
+			at = m
+			b.Text, err = m.str()
+			return true, err
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	l.add(b, at)
+	return err
+}
+
+func decodeRefusal(l *blockList, v value) error {
+	var b llm.Refusal
+	var at value
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "refusal":
+			at = m
+			b.Text, err = m.str()
+			return true, err
+		}
+		return false, nil
+	})
+	note(&b.Extra, notePart)
+	l.add(b, at)
+	return err
+}
+
+// notePart notes that a refusal stood among the parts and not in a field of its own.
+const notePart = "refusal: a part"
+
+// decodeThinking reads Mistral's part of reasoning, whose text is itself a list of parts.
+func decodeThinking(l *blockList, v value) error {
+	b := llm.Thought{Field: fieldContent}
+	var at []value
+	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "signature":
+			return optString(&b.Signature, m)
+		case "thinking":
+			b.Text, at = joinTexts(m)
+			return m.kind() == '[' && len(at) == 1 && m.size() == 1 && m.get("0").size() == 2, nil
+		}
+		return false, nil
+	})
+	if b.Signature != "" {
+		b.Origin = Name
+	}
+	l.add(b, at...)
+	return err
+}
+
+// joinTexts returns the texts in a list of parts, laid end to end, and their places.
+func joinTexts(v value) (text string, at []value) {
+	if v.kind() == '"' {
+		return v.text(), []value{v}
+	}
+	if v.kind() != '[' {
+		return "", nil
+	}
+	_ = v.elems(func(_ int, el value) error {
+		if t := el.get("text"); el.kind() == '{' && t.kind() == '"' {
+			text += t.text()
+			at = append(at, t)
+		}
+		return nil
+	})
+	return text, at
+}
+
+// decodeCalls reads the calls of tools.
+func (m *message) decodeCalls(l *blockList) error {
+	if m.calls.kind() == '[' && m.calls.size() == 0 {
+		note(&m.extra, noteNoCalls)
+	}
+	return m.calls.elems(func(i int, v value) error {
+		b, at, err := decodeCall(i, v)
+		if err == nil {
+			l.add(b, at)
+		}
+		return err
+	})
+}
+
+// callPrefix marks the type of an Opaque that is one of the tool_calls.
+const callPrefix = "tool call "
+
+func decodeCall(i int, v value) (b llm.Block, at value, err error) {
+	if v.kind() != '{' {
+		return nil, value{}, &fault{want: "an object"}
+	}
+	c := llm.ToolUse{Kind: llm.ToolFunction}
+	typ := "function"
+	typed, called := false, false
+	err = v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "id":
+			return optString(&c.ID, m)
+		case "type":
+			typed = true
+			typ, err = m.str()
+			return true, err
+		case "index":
+			if n, ok := m.at.Int(m.b); ok && n == int64(i) {
+				note(&c.Extra, noteIndexed)
+				return true, nil
+			}
+		case "function", "custom":
+			called = true
+			at, err = decodeCalled(&c, string(key), m)
+			return true, err
+		case "cache_control":
+			c.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	switch {
+	case err != nil:
+		return nil, at, err
+	case typ != "function" && typ != "custom", !called:
+		return opaque(callPrefix+typ, v), value{}, nil
+	case !typed:
+		if _, null := c.Extra.Get("type"); !null {
+			absent(&c.Extra, "type")
+		}
+	}
+	if _, said := c.Extra.Get("id"); c.ID == "" && !said {
+		absent(&c.Extra, "id")
+	}
+	return c, at, nil
+}
+
+// decodeCalled reads what is called and with what.
+func decodeCalled(c *llm.ToolUse, key string, v value) (at value, err error) {
+	args := "arguments"
+	if key == "custom" {
+		c.Kind, args = llm.ToolCustom, "input"
+	}
+	var rest llm.Extra
+	err = v.fields(&rest, func(k []byte, m value) (known bool, err error) {
+		switch string(k) {
+		case "name":
+			return optString(&c.Name, m)
+		case args:
+			at = m
+			if m.kind() != '"' { // an object, from hosts that do not quote it
+				c.Args = m.raw()
+				return false, nil
+			}
+			c.Args = m.text()
+			return true, nil
+		}
+		return false, nil
+	})
+	if _, null := rest.Get(args); !at.found() && !null {
+		note(&c.Extra, noteNoArguments)
+	}
+	leave(&c.Extra, key, rest)
+	return at, err
+}

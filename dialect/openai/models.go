@@ -1,0 +1,69 @@
+package openai
+
+import (
+	"net/http"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// models speaks the list of models (GET /v1/models).
+type models struct {
+	dialect.Listing
+	errors codec
+}
+
+var _ dialect.Codec = (*models)(nil)
+
+// modelRoutes are those of the list of models. The bare path is shared with other dialects, and is this
+// one's unless the caller says that it speaks another.
+func modelRoutes() []dialect.Route {
+	m := &models{}
+	ours := func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" }
+	return []dialect.Route{
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models", Match: ours, Codec: m},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models/{model...}", Match: ours, Codec: m},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/models", Codec: m},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/openai/v1/models", Codec: m},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/openai/v1/models/{model...}", Codec: m},
+	}
+}
+
+// EncodeError implements dialect.Server.
+func (m *models) EncodeError(err error) dialect.Reply { return m.errors.EncodeError(err) }
+
+// EncodeResponse says the list, or the one model that was asked for.
+func (m *models) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+	list, _ := r.(*llm.ModelList)
+	if list == nil {
+		list = &llm.ModelList{}
+	}
+	var w jsonw.Writer
+	if one, ok := p.(*llm.ListModels); ok && one.ID != "" && len(list.Models) == 1 {
+		writeModel(&w, list.Models[0], meta.Now)
+	} else {
+		w.Open('{')
+		w.KeyStr("object", "list")
+		w.KeyOpen("data", '[')
+		for _, x := range list.Models {
+			writeModel(&w, x, meta.Now)
+		}
+		w.Close(']')
+		w.Close('}')
+	}
+	return dialect.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: w.Buf}, nil, nil
+}
+
+func writeModel(w *jsonw.Writer, m llm.Model, now int64) {
+	created := m.Created
+	if created == 0 {
+		created = now
+	}
+	w.Open('{')
+	w.KeyStr("id", m.ID)
+	w.KeyStr("object", "model")
+	w.KeyInt("created", created)
+	w.KeyStr("owned_by", m.Owner)
+	w.Close('}')
+}

@@ -1,0 +1,438 @@
+package openai
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+const (
+	mostName = 64 // letters of a tool's name, and of a call's id
+	mostStop = 4
+)
+
+// EncodeRequest implements dialect.Client.
+func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, []dialect.Loss, error) {
+	r, ok := p.(*llm.Request)
+	if !ok || r == nil {
+		return dialect.Outbound{}, nil, internal("EncodeRequest", fmt.Errorf("cannot say a %T", p))
+	}
+	r, err := redactRequest(r, s.Edits)
+	if err != nil {
+		return dialect.Outbound{}, nil, err
+	}
+	e := requestEncoder{r: r, shape: s, home: r.Extra.Dialect == Name}
+	if s.Offer != nil {
+		e.traits = s.Offer.Traits
+	}
+	e.encode()
+	body, refused, err := refuse(e.w.Buf, s)
+	if err != nil {
+		return dialect.Outbound{}, nil, err
+	}
+	out := dialect.Outbound{Header: headers(nil), Body: body, Changed: append(e.changed, refused...), AskedUsage: e.asked}
+	return out, e.list, nil
+}
+
+// requestEncoder says one request.
+type requestEncoder struct {
+	losses
+	r       *llm.Request
+	shape   dialect.Shape
+	traits  plenum.Traits
+	home    bool // the request was said in this dialect
+	changed []string
+	asked   bool
+	w       jsonw.Writer
+	tools   []llm.Tool // those that can be said
+	fields  int        // messages so far that are not among the turns on the wire
+}
+
+func (e *requestEncoder) change(what string) {
+	if !slices.Contains(e.changed, what) {
+		e.changed = append(e.changed, what)
+	}
+}
+
+func (e *requestEncoder) encode() {
+	r := e.r
+	if !e.home {
+		e.extra("", r.Extra)
+	}
+	options, extra := without(r.Extra, "stream_options")
+	if e.traits.MaxTokensField != "" {
+		_, extra = without(extra, "max_tokens") // where both fields were said
+	}
+	o := begin(&e.w, extra)
+	o.str("model", e.model())
+	e.messages()
+	e.sayTools(o)
+	e.format(o)
+	e.sampling(o)
+	e.maxOut(o)
+	e.stop(o)
+	e.thinking(o)
+	e.stream(o, options)
+	e.rest(o)
+	o.end()
+}
+
+func (e *requestEncoder) model() string {
+	if o := e.shape.Offer; o != nil && o.Upstream != "" {
+		return o.Upstream
+	}
+	return e.r.Model
+}
+
+func (e *requestEncoder) sampling(o object) {
+	r := e.r
+	o.optFloat("temperature", r.Temperature)
+	o.optFloat("top_p", r.TopP)
+	if e.home {
+		o.optInt("top_k", r.TopK)
+	} else if r.TopK.Set {
+		e.add("top_k", "")
+	}
+	o.optFloat("frequency_penalty", r.FrequencyPenalty)
+	o.optFloat("presence_penalty", r.PresencePenalty)
+	if r.Seed.Set {
+		o.int("seed", r.Seed.V)
+	}
+	o.optInt("n", r.N)
+	o.optBool("logprobs", r.Logprobs)
+	o.optInt("top_logprobs", r.TopLogprobs)
+}
+
+// maxOut writes the cap on output under the name that the host knows, or that the caller used.
+func (e *requestEncoder) maxOut(o object) {
+	n := e.r.MaxOut
+	if c, ok := leastCap(e.shape.Edits, n.Set, int64(n.V)); ok {
+		n = llm.Some(c.N)
+		e.change(capped(c))
+	}
+	o.optInt(e.maxField(), n)
+}
+
+func (e *requestEncoder) maxField() string {
+	switch {
+	case e.traits.MaxTokensField != "":
+		return e.traits.MaxTokensField
+	case noted(e.r.Extra, noteMaxTokens):
+		return "max_tokens"
+	}
+	return "max_completion_tokens"
+}
+
+func (e *requestEncoder) stop(o object) {
+	stop := e.r.Stop
+	if !e.home && len(stop) > mostStop {
+		e.add("stop_sequences["+itoa(mostStop)+"]", "four are the most here")
+		stop = stop[:mostStop]
+	}
+	switch {
+	case stop == nil || !o.free("stop"):
+	case len(stop) == 1 && noted(e.r.Extra, noteStopString):
+		e.w.KeyStr("stop", stop[0])
+	case len(stop) > 0 || e.home:
+		e.w.KeyOpen("stop", '[')
+		for _, s := range stop {
+			e.w.Str(s)
+		}
+		e.w.Close(']')
+	}
+}
+
+func (e *requestEncoder) thinking(o object) {
+	t := e.r.Thinking
+	switch {
+	case t == nil:
+	case !e.home:
+		e.foreignThinking(t)
+	case noted(t.Extra, noteReasoning):
+		e.w.Key("reasoning")
+		x := begin(&e.w, t.Extra)
+		x.optStr("effort", t.Effort)
+		x.optInt("max_tokens", t.Budget)
+		if t.Mode != llm.ThinkUnset && x.free("enabled") {
+			e.w.KeyBool("enabled", t.Mode != llm.ThinkOff)
+		}
+		x.end()
+	case noted(t.Extra, noteThinking):
+		e.w.Key("thinking")
+		x := begin(&e.w, t.Extra)
+		x.optStr("type", string(t.Mode))
+		x.optInt("budget_tokens", t.Budget)
+		x.end()
+	default:
+		o.optStr("reasoning_effort", t.Effort)
+	}
+}
+
+// foreignThinking says how hard to think as a word, which is all that there is here.
+func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
+	e.extra("thinking", t.Extra)
+	word := t.Effort
+	switch {
+	case t.Mode == llm.ThinkOff:
+		return // a model that always thinks cannot be told not to, and others do not
+	case word == "max":
+		word = "xhigh"
+		e.add("output_config.effort", "max is said as xhigh")
+	case word != "":
+	case t.Budget.Set:
+		word = effortOf(t.Budget.V)
+		e.add("thinking.budget_tokens", "said as reasoning_effort "+word)
+	case t.Mode != llm.ThinkUnset:
+		word = "medium"
+	default:
+		return
+	}
+	if e.traits.Capabilities.Thinking == plenum.No {
+		e.add("thinking", "the model does not think")
+		return
+	}
+	if t.Display != "" {
+		e.add("thinking.display", "")
+	}
+	e.w.KeyStr("reasoning_effort", word)
+}
+
+// effortOf returns the word for a number of tokens to think in.
+func effortOf(budget int) string {
+	switch {
+	case budget < 4096:
+		return "low"
+	case budget < 16384:
+		return "medium"
+	}
+	return "high"
+}
+
+// stream says whether the answer is streamed, and asks for usage at its end. rest is what else the
+// caller's stream_options held.
+func (e *requestEncoder) stream(o object, rest string) {
+	switch {
+	case e.r.Stream:
+		o.raw("stream", "true")
+	case noted(e.r.Extra, noteNotStreamed):
+		o.raw("stream", "false")
+	}
+	want := e.r.StreamUsage
+	switch {
+	case e.traits.NoStreamUsage:
+		want, rest = llm.Opt[bool]{}, ""
+	case e.r.Stream && e.shape.Meter && !want.V:
+		want, e.asked = llm.Some(true), true
+	}
+	if !want.Set && (rest == "" || rest == "null") {
+		if rest != "" {
+			e.w.KeyRaw("stream_options", rest)
+		}
+		return
+	}
+	o.open("stream_options", rest)
+	if want.Set {
+		e.w.KeyBool("include_usage", want.V)
+	}
+	e.w.Close('}')
+}
+
+func (e *requestEncoder) format(o object) {
+	f := e.r.Output
+	if f.Kind == llm.FormatUnset {
+		e.extra("output_config.format", f.Extra)
+		return
+	}
+	if !o.free("response_format") {
+		return
+	}
+	e.extra("output_config.format", f.Extra)
+	rest, extra := without(f.Extra, "json_schema")
+	e.w.Key("response_format")
+	x := begin(&e.w, extra)
+	switch f.Kind {
+	case llm.FormatText:
+		x.str("type", "text")
+	case llm.FormatJSON:
+		x.str("type", "json_object")
+	case llm.FormatSchema:
+		x.str("type", "json_schema")
+		e.schema(x, f, rest)
+	}
+	x.end()
+}
+
+func (e *requestEncoder) schema(o object, f llm.Format, rest string) {
+	o.open("json_schema", rest)
+	if f.Name == "" && !e.home {
+		f.Name = "answer" // there must be one here
+	}
+	optMember(&e.w, "name", f.Name)
+	optMember(&e.w, "description", f.Description)
+	if f.Schema != "" {
+		e.w.KeyRaw("schema", f.Schema)
+	}
+	switch {
+	case f.Strict.Set:
+		e.w.KeyBool("strict", f.Strict.V)
+	case !e.home: // the dialects that have no such word always hold to the schema
+		e.w.KeyBool("strict", true)
+	}
+	e.w.Close('}')
+}
+
+// sayTools writes the tools and the choice among them.
+func (e *requestEncoder) sayTools(o object) {
+	e.tools = e.r.Tools
+	if !e.home {
+		e.tools = nil
+		for i, t := range e.r.Tools {
+			if t, ok := e.fitTool(t, "tools["+itoa(i)+"]"); ok {
+				e.tools = append(e.tools, t)
+			}
+		}
+	}
+	if (len(e.tools) > 0 || e.home && e.tools != nil) && o.free("tools") {
+		e.w.KeyOpen("tools", '[')
+		for _, t := range e.tools {
+			appendTool(&e.w, t)
+		}
+		e.w.Close(']')
+	}
+	if e.home {
+		if c := e.r.Choose; c.Mode != llm.ChooseUnset || c.Opaque.Raw != "" {
+			if o.free("tool_choice") {
+				e.w.Key("tool_choice")
+				appendChoice(&e.w, c)
+			}
+		}
+		o.optBool("parallel_tool_calls", e.r.Parallel)
+		return
+	}
+	e.fitChoice()
+}
+
+// fitTool makes a tool of another dialect one that can be said here.
+func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
+	if t.Kind != llm.ToolFunction {
+		if t.Opaque.Dialect == Name {
+			return t, true
+		}
+		e.add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		return t, false
+	}
+	if t.Name == "" {
+		e.add(path, "a tool without a name")
+		return t, false
+	}
+	e.extra(path, t.Extra)
+	e.mark(t.Cache)
+	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
+	t.Schema = fitSchema(t.Schema)
+	t.Cache, t.Extra = nil, llm.Extra{}
+	return t, true
+}
+
+// fitSchema gives a tool without arguments a schema that says so, and mends the one mistake in schemas
+// that hosts refuse: properties that are null.
+func fitSchema(s string) string {
+	if s == "" || s == "null" {
+		return `{"type":"object","properties":{}}`
+	}
+	v := whole([]byte(s))
+	if p := v.get("properties"); v.kind() == '{' && p.isNull() {
+		return s[:p.at.Start] + "{}" + s[p.at.End:]
+	}
+	return s
+}
+
+// fitChoice writes a tool_choice that came in another dialect. One that is left without its tools is left
+// out.
+func (e *requestEncoder) fitChoice() {
+	c := e.r.Choose
+	e.extra("tool_choice", c.Extra)
+	if c.Opaque.Raw != "" {
+		e.add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
+		c = llm.ToolChoice{}
+	}
+	if len(e.tools) == 0 {
+		if c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool {
+			e.add("tool_choice", "there are no tools")
+		}
+		return
+	}
+	c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
+	if c.Mode == llm.ChooseTool && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == c.Name }) {
+		e.add("tool_choice", "the tool chosen cannot be said")
+		c = llm.ToolChoice{}
+	}
+	allowed := make([]string, 0, len(c.Allowed))
+	for _, name := range c.Allowed {
+		allowed = append(allowed, dialect.ToolNames{}.Fit(name, mostName))
+	}
+	c.Allowed = allowed
+	if c.Mode != llm.ChooseUnset {
+		e.w.Key("tool_choice")
+		appendChoice(&e.w, c)
+	}
+	if e.r.Parallel.Set && !e.r.Parallel.V {
+		e.w.KeyBool("parallel_tool_calls", false)
+	}
+}
+
+// rest writes what is left: tier, user, metadata, the cache's key.
+func (e *requestEncoder) rest(o object) {
+	r := e.r
+	o.optStr("service_tier", e.fitTier())
+	o.optStr("user", r.User)
+	o.optStr("prompt_cache_key", r.CacheKey)
+	if r.Cache != nil {
+		e.mark(r.Cache)
+	}
+	if len(r.Metadata) > 0 && o.free("metadata") {
+		e.w.KeyOpen("metadata", '{')
+		for _, f := range r.Metadata {
+			e.w.KeyRaw(f.Key, f.Raw)
+		}
+		e.w.Close('}')
+	}
+}
+
+func (e *requestEncoder) fitTier() string {
+	switch t := e.r.Tier; {
+	case t == "" || e.home || t == "auto":
+		return t
+	case t == "standard_only":
+		return "default"
+	default:
+		e.add("service_tier", t+" is not a tier here")
+		return ""
+	}
+}
+
+// leastCap returns the lowest of the caps, if it is lower than what the caller gave.
+func leastCap(edits []dialect.Edit, given bool, was int64) (dialect.Cap, bool) {
+	var least dialect.Cap
+	found := false
+	for _, x := range edits {
+		c, ok := x.(dialect.Cap)
+		if ok && (!given || int64(c.N) < was) && (!found || c.N < least.N) {
+			least, found = c, true
+		}
+	}
+	return least, found
+}
+
+func capped(c dialect.Cap) string {
+	s := "output capped at " + strconv.Itoa(c.N) + " tokens"
+	if c.Why != "" {
+		s += " (" + c.Why + ")"
+	}
+	return s
+}

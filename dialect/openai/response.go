@@ -1,0 +1,472 @@
+package openai
+
+import (
+	"fmt"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// noteParts notes that the content of an answer was a list of parts, as Mistral says it.
+const noteParts = "content: parts"
+
+const (
+	wholeObject = "chat.completion"
+	chunkObject = "chat.completion.chunk"
+)
+
+// DecodeResponse implements dialect.Client.
+func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
+	if err := splice.Valid(r.Body, splice.MaxDepth); err != nil {
+		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
+	}
+	v := whole(r.Body)
+	if v.kind() != '{' {
+		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
+	}
+	if hasError(v) && !v.get("choices").found() {
+		return nil, inStream(r.Body)
+	}
+	res, err := decodeResponse(v)
+	if err != nil {
+		return nil, badUpstream(err, "the upstream's answer cannot be understood: "+err.Error())
+	}
+	return res, nil
+}
+
+// hasError reports whether an answer with status 200 says an error after all.
+func hasError(v value) bool {
+	e := v.get("error")
+	return e.kind() == '{' || e.kind() == '"'
+}
+
+func decodeResponse(v value) (*llm.Response, error) {
+	r := &llm.Response{}
+	seen := map[string]bool{}
+	err := v.fields(&r.Extra, func(key []byte, m value) (known bool, err error) {
+		seen[string(key)] = true
+		switch string(key) {
+		case "id":
+			return optString(&r.ID, m)
+		case "model":
+			return optString(&r.Model, m)
+		case "object":
+			return m.text() == wholeObject, nil
+		case "created":
+			n, ok := m.at.Int(m.b)
+			r.Created = n
+			return ok && n != 0, nil
+		case "service_tier":
+			return optString(&r.Tier, m)
+		case "usage":
+			r.Usage = decodeUsage(m)
+			return m.kind() == '{', nil
+		case "choices":
+			r.Choices = nil
+			return true, m.elems(func(i int, el value) error {
+				c, err := decodeChoice(i, el)
+				r.Choices = append(r.Choices, c)
+				return err
+			})
+		}
+		return false, nil
+	})
+	for _, key := range [...]string{"id", "model", "object", "created", "usage", "choices"} {
+		if _, null := r.Extra.Get(key); !seen[key] && !null {
+			absent(&r.Extra, key)
+		}
+	}
+	if r.Extra.Empty() {
+		r.Extra = llm.Extra{}
+	}
+	return r, err
+}
+
+func decodeChoice(i int, v value) (llm.Choice, error) {
+	c := llm.Choice{Index: i}
+	var said message
+	word, spoke := "", false
+	indexed, finished, logged := false, false, false
+	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+		switch string(key) {
+		case "index":
+			indexed = true
+			var n int64
+			n, err = m.integer()
+			c.Index = int(n)
+		case "message":
+			spoke = true
+			said, err = readMessage(m)
+		case "finish_reason":
+			finished = true
+			return optString(&word, m)
+		case "logprobs":
+			logged = true
+			if m.kind() != '{' {
+				return false, nil
+			}
+			c.Logprobs, err = decodeLogprobs(m)
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return c, err
+	}
+	for _, m := range []struct {
+		key  string
+		said bool
+	}{{"index", indexed}, {"finish_reason", finished}, {"logprobs", logged}, {"message", spoke}} {
+		if _, null := c.Extra.Get(m.key); !m.said && !null {
+			absent(&c.Extra, m.key)
+		}
+	}
+	if spoke {
+		c.Blocks, c.Message, err = said.answer()
+		if err != nil {
+			return c, under(err, "message")
+		}
+	}
+	c.Stop = decodeStop(word, hasCall(c.Blocks))
+	return c, nil
+}
+
+func hasCall(blocks []llm.Block) bool {
+	for _, b := range blocks {
+		if _, ok := b.(llm.ToolUse); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// answer makes the blocks of an answer's message.
+func (m *message) answer() ([]llm.Block, llm.Extra, error) {
+	var l blockList
+	for _, f := range []struct {
+		key string
+		v   value
+	}{{"name", m.name}, {"tool_call_id", m.callID}} {
+		if f.v.found() {
+			m.extra.Add(Name, f.key, f.v.raw())
+		}
+	}
+	if m.role.text() != "assistant" {
+		if _, null := m.extra.Get("role"); m.role.found() {
+			m.extra.Add(Name, "role", m.role.raw())
+		} else if !null {
+			absent(&m.extra, "role")
+		}
+	}
+	if _, null := m.extra.Get("refusal"); !m.refusal.found() && !null {
+		absent(&m.extra, "refusal")
+	}
+	if m.content.kind() == '[' {
+		note(&m.extra, noteParts)
+	}
+	if _, err := m.blocks(&l); err != nil {
+		return nil, m.extra, err
+	}
+	m.annotate(l.blocks)
+	return l.blocks, m.extra, nil
+}
+
+// annotate puts citations where they belong: on the text.
+func (m *message) annotate(blocks []llm.Block) {
+	v := m.annotations
+	if !v.found() {
+		return
+	}
+	n := v.size()
+	if v.kind() == '[' && n == 0 {
+		note(&m.extra, noteNoAnnotations)
+		return
+	}
+	for i, b := range blocks {
+		t, ok := b.(llm.Text)
+		if !ok || v.kind() != '[' {
+			continue
+		}
+		_ = v.elems(func(_ int, el value) error {
+			t.Citations = append(t.Citations, decodeCitation(el))
+			return nil
+		})
+		blocks[i] = t
+		return
+	}
+	m.extra.Add(Name, "annotations", v.raw())
+}
+
+// EncodeResponse implements dialect.Server.
+func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, meta dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+	r, ok := res.(*llm.Response)
+	if !ok || r == nil {
+		return dialect.Reply{}, nil, internal("EncodeResponse", fmt.Errorf("cannot say a %T", res))
+	}
+	req, _ := p.(*llm.Request)
+	a := answer{names: dialect.NewToolNames(req), meta: meta}
+	body := a.encode(r)
+	h := http.Header{"Content-Type": {"application/json"}}
+	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, a.list, nil
+}
+
+// answer says one unstreamed answer.
+type answer struct {
+	losses
+	w     jsonw.Writer
+	names dialect.ToolNames
+	meta  dialect.Meta
+}
+
+func (a *answer) encode(r *llm.Response) []byte {
+	a.extra("", r.Extra)
+	o := begin(&a.w, r.Extra)
+	o.str("id", answerID(r.ID, a.meta))
+	o.str("object", wholeObject)
+	o.int("created", createdAt(r.Created, a.meta))
+	o.str("model", r.Model)
+	if o.free("choices") {
+		a.w.KeyOpen("choices", '[')
+		for _, c := range r.Choices {
+			a.choice(c)
+		}
+		a.w.Close(']')
+	}
+	if o.free("usage") {
+		a.extra("usage", r.Usage.Extra)
+		a.w.Key("usage")
+		appendUsage(&a.w, r.Usage)
+	}
+	o.optStr("service_tier", a.tier(r.Tier, r.Extra.Dialect))
+	o.end()
+	return a.w.Buf
+}
+
+// answerID returns the id of an answer. Clients want one where the upstream gave none.
+func answerID(id string, m dialect.Meta) string {
+	if id == "" {
+		return "chatcmpl-" + m.CallID
+	}
+	return id
+}
+
+func createdAt(t int64, m dialect.Meta) int64 {
+	if t == 0 {
+		return m.Now
+	}
+	return t
+}
+
+// tier returns a service tier in this dialect's words.
+func (l *losses) tier(tier, from string) string {
+	switch {
+	case from == Name, tier == "auto", tier == "default", tier == "priority", tier == "flex", tier == "scale":
+		return tier
+	case tier == "standard":
+		return "default"
+	case tier != "":
+		l.add("service_tier", tier+" is not a tier here")
+	}
+	return ""
+}
+
+func (a *answer) choice(c llm.Choice) {
+	path := "choices[" + itoa(c.Index) + "]"
+	a.extra(path, c.Extra)
+	a.stop(c.Stop, path)
+	s := sortSpeech(c.Blocks)
+	o := begin(&a.w, c.Extra)
+	o.int("index", int64(c.Index))
+	if o.free("message") {
+		a.w.Key("message")
+		if c.Message.Dialect == Name {
+			a.home(s, c.Message)
+		} else {
+			a.extra(path+".message", c.Message)
+			a.order(c.Blocks, path+".message")
+			a.foreign(s, path+".message", c.Stop.Reason == llm.StopLength)
+		}
+	}
+	if o.free("logprobs") {
+		a.w.Key("logprobs")
+		if c.Logprobs != nil {
+			appendLogprobs(&a.w, c.Logprobs)
+		} else {
+			a.w.Null()
+		}
+	}
+	if word := stopWord(c.Stop, s.called()); word != "" {
+		o.str("finish_reason", word)
+	} else {
+		o.raw("finish_reason", "null")
+	}
+	o.end()
+}
+
+// home says a message as it stood in this dialect.
+func (a *answer) home(s speech, extra llm.Extra) {
+	w := &a.w
+	o := begin(w, extra)
+	o.str("role", "assistant")
+	s.appendThoughts(w, extra)
+	switch {
+	case !o.free("content"):
+	case noted(extra, noteParts):
+		w.Key("content")
+		appendParts(w, s.parts)
+	default:
+		w.KeyStr("content", s.text())
+	}
+	if s.refusal != nil {
+		w.KeyStr("refusal", s.refusal.Text)
+	}
+	if s.called() {
+		appendCalls(w, s.calls)
+	} else if noted(extra, noteNoCalls) {
+		w.KeyRaw("tool_calls", "[]")
+	}
+	if len(s.cites) > 0 || noted(extra, noteNoAnnotations) {
+		appendAnnotations(w, s.cites)
+	}
+	o.end()
+}
+
+// foreign says a message that came in another dialect, or was put together of a stream.
+func (a *answer) foreign(s speech, path string, cut bool) {
+	w := &a.w
+	w.Open('{')
+	w.KeyStr("role", "assistant")
+	text := s.text()
+	switch {
+	case text != "" || !s.called() && s.refusal == nil:
+		w.KeyStr("content", text)
+	default:
+		w.KeyNull("content")
+	}
+	if s.refusal != nil {
+		w.KeyStr("refusal", s.refusal.Text)
+	} else {
+		w.KeyNull("refusal")
+	}
+	s.appendForeign(w, fieldThought)
+	if s.called() {
+		appendCalls(w, fitCalls(s.calls, a.names, cut))
+	}
+	if cites := a.place(s.parts, path); len(cites) > 0 {
+		appendAnnotations(w, cites)
+	}
+	w.Close('}')
+}
+
+// place names the parts that an answer cannot hold, and returns the citations with the spans of the
+// whole text that they support.
+func (a *answer) place(parts []llm.Block, path string) []llm.Citation {
+	var cites []llm.Citation
+	at := 0
+	for i, b := range parts {
+		t, ok := b.(llm.Text)
+		if !ok {
+			a.add(path+".content["+itoa(i)+"]", blockWord(b)+" cannot be said in an answer here")
+			continue
+		}
+		n := utf8.RuneCountInString(t.Text)
+		for _, c := range t.Citations {
+			if !citable(c) {
+				a.add(path+".content["+itoa(i)+"].citations", "only pages on the web can be cited")
+				continue
+			}
+			cites = append(cites, spanned(c, at, at+n))
+		}
+		at += n
+	}
+	return cites
+}
+
+// spanned gives a citation that another dialect puts on a block of text the span of that block.
+func spanned(c llm.Citation, start, end int) llm.Citation {
+	if c.Opaque.Dialect != Name && (c.Kind != llm.CiteURL || c.End <= c.Start) {
+		c.Start, c.End = start, end
+	}
+	return c
+}
+
+// order names text that follows a call: here a message's text comes before its calls.
+func (l *losses) order(blocks []llm.Block, path string) {
+	called := false
+	for _, b := range blocks {
+		switch b := b.(type) {
+		case llm.ToolUse:
+			called = true
+		case llm.Text:
+			if called && b.Text != "" {
+				l.add(path+".content", "text after a tool call is said before it")
+			}
+		}
+	}
+}
+
+// blockWord names a kind of block to people.
+func blockWord(b llm.Block) string {
+	switch b := b.(type) {
+	case llm.Media:
+		return string(b.Kind)
+	case llm.Opaque:
+		return b.Type
+	case llm.Thought:
+		return "reasoning"
+	case llm.ToolDone:
+		return "a tool's result"
+	}
+	return "this"
+}
+
+// Gist implements dialect.Client.
+func (c *codec) Gist(body []byte) dialect.Gist {
+	keys := [...]string{"id", "model", "usage", "choices"}
+	var found [len(keys)]splice.Member
+	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil {
+		return dialect.Gist{}
+	}
+	at := func(i int) value { return value{body, found[i].Value} }
+	g := dialect.Gist{ID: at(0).text(), Model: at(1).text()}
+	if u := at(2); u.found() {
+		g.Usage = decodeUsage(u)
+	}
+	if list := at(3); list.kind() == '[' {
+		_ = list.elems(func(i int, v value) error {
+			g.Text += gistChoice(&g, i, v)
+			return nil
+		})
+	}
+	return g
+}
+
+func gistChoice(g *dialect.Gist, i int, v value) (text int) {
+	if v.kind() != '{' {
+		return 0
+	}
+	m := v.get("message")
+	if i == 0 {
+		called := m.kind() == '{' && m.get("tool_calls").size() > 0
+		g.Stop = decodeStop(v.get("finish_reason").text(), called).Reason
+	}
+	if m.kind() != '{' {
+		return 0
+	}
+	_ = m.members(func(key []byte, f value) error {
+		switch string(key) {
+		case "content", "refusal", fieldThought, fieldReasoning, "tool_calls":
+			text += max(f.at.Text(f.b), 0)
+			if f.kind() == '[' {
+				text += f.at.End - f.at.Start
+			}
+		}
+		return nil
+	})
+	return text
+}
