@@ -431,7 +431,7 @@ func firstOf(data []byte) byte {
 
 // textIn returns about how many bytes of answer a delta holds, without reading it.
 func textIn(data []byte) int {
-	for _, key := range [...]string{`"content":`, `"reasoning_content":`, `"reasoning":`, `"arguments":`, `"refusal":`} {
+	for _, key := range [...]string{`"content":`, `"reasoning_content":`, `"reasoning":`, `"arguments":`, `"refusal":`, `"text":`} {
 		i := bytes.Index(data, []byte(key))
 		if i < 0 {
 			continue

@@ -36,17 +36,18 @@ func (d *requestDecoder) tool(_ int, v value) error {
 	switch {
 	case err != nil:
 		return err
-	case typ == "function" && t.Name == "":
+	case (typ == "function" || typ == "") && t.Name == "":
 		return &fault{"function.name", "the name of a function"}
-	case typ == "function":
+	case typ == "function" || typ == "":
 		t.Kind = llm.ToolFunction
+		if typ == "" { // Mistral's client leaves it out
+			absent(&t.Extra, "type")
+		}
 	case typ == "custom":
 		t = llm.Tool{
 			Kind: llm.ToolCustom, Name: custom.get("name").text(), Description: custom.get("description").text(),
 			Opaque: opaque(typ, v),
 		}
-	case typ == "":
-		return &fault{"type", "the type of a tool"}
 	default:
 		t = llm.Tool{Kind: llm.ToolHosted, Name: t.Name, Opaque: opaque(typ, v)}
 	}
@@ -83,7 +84,7 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 	}
 	rest, extra := without(t.Extra, "function")
 	o := begin(w, extra)
-	w.KeyStr("type", "function")
+	o.str("type", "function")
 	w.KeyOpen("function", '{')
 	if t.Name != "" {
 		w.KeyStr("name", t.Name)
