@@ -285,7 +285,19 @@ func (a *attempt) stream(body io.Reader) error {
 	if !began {
 		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's stream ended before it began"}
 	}
+	a.drain(body)
 	return nil
+}
+
+// drainFor is how long the end of a finished stream is waited for.
+const drainFor = 20 * time.Millisecond
+
+// drain reads what stands between the last event and the end of the body, which has mostly arrived
+// already: a connection whose body was read to its end is used again.
+func (a *attempt) drain(body io.Reader) {
+	t := time.AfterFunc(drainFor, func() { a.watch.cancel(nil) })
+	_, _ = io.CopyN(io.Discard, body, 16<<10)
+	t.Stop()
 }
 
 func hasContent(ch dialect.Chunk) bool {
