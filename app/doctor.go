@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	plenum "github.com/plenum-foundry/plenum"
-	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 )
 
@@ -127,14 +124,18 @@ func things(n int) string {
 }
 
 func warnings(n int) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return "no warning"
-	case 1:
-		return "1 warning"
-	default:
-		return fmt.Sprintf("%d warnings", n)
 	}
+	return many(n, "warning")
+}
+
+// many says a number of things.
+func many(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // configuration looks at the configuration, and returns it and what it means. Without a file there is
@@ -143,14 +144,10 @@ func (d *doctor) configuration() (section, *config.File, *config.Snapshot) {
 	s := section{title: "Configuration"}
 	f, err := d.declared()
 	if err != nil {
-		s.problems(d.place.config, err)
-		if f == nil {
-			return s, nil, nil
-		}
+		s.problems(d.place.config, problems(d.parts, f, err))
 		return s, f, nil
 	}
-	mac := func(v plenum.Secret) [32]byte { return sha256.Sum256([]byte(v.Reveal())) } // only to tell keys apart
-	snapshot, err := newCompiler(d.parts.Providers, catalog.New(), mac).compile(f, nil)
+	snapshot, err := understand(d.parts, f)
 	if err != nil {
 		s.problems(d.place.config, err)
 		return s, f, nil
@@ -160,7 +157,7 @@ func (d *doctor) configuration() (section, *config.File, *config.Snapshot) {
 		name = "(none)"
 		s.add(name, note, "the embedded defaults, as of `plenum up`", "")
 	} else {
-		s.add(name, good, fmt.Sprintf("%d connections, %d deployments, %d keys", len(f.Connections), len(f.Deployments), len(f.Keys)), "")
+		s.add(name, good, strings.Join([]string{many(len(f.Connections), "connection"), many(len(f.Deployments), "deployment"), many(len(f.Keys), "key")}, ", "), "")
 	}
 	for _, w := range unenforced(snapshot) {
 		s.add(name, warn, w, "")

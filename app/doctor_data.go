@@ -134,7 +134,7 @@ func (s *section) journal(dir string) {
 		s.add("journal", bad, err.Error(), "Plenum goes on behind the damage at its next start and sets the rest aside; keep a copy of "+dir)
 		return
 	}
-	s.add("journal", good, fmt.Sprintf("whole and unchanged: %d lines in %d files", rep.Begins+rep.Ends, rep.Segments), "")
+	s.add("journal", good, fmt.Sprintf("whole and unchanged: %s in %s", many(rep.Begins+rep.Ends, "line"), many(rep.Segments, "file")), "")
 }
 
 // storeTime is how long the store may take to answer.
@@ -171,7 +171,7 @@ func (d *doctor) store(ctx context.Context, s *section, f *config.File) {
 	for _, u := range sums {
 		calls += u.Calls
 	}
-	s.add(about, good, fmt.Sprintf("opens and is up to date: %d calls", calls), "")
+	s.add(about, good, "opens and is up to date: "+many(int(calls), "call"), "")
 	usable := len(f.Keys)
 	for i := range keys {
 		if identity.Usable(&keys[i], d.now()) == nil {
@@ -181,7 +181,7 @@ func (d *doctor) store(ctx context.Context, s *section, f *config.File) {
 	if usable == 0 {
 		s.add("keys", warn, "there is none that is good, so nobody can call", "`plenum create key NAME` makes one")
 	} else {
-		s.add("keys", good, fmt.Sprintf("%d that are good", usable), "")
+		s.add("keys", good, many(usable, "good one"), "")
 	}
 	if d.deep {
 		s.proof(ctx, st)

@@ -25,6 +25,7 @@ type greeter struct {
 
 	mu      sync.Mutex
 	greeted bool
+	failed  bool   // there is no local engine, and it has been told why
 	gone    bool   // the person has asked to stop: nothing more is to be said
 	bar     string // the download whose progress bar stands on the current line
 	shown   string // the last line that said what goes on
@@ -110,21 +111,20 @@ func (g *greeter) ready(model string, models []string) {
 	g.greeted = true
 	g.endBar()
 	if len(models) == 0 {
-		fmt.Fprintf(g.out, "  Ready, but there is no model yet. Set a vendor's key (XAI_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY, ...)\n"+
-			"  and start again, or let the local engine run (leave --engine out). Ctrl-C stops.\n\n")
+		fmt.Fprintf(g.out, "  Plenum runs, but it has no model yet. %s Ctrl-C stops.\n\n", g.missing())
 		return
 	}
-	fmt.Fprintf(g.out, "  Ready. Models: %s\n\n  Paste this into another terminal:\n\n"+
+	fmt.Fprintf(g.out, "  Ready. %s\n\n  Paste this into another terminal:\n\n"+
 		"  curl -N %s/v1/chat/completions \\\n"+
 		"    -H \"Authorization: Bearer %s\" \\\n"+
 		"    -H \"Content-Type: application/json\" \\\n"+
 		"    -d '{\"model\": \"%s\", \"stream\": true,\n"+
 		"         \"messages\": [{\"role\": \"user\", \"content\": \"What is gravity?\"}]}'\n\n"+
 		"  Or talk to it there:\n\n"+
-		"  PLENUM_KEY=%s %s chat%s\n\n"+
+		"  %s%s chat%s\n\n"+
 		"  Any OpenAI SDK works with the base URL %s/v1,\n"+
 		"  any Anthropic SDK with %s, and the same key. Ctrl-C stops.\n\n",
-		some(model, models), g.url, g.keyText(), model, g.keyText(), g.self, g.urlFlag(), g.url, g.url)
+		some(model, models), g.url, g.keyText(), model, g.keyEnv(), g.self, g.urlFlag(), g.url, g.url)
 }
 
 // keyText is the key as it stands in a shell's command.
@@ -135,6 +135,23 @@ func (g *greeter) keyText() string {
 	return g.key.Reveal()
 }
 
+// keyEnv sets the key for a command; where it is not known, PLENUM_KEY is taken to be set.
+func (g *greeter) keyEnv() string {
+	if g.key.Empty() {
+		return ""
+	}
+	return "PLENUM_KEY=" + g.key.Reveal() + " "
+}
+
+// missing says what to do for a model.
+func (g *greeter) missing() string {
+	if g.failed {
+		return "Do one of these and start again."
+	}
+	return "Set a vendor's key (XAI_API_KEY, OPENAI_API_KEY,\n" +
+		"  ANTHROPIC_API_KEY, ...) and start again, or leave --engine out to have a local one."
+}
+
 // urlFlag is what `plenum chat` must be told of the address, if it is not the usual one.
 func (g *greeter) urlFlag() string {
 	if g.url == "http://"+config.New().Listen {
@@ -143,26 +160,24 @@ func (g *greeter) urlFlag() string {
 	return " --url " + g.url
 }
 
-// some names a few models, the one in the example first, and how many more there are.
+// some names the models, or if they are many, how many they are and the one in the example.
 func some(first string, models []string) string {
 	const most = 5
-	names := []string{first}
-	for _, m := range models {
-		if m != first && len(names) < most {
-			names = append(names, m)
-		}
+	if len(models) > most {
+		return fmt.Sprintf("%d models (GET /v1/models lists them), such as %s.", len(models), first)
 	}
-	text := strings.Join(names, ", ")
-	if more := len(models) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more (GET /v1/models lists them)", more)
-	}
-	return text
+	return "Models: " + strings.Join(models, ", ")
 }
 
 // engineFailed says why there is no local model and what can be done.
 func (g *greeter) engineFailed(err error, model string, models []string) {
 	g.mu.Lock()
+	if g.gone {
+		g.mu.Unlock()
+		return
+	}
 	g.endBar()
+	g.failed = true
 	msg := err.Error()
 	var e *engine.Error
 	if errors.As(err, &e) {
@@ -183,9 +198,12 @@ func (g *greeter) stopping(inFlight int64) {
 	defer g.mu.Unlock()
 	g.endBar()
 	g.gone = true
+	if g.terminal {
+		fmt.Fprintln(g.out) // the terminal shows ^C
+	}
 	if inFlight > 0 {
-		fmt.Fprintf(g.out, "\n  Stopping: %d calls are still being answered. Ctrl-C again cuts them off.\n", inFlight)
+		fmt.Fprintf(g.out, "  Stopping: %s being answered. Ctrl-C again cuts off.\n", many(int(inFlight), "call"))
 		return
 	}
-	fmt.Fprintf(g.out, "\n  Stopping.\n")
+	fmt.Fprintln(g.out, "  Stopping.")
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 )
 
@@ -42,7 +45,7 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 		return fmt.Errorf("there is no %s; --config names another file, and `plenum up` needs none", path)
 	}
 	if err != nil {
-		return fmt.Errorf("the configuration is not usable:\n%w", err)
+		return fmt.Errorf("the configuration is not usable:\n%w", problems(parts, f, err))
 	}
 	log := newLog(stderr, f.Log)
 	n, err := Open(ctx, parts, f, log, stderr)
@@ -67,6 +70,24 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 	}
 	log.Info("serving", "url", urlOf(f, l.Addr()), "config", path, "version", n.current.Load().Version)
 	return n.Serve(ctx, l, w.Run)
+}
+
+// problems returns all that is wrong with a configuration whose text has faults: those of the text, and
+// those in what its parts say of each other.
+func problems(parts Parts, f *config.File, err error) error {
+	if f == nil {
+		return err
+	}
+	if _, all := understand(parts, f); all != nil {
+		return all
+	}
+	return err
+}
+
+// understand compiles a configuration, for nobody to be called by it.
+func understand(parts Parts, f *config.File) (*config.Snapshot, error) {
+	mac := func(v plenum.Secret) [32]byte { return sha256.Sum256([]byte(v.Reveal())) } // only to tell keys apart
+	return newCompiler(parts.Providers, catalog.New(), mac).compile(f, nil)
 }
 
 // reloaded tells of an attempt to take a changed configuration over.
