@@ -42,7 +42,8 @@ func applyOne(parts []string, c cut) {
 	for i, p := range parts {
 		start, end := max(c.start-at, 0), min(c.end-at, len(p))
 		at += len(p)
-		if start > len(p) || end < 0 || start > end {
+		// A cut that begins right behind a part belongs to the next.
+		if start > len(p) || end < 0 || start > end || start == len(p) && c.end > at {
 			continue
 		}
 		fresh := ""

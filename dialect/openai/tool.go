@@ -62,7 +62,9 @@ func toolFunction(t *llm.Tool, v value) error {
 		case "name":
 			return optString(&t.Name, m)
 		case "description":
-			return optString(&t.Description, m)
+			if t.Description, err = m.str(); t.Description == "" {
+				note(&t.Extra, noteEmptyDescription)
+			}
 		case "parameters":
 			t.Schema = m.raw()
 		case "strict":
@@ -75,6 +77,9 @@ func toolFunction(t *llm.Tool, v value) error {
 	leave(&t.Extra, "function", rest)
 	return err
 }
+
+// noteEmptyDescription notes that a tool was described by nothing; see note.
+const noteEmptyDescription = "description: empty"
 
 // appendTool writes a tool.
 func appendTool(w *jsonw.Writer, t llm.Tool) {
@@ -89,7 +94,7 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 	if t.Name != "" {
 		w.KeyStr("name", t.Name)
 	}
-	if t.Description != "" {
+	if t.Description != "" || noted(extra, noteEmptyDescription) {
 		w.KeyStr("description", t.Description)
 	}
 	if t.Schema != "" {

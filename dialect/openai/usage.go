@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -159,8 +160,8 @@ func (b *bill) rest(u llm.Usage) llm.Extra {
 		case kept:
 		case !m.said.Set:
 			absent(&e, m.key)
-		case m.said.V != m.otherwise:
-			e.Add(Name, m.key, itoa(int(m.said.V)))
+		case m.said.V != m.otherwise: // reasoning apart, or figures that contradict each other
+			tell(&e, m.key, strconv.FormatInt(m.said.V, 10))
 		}
 	}
 	for _, m := range []struct {
