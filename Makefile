@@ -1,52 +1,76 @@
-# What can be done here. `make test` passes all tests on a fresh machine and installs what it needs;
-# the rest is for those who work on Plenum.
+# What can be done here. `make up` starts Plenum, `make test` passes all tests on a fresh machine and installs what it
+# needs for that; the rest is for those who work on Plenum. `make help` lists it.
 
-GO     ?= go
-CACHE  := $(CURDIR)/.cache
-PKGS   := ./...
+GO       ?= go
+PKGS     := ./...
+TOOLS    := $(CURDIR)/.cache/tools
+LINT     := $(TOOLS)/golangci-lint
+FUZZTIME ?= 10m
+SDKS     ?= python node go
 
-.PHONY: up test check unit sdk lint fuzz bench fmt clean deps
+.PHONY: help up test deps check build vet lint unit sdk cases bench fuzz fmt docs clean
 
-# Runs Plenum on embedded defaults.
-up:
+help: ## list what can be done
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+
+up: ## start Plenum on its defaults: nothing to configure
 	$(GO) run ./cmd/plenum up
 
-# Everything that must pass: formatting and vet, the tests with the race detector, the official SDKs.
-test: deps check unit sdk
+test: deps check sdk ## pass all tests, and install what they need
+	@echo "all tests passed"
 
-# What the tests need of the system: PostgreSQL, Node and Python's venv, from the system's packages.
-deps:
-	./.ci/deps
+deps: ## install what the tests need of the system
+	@SDKS="$(SDKS)" ./.ci/deps
 
-check:
-	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad"; exit 1; }
-	$(GO) build $(PKGS)
-	$(GO) vet $(PKGS)
+check: build vet lint unit ## all that concerns the Go code: linters and tests with the race detector
 
-unit:
-	$(GO) test -race -timeout 20m $(PKGS)
+build: ## compile everything
+	@echo "== build"
+	@$(GO) build $(PKGS)
 
-sdk:
-	bash test/sdk/run.sh
+vet: ## go vet
+	@echo "== vet"
+	@$(GO) vet $(PKGS)
 
-lint:
-	$(GO) tool -modfile=tools/go.mod golangci-lint run
+lint: $(LINT) ## formatting and linters, as .golangci.yml has them
+	@echo "== lint"
+	@$(LINT) run || { echo "make fmt formats; .golangci.yml says what each linter is for" >&2; exit 1; }
 
-# Ten minutes for each fuzz target; FUZZTIME=30s for a quick look.
-FUZZTIME ?= 10m
-fuzz:
-	@for pkg in $$($(GO) list $(PKGS)); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-		done; \
-	done
+# The tools are a module of their own, so that what they depend on is not what Plenum depends on.
+$(LINT): tools/go.mod tools/go.sum
+	@echo "== tools (once; a minute or two)"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS) GOFLAGS= $(GO) -C tools install tool
+	@touch $(LINT)
 
-# Speed beside nginx and nothing at all, in one run.
-bench:
+unit: ## the tests, with the race detector
+	@echo "== tests"
+	@$(GO) test -race -timeout 15m $(PKGS)
+
+sdk: ## the official SDKs against the running program; SDKS="python go" for some of them
+	@echo "== SDKs"
+	@bash test/sdk/run.sh $(SDKS)
+
+cases: ## which known faults of gateways have a test that is named after them
+	@$(GO) test ./internal/archtest -run TestCasesAreCounted -count=1 -v | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p'
+
+bench: ## speed beside nginx and beside no gateway, in one run
+	@command -v nginx >/dev/null || echo "nginx is not there, so there will be no ratios: apt-get install nginx-light" >&2
 	$(GO) run ./bench
 
-fmt:
-	gofmt -w $$(git ls-files '*.go')
+fuzz: ## every fuzz target for FUZZTIME, ten minutes if not said
+	@$(GO) list $(PKGS) | while read -r pkg; do \
+		$(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' | while read -r f; do \
+			echo "== $$pkg $$f"; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg </dev/null || exit 1; \
+		done || exit 1; \
+	done
 
-clean:
-	rm -rf $(CACHE) bin
+fmt: $(LINT) ## format the Go code
+	@$(LINT) fmt
+
+docs: ## write the pages that are made from the code
+	$(GO) test ./config ./all -update -count=1
+
+clean: ## remove what was built and fetched here
+	rm -rf .cache bin plenum
