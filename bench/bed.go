@@ -27,6 +27,7 @@ type bed struct {
 	nginx  *target
 	plenum *target
 	direct *target
+	bare   *target
 	stops  []func()
 }
 
@@ -51,6 +52,13 @@ func setUp(ctx context.Context, o options, dir string) (*bed, error) {
 		return b, fmt.Errorf("starting the upstream: %w", err)
 	}
 	b.direct = &target{name: "direct", addr: b.mock}
+	if o.bare {
+		addr, pid, err := b.role(proxyRole, b.mock)
+		if err != nil {
+			return b, err
+		}
+		b.bare = &target{name: bareName, addr: addr, pid: pid}
+	}
 	if err := b.startNginx(o.nginx, dir); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: no nginx, so no ratios (apt-get install nginx-light brings one): %v\n", err)
 	}
@@ -84,28 +92,33 @@ func (b *bed) spawn(cmd *exec.Cmd) error {
 	return nil
 }
 
-func (b *bed) startMock() error {
+func (b *bed) startMock() (err error) {
+	b.mock, _, err = b.role(mockRole)
+	return err
+}
+
+// role starts this program again as something else, and returns the address that it tells.
+func (b *bed) role(args ...string) (addr string, pid int, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		return "", 0, err
 	}
-	cmd := exec.Command(self, mockRole)
+	cmd := exec.Command(self, args...)
 	cmd.Stderr = os.Stderr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
-		return err
+		return "", 0, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return "", 0, err
 	}
 	if err := b.spawn(cmd); err != nil {
-		return err
+		return "", 0, err
 	}
 	b.stops = append(b.stops, func() { hold.Close() })
 	line, err := bufio.NewReader(out).ReadString('\n')
-	b.mock = strings.TrimSpace(line)
-	return err
+	return strings.TrimSpace(line), cmd.Process.Pid, err
 }
 
 // nginxConf proxies as plainly as nginx can: with as many workers as Plenum has threads, connections to the

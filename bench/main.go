@@ -37,11 +37,16 @@ type options struct {
 	profile string
 	nginx   string
 	plenum  string
+	bare    bool
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == mockRole {
-		exit(serveMock(os.Args[2:]))
+		exit(serveMock())
+		return
+	}
+	if len(os.Args) > 2 && os.Args[1] == proxyRole {
+		exit(serveProxy(os.Args[2]))
 		return
 	}
 	var o options
@@ -53,6 +58,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of Plenum to this `file`; its figures are then a little higher")
 	flag.StringVar(&o.nginx, "nginx", "nginx", "the nginx `binary`; without one there are no ratios")
 	flag.StringVar(&o.plenum, "plenum", "", "the plenum `binary`; built if empty")
+	flag.BoolVar(&o.bare, "bare", false, "also measure Go's own reverse proxy, which does none of a gateway's work")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

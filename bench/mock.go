@@ -44,18 +44,27 @@ func newMock() *mock {
 }
 
 // serveMock listens on a free port, tells it, and serves until standard input ends.
-func serveMock([]string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func serveMock() error {
+	l, err := announce()
 	if err != nil {
 		return err
+	}
+	newMock().listen(l)
+	return nil
+}
+
+// announce listens on a free port and tells it, until standard input ends.
+func announce() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
 	}
 	fmt.Println(l.Addr().String())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		l.Close()
 	}()
-	newMock().listen(l)
-	return nil
+	return l, nil
 }
 
 func (m *mock) listen(l net.Listener) {

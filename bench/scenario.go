@@ -103,6 +103,9 @@ func (b *bed) beside(name, title string, k kind, goal float64, s shape) scenario
 	if b.nginx != nil {
 		sc.runs = append(sc.runs, runner{"nginx", b.nginx, own})
 	}
+	if b.bare != nil {
+		sc.runs = append(sc.runs, runner{bareName, b.bare, own})
+	}
 	sc.runs = append(sc.runs, runner{"plenum", b.plenum, s.load("openai-"+s.model, openAI, openAI)})
 	return sc
 }
