@@ -4,7 +4,9 @@
 package jsonw
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -112,31 +114,52 @@ const hex = "0123456789abcdef"
 // AppendString appends s as a JSON string (RFC 8259, section 7). Only quotes, backslashes and control
 // characters are escaped; bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
+	dst = slices.Grow(dst, len(s)+2)
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(dst, s[start:i]...)
-				dst = append(dst, "\uFFFD"...)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		dst = appendEscape(dst, c)
-		i++
-		start = i
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	dst = append(dst, s[start:]...)
+	for s != "" {
+		n := plain(s)
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			break
+		}
+		dst = appendEscape(dst, s[n])
+		s = s[n+1:]
+	}
 	return append(dst, '"')
+}
+
+// plain returns how many bytes of s stand for themselves. It looks at eight at a time: most text is
+// long, and has nothing to escape for a while.
+func plain(s string) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		x := word(s[n:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// The high bit of a byte is set by the first three terms where it is zero or below space; bytes
+		// from 0x80 on are masked out, they are parts of runes.
+		if ((x-ones*' ')&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
+			break
+		}
+	}
+	for ; n < len(s); n++ {
+		if c := s[n]; c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return n
+}
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func appendEscape(dst []byte, c byte) []byte {

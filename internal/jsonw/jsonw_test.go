@@ -45,3 +45,28 @@ func TestWriterPutsCommasBetweenValues(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A byte that must be escaped is found wherever it stands among eight, whatever its neighbours.
+func TestAppendStringFindsEveryEscapeAtEveryPlace(t *testing.T) {
+	for c := range 0x80 {
+		for at := range 20 {
+			for _, fill := range []string{"a", "\u00e9", "~", "!", "#", "[", "]", "\x7f"} {
+				s := strings.Repeat(fill, at) + string(rune(c)) + strings.Repeat(fill, 20)
+				var got string
+				if err := json.Unmarshal(AppendString(nil, s), &got); err != nil || got != s {
+					t.Fatalf("%q came back as %q, %v", s, got, err)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkAppendString(b *testing.B) {
+	s := strings.Repeat("A line of a prompt as people write them, with words and \"quotes\".\n", 1500)
+	dst := AppendString(nil, s)
+	b.SetBytes(int64(len(s)))
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendString(dst[:0], s)
+	}
+}
