@@ -28,6 +28,7 @@ type bed struct {
 	plenum *target
 	direct *target
 	bare   *target
+	before *target
 	stops  []func()
 }
 
@@ -62,8 +63,17 @@ func setUp(ctx context.Context, o options, dir string) (*bed, error) {
 	if err := b.startNginx(o.nginx, dir); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: no nginx, so no ratios (apt-get install nginx-light brings one): %v\n", err)
 	}
-	if err := b.startPlenum(ctx, o, dir); err != nil {
+	binary, err := build(ctx, o, dir)
+	if err != nil {
+		return b, err
+	}
+	if b.plenum, err = b.startPlenum("plenum", binary, dir, o.profile); err != nil {
 		return b, fmt.Errorf("starting Plenum: %w", err)
+	}
+	if o.against != "" {
+		if b.before, err = b.startPlenum("before", o.against, dir, ""); err != nil {
+			return b, fmt.Errorf("starting the other Plenum: %w", err)
+		}
 	}
 	return b, nil
 }
@@ -228,51 +238,58 @@ deployments:
 	return b.String()
 }
 
-func (b *bed) startPlenum(ctx context.Context, o options, dir string) error {
-	binary := o.plenum
-	if binary == "" {
-		binary = filepath.Join(dir, "plenum")
-		pkg := "./cmd/plenum"
-		if o.profile != "" {
-			pkg = "./bench/profiled"
-		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", binary, pkg)
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return fmt.Errorf("building it: %w", err)
-		}
+// build returns the binary to measure.
+func build(ctx context.Context, o options, dir string) (string, error) {
+	if o.plenum != "" {
+		return o.plenum, nil
 	}
+	binary, pkg := filepath.Join(dir, "plenum"), "./cmd/plenum"
+	if o.profile != "" {
+		pkg = "./bench/profiled"
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, pkg)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("building Plenum: %w", err)
+	}
+	return binary, nil
+}
+
+func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
 	addr, err := freeAddr()
 	if err != nil {
-		return err
+		return nil, err
+	}
+	dir = filepath.Join(dir, name+".d")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
 	}
 	file := filepath.Join(dir, "plenum.yaml")
 	if err := os.WriteFile(file, []byte(plenumConf(addr, dir, b.mock)), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "plenum.log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b.stops = append(b.stops, func() { log.Close() })
 	cmd := exec.Command(binary, "serve", "--config", file)
 	cmd.Stderr = log
-	if o.profile != "" {
-		abs, err := filepath.Abs(o.profile)
+	if profile != "" {
+		abs, err := filepath.Abs(profile)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		cmd.Env = append(os.Environ(), "PLENUM_CPU_PROFILE="+abs)
 	}
 	if err := b.spawn(cmd); err != nil {
-		return err
+		return nil, err
 	}
 	if err := reachable(addr); err != nil {
 		text, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("%w: %s", err, text)
+		return nil, fmt.Errorf("%w: %s", err, text)
 	}
-	b.plenum = &target{name: "plenum", addr: addr, pid: cmd.Process.Pid}
-	return nil
+	return &target{name: name, addr: addr, pid: cmd.Process.Pid}, nil
 }
 
 // agree checks that the upstream saw nothing that it had to refuse.

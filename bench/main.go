@@ -37,6 +37,7 @@ type options struct {
 	profile string
 	nginx   string
 	plenum  string
+	against string
 	bare    bool
 }
 
@@ -58,6 +59,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of Plenum to this `file`; its figures are then a little higher")
 	flag.StringVar(&o.nginx, "nginx", "nginx", "the nginx `binary`; without one there are no ratios")
 	flag.StringVar(&o.plenum, "plenum", "", "the plenum `binary`; built if empty")
+	flag.StringVar(&o.against, "against", "", "another plenum `binary`, measured beside: what it was before a change")
 	flag.BoolVar(&o.bare, "bare", false, "also measure Go's own reverse proxy, which does none of a gateway's work")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -82,7 +84,7 @@ type plan struct {
 func (o options) plan() plan {
 	p := plan{rounds: 5, each: 1500 * time.Millisecond, warm: 250 * time.Millisecond}
 	if o.quick {
-		p = plan{rounds: 2, each: 800 * time.Millisecond, warm: 150 * time.Millisecond}
+		p = plan{rounds: 2, each: 350 * time.Millisecond, warm: 100 * time.Millisecond}
 	}
 	if o.rounds > 0 {
 		p.rounds = o.rounds
@@ -91,6 +93,14 @@ func (o options) plan() plan {
 		p.each = time.Duration(o.seconds * float64(time.Second))
 	}
 	return p
+}
+
+// leaves reports whether a scenario is left out: it was not asked for, or is too slow for a quick look.
+func (o options) leaves(name string) bool {
+	if o.only != "" {
+		return !strings.Contains(","+o.only+",", ","+name+",")
+	}
+	return o.quick && strings.Contains(name, "image")
 }
 
 func run(ctx context.Context, o options) error {
@@ -109,7 +119,7 @@ func run(ctx context.Context, o options) error {
 	}
 	rep := &report{Began: began, plan: o.plan()}
 	for _, s := range scenarios(bed) {
-		if o.only != "" && !strings.Contains(","+o.only+",", ","+s.name+",") {
+		if o.leaves(s.name) {
 			continue
 		}
 		if err := measure(ctx, s, rep); err != nil {
@@ -120,7 +130,7 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	rep.Took = time.Since(began)
-	rep.peak(bed)
+	rep.peak()
 	if err := rep.write(o.out); err != nil {
 		return err
 	}

@@ -52,21 +52,16 @@ func (r *report) wrong() (n int64) {
 	return n
 }
 
-// peak notes the most memory that each target ever had.
-func (r *report) peak(b *bed) {
+// peak notes the most memory that each target was seen with.
+func (r *report) peak() {
 	r.Peaks = map[string]float64{}
-	for _, t := range []*target{b.nginx, b.plenum} {
-		if t == nil {
-			continue
-		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.pid))
-		if err != nil {
-			continue
-		}
-		var kb float64
-		for line := range strings.Lines(string(text)) {
-			if _, err := fmt.Sscanf(line, "VmHWM: %f kB", &kb); err == nil {
-				r.Peaks[t.name] = kb * 1024 / 1e6
+	for _, res := range r.Results {
+		for name, xs := range res.Samples {
+			if res.Base == "openai" {
+				name = "plenum" // a crossing; its runs are named by the dialects
+			}
+			for _, x := range xs {
+				r.Peaks[name] = max(r.Peaks[name], x.RSS)
 			}
 		}
 	}

@@ -106,7 +106,11 @@ func (b *bed) beside(name, title string, k kind, goal float64, s shape) scenario
 	if b.bare != nil {
 		sc.runs = append(sc.runs, runner{bareName, b.bare, own})
 	}
-	sc.runs = append(sc.runs, runner{"plenum", b.plenum, s.load("openai-"+s.model, openAI, openAI)})
+	ours := s.load("openai-"+s.model, openAI, openAI)
+	if b.before != nil {
+		sc.runs = append(sc.runs, runner{"before", b.before, ours})
+	}
+	sc.runs = append(sc.runs, runner{"plenum", b.plenum, ours})
 	return sc
 }
 
