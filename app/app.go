@@ -34,7 +34,6 @@ const (
 
 // Main runs the command line and returns the exit status.
 func Main(parts Parts, args []string) int {
-	cobra.EnableCommandSorting = false // they stand in the order in which a newcomer needs them
 	root := Command(parts)
 	root.SetArgs(args)
 	began := false
@@ -79,6 +78,7 @@ const (
 
 // Command returns the command line.
 func Command(parts Parts) *cobra.Command {
+	cobra.EnableCommandSorting = false // they stand in the order in which a newcomer needs them
 	root := &cobra.Command{
 		Use:   "plenum",
 		Short: "An AI foundry that you own: every vendor's models behind one door",

@@ -20,8 +20,8 @@ func doctorCommand(parts Parts) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check everything that Plenum needs, and say what to do",
 		Long: "Check the configuration, the data, this machine, a Plenum that is running and the places that it\n" +
-			"calls, and say of each what is wrong and what to do. Nothing is changed. Without a configuration it\n" +
-			"looks at what `plenum up` would start with.\n\n" +
+			"calls, and say of each what is wrong and what to do. Without a configuration it looks at what\n" +
+			"`plenum up` would start with.\n\n" +
 			"The exit status is 1 if something is wrong. No secret is shown.",
 		Example: "  plenum doctor\n  plenum doctor --config plenum.yaml --probe",
 		Args:    cobra.NoArgs,

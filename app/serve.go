@@ -66,7 +66,7 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 		return err
 	}
 	if len(f.Keys) == 0 && len(n.keys) == 0 {
-		log.Warn("there is no key yet, so nobody can call; `plenum create key NAME --config " + path + "` makes one")
+		log.Warn("there is no key yet, so nobody can call; `plenum create key NAME --config FILE` makes one", "config", path)
 	}
 	log.Info("serving", "url", urlOf(f, l.Addr()), "config", path, "version", n.current.Load().Version)
 	return n.Serve(ctx, l, w.Run)
