@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write docs/cli.md anew")
 
 func TestTheReferenceOfTheCommandLineIsUpToDate(t *testing.T) {
-	t.Setenv("HOME", "/home/you")
+	t.Setenv("HOME", "~")
 	t.Setenv("XDG_DATA_HOME", "")
 	got := reference(Command(Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines()}))
 	path := filepath.Join("..", "docs", "cli.md")
