@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 )
@@ -126,20 +128,24 @@ func withinAny(dir string, patterns []string) bool {
 // house reads the project that this test is part of.
 func house(t *testing.T) *tree {
 	t.Helper()
-	const root = "../.."
-	paths, err := listed(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) < 50 {
-		t.Fatalf("only %d files are to be seen from %s", len(paths), root)
-	}
-	tr, err := parse(os.DirFS(root), paths)
+	tr, err := whole()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tr
 }
+
+var whole = sync.OnceValues(func() (*tree, error) {
+	const root = "../.."
+	paths, err := listed(root)
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) < 50 {
+		return nil, fmt.Errorf("only %d files are to be seen from %s", len(paths), root)
+	}
+	return parse(os.DirFS(root), paths)
+})
 
 // listed returns the project's files: those that git knows or would take, or where there is no git all
 // that do not look like somebody's own.
