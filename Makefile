@@ -50,6 +50,8 @@ unit: ## the tests, with the race detector
 sdk: ## the official SDKs against the running program; SDKS="python go" for some of them
 	@echo "== SDKs"
 	@bash test/sdk/run.sh $(SDKS)
+	@echo "== the README's programs"
+	@bash test/readme/run.sh $(SDKS)
 
 cases: ## which known faults of gateways have a test that is named after them
 	@$(GO) test ./internal/archtest -run TestCasesAreCounted -count=1 -v | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p'
