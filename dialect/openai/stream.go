@@ -60,6 +60,7 @@ type streamDecoder struct {
 	ended, faulted             bool
 	text                       int // bytes of answer in the frame at hand
 	unterminated, onlyForUsage bool
+	plain                      template
 }
 
 // choiceDecoder is what is known of one choice while it comes.
@@ -86,8 +87,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		}
 	case isDone(f.Data):
 		err = d.end()
-	case d.quiet && f.Event == "" && !telling(f.Data):
-		d.text = textIn(f.Data)
+	case d.quiet && f.Event == "" && d.plain.skim(f.Data, &d.text):
 	default:
 		err = d.data(f)
 	}
@@ -395,66 +395,4 @@ func (d *streamDecoder) finish(c *choiceDecoder, word string) {
 		}
 	}
 	d.emit(llm.Finish{Choice: c.index, Stop: stop, Extra: c.extra, Message: c.message})
-}
-
-// telling reports whether a frame may hold more than a piece of the answer.
-func telling(data []byte) bool {
-	return saysOtherwise(data, `"finish_reason"`, 'n') || saysOtherwise(data, `"usage"`, 'n') || saysOtherwise(data, `"error"`, 'n')
-}
-
-// saysOtherwise reports whether a key stands anywhere with a value that does not begin with c.
-func saysOtherwise(data []byte, key string, c byte) bool {
-	for {
-		i := bytes.Index(data, []byte(key))
-		if i < 0 {
-			return false
-		}
-		data = data[i+len(key):]
-		if first := firstOf(data); first != 0 && first != c {
-			return true
-		}
-	}
-}
-
-// firstOf returns the first byte of the value behind a colon, or 0 where there is none.
-func firstOf(data []byte) byte {
-	data = bytes.TrimLeft(data, " \t")
-	if len(data) == 0 || data[0] != ':' {
-		return 0
-	}
-	data = bytes.TrimLeft(data[1:], " \t")
-	if len(data) == 0 {
-		return 0
-	}
-	return data[0]
-}
-
-// textIn returns about how many bytes of answer a delta holds, without reading it.
-func textIn(data []byte) int {
-	for _, key := range [...]string{`"content":`, `"reasoning_content":`, `"reasoning":`, `"arguments":`, `"refusal":`, `"text":`} {
-		i := bytes.Index(data, []byte(key))
-		if i < 0 {
-			continue
-		}
-		if n := stringLen(bytes.TrimLeft(data[i+len(key):], " ")); n > 0 {
-			return n
-		}
-	}
-	return 0
-}
-
-// stringLen returns the length of the string that opens data, escapes as they are; 0 for another value.
-func stringLen(data []byte) int {
-	if len(data) == 0 || data[0] != '"' {
-		return 0
-	}
-	for i := 1; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			return i - 1
-		}
-	}
-	return len(data) - 1
 }

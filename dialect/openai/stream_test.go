@@ -295,3 +295,28 @@ func TestMeteringAllocatesNothingForPlainDeltas(t *testing.T) {
 		t.Errorf("%v allocations for a thousand chunks more", many-few)
 	}
 }
+
+func TestSkimmedFramesHideNothing(t *testing.T) {
+	plain := chunk(`{"content":"one"}`, `null`)
+	sly := strings.Replace(plain, `one"}`, `x"},"error":{"message":"no"},"y":{"z":""}`, 1)
+	escaped := chunk(`{"content":"say \"finish_reason\":\"stop\" \\"}`, `null`)
+	got := read(plain+plain+plain+escaped+plain+chunk(`{"content":"one"}`, `"stop"`)+done, dialect.Want{Meter: true})
+	if got.Err != nil || got.Fold().Choices[0].Stop.Reason != llm.StopEnd || got.Text < 5*3+30 {
+		t.Errorf("got %+v", got)
+	}
+	for _, last := range []string{
+		chunk(`{"content":"one"}`, `"length"`), strings.Replace(chunk(`{"content":"one"}`, `null`), `"finish_reason":null`, `"finish_reason" : "length"`, 1),
+	} {
+		got := read(plain+plain+plain+last+done, dialect.Want{Meter: true})
+		if got.Fold().Choices[0].Stop.Reason != llm.StopLength {
+			t.Errorf("%s: got %+v", last, got.Fold())
+		}
+	}
+	if got := read(plain+plain+plain+sly+done, dialect.Want{Meter: true}); got.Err != nil {
+		t.Errorf("got %v", got.Err) // the error is within the choice: no error of the stream
+	}
+	usage := strings.Replace(plain, `"choices"`, `"usage":{"prompt_tokens":4},"choices"`, 1)
+	if got := read(plain+plain+plain+usage+chunk(`{}`, `"stop"`)+done, dialect.Want{Meter: true}); got.Fold().Usage.Input != 4 {
+		t.Errorf("got %+v", got.Fold().Usage)
+	}
+}
