@@ -713,3 +713,42 @@ func TestModelsAreListedInTheCallersDialect(t *testing.T) {
 		}
 	}
 }
+
+// What is billed and what is forwarded are one usage: the cached tokens are in both.
+func TestCase_D7_BilledAndForwardedUsageAreOne(t *testing.T) {
+	usage := `"usage":{"prompt_tokens":2000,"completion_tokens":5,"total_tokens":2005,"prompt_tokens_details":{"cached_tokens":1792}}`
+	answer := strings.Replace(whole, `"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}`, usage, 1)
+	up := testkit.NewUpstream(t, testkit.JSON(answer))
+	w := newWorld(t, Mechanisms{}, strings.Replace(oneTarget, "output_usd", "cache_read_usd_per_million: 0.1, output_usd", 1), up.URL)
+	if _, got := w.post("/v1/chat/completions", askWhole); !strings.Contains(got, usage) {
+		t.Errorf("forwarded: %s", got)
+	}
+	// 208 at 1 dollar, 1792 at 10 cents, 5 at 10 dollars for a million: 208 + 179.2 + 50 micro-dollars.
+	if r := w.records.nth(t, 0); r.Usage.Input != 208 || r.Usage.CacheRead != 1792 || r.Cost != 437 {
+		t.Errorf("billed: %+v, %v", r.Usage, r.Cost)
+	}
+	if _, got := w.post("/v1/messages", askClaude); !strings.Contains(got, `"input_tokens":208`) || !strings.Contains(got, `"cache_read_input_tokens":1792`) {
+		t.Errorf("forwarded across dialects: %s", got)
+	}
+}
+
+// A target whose credential has run into a limit is not asked again while another can answer.
+func TestCase_J3_AnExhaustedCredentialIsNotKept(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	up.Handle(func(r *testkit.Request) testkit.Answer {
+		if r.Header.Get("Authorization") == "Bearer first-credential" {
+			return testkit.OpenAIError(429, "requests", "slow down").RetryAfter(time.Second)
+		}
+		return testkit.JSON(whole)
+	})
+	yaml := strings.Replace(twoTargets, `base_url: "%s/v1"}`, `base_url: "%s/v1", credentials: {api_key: first-credential}}`, 1)
+	yaml = strings.Replace(yaml, `base_url: "%s/v1"}`, `base_url: "%s/v1", credentials: {api_key: second-credential}}`, 1)
+	w := newWorld(t, Mechanisms{}, yaml, up.URL, up.URL)
+	start := time.Now()
+	if resp, got := w.post("/v1/chat/completions", askWhole); resp.StatusCode != 200 || up.Count() != 2 {
+		t.Errorf("%d after %d calls: %s", resp.StatusCode, up.Count(), got)
+	}
+	if d := time.Since(start); d > 900*time.Millisecond {
+		t.Errorf("the wait of the first credential held the call up: %v", d)
+	}
+}
