@@ -158,12 +158,12 @@ func (d *doctor) reach(ctx context.Context, c *gateway.Connection) (finding, *ti
 
 // judge says what an answer to a call with the credential means.
 func judge(f *finding, host string, status int) {
-	switch {
-	case status == http.StatusOK:
+	switch status {
+	case http.StatusOK:
 		f.says += "; the credential is taken"
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		f.verdict, f.says, f.do = bad, fmt.Sprintf("%s refuses the credential (status %d)", host, status), "set a good one; make it at the vendor's console"
-	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		f.verdict, f.says = note, f.says+"; whether the credential is taken cannot be told, for it has no list of models"
 	default:
 		f.verdict, f.says = warn, f.says+fmt.Sprintf("; to a list of models it says status %d", status)

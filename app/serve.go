@@ -111,7 +111,7 @@ func (n *Node) reloaded(r config.Reload) {
 func (n *Node) warn() {
 	s := n.current.Load()
 	for _, w := range unenforced(s) {
-		n.log.Warn(w)
+		n.log.Warn("declared, and not enforced", "what", w)
 	}
 }
 

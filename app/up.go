@@ -254,6 +254,7 @@ func (n *Node) engineState(kind string, s engine.State, g *greeter) {
 		g.doing(s.Message)
 	case engine.Restarting:
 		n.log.Warn("the local engine failed and is started again", "why", s.Message)
+	default: // there is nothing to do
 	}
 }
 
