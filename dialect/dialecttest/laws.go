@@ -129,7 +129,7 @@ func Cuts(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
 				t.Errorf("%s in pieces of %d: %s", x.Name(), size, d)
 			}
 		}
-		if len(body) <= 4<<10 {
+		if len(body) <= 2<<10 {
 			everyCut(t, c, x.Name(), body, whole)
 		}
 		metered(t, c, x.Name(), body, whole)

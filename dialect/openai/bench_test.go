@@ -64,7 +64,9 @@ func repeat(head, piece string, n int) iter.Seq2[dialect.Frame, error] {
 const benchDelta = `{"content":"Hello, "}`
 
 func benchmarkChunks(b *testing.B, want dialect.Want, delta string) {
-	head, piece := chunk(`{"role":"assistant","content":"x"}`, `null`), chunk(delta, `null`)
+	head := chunk(`{"role":"assistant","content":"x"}`, `null`) +
+		chunk(`{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}`, `null`)
+	piece := chunk(delta, `null`)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(piece)))
 	for range chat().DecodeStream(repeat(head, piece, b.N), want) {

@@ -1,6 +1,11 @@
 package openai
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/llm"
+)
 
 // mostLearned is how often a template is learned anew in one stream. A host whose frames all look
 // different is skimmed without one.
@@ -129,4 +134,71 @@ func stringLen(data []byte) int {
 		}
 	}
 	return len(data) - 1
+}
+
+// learn remembers a frame that told nothing but one piece of answer. The next one that looks the same
+// around that piece means the same, and need not be read. Any frame that is read may change what would
+// follow from it, so that only the newest counts.
+func (d *streamDecoder) learn(data []byte) {
+	d.repeats = nil
+	if d.quiet || len(d.events) != 1 {
+		return
+	}
+	var text string
+	switch ev := d.events[0].(type) {
+	case llm.TextDelta:
+		text = ev.Text
+	case llm.ArgsDelta:
+		text = ev.JSON
+	case llm.ThoughtDelta:
+		c, err := d.at(ev.Choice)
+		if err != nil || c.prose.field == fieldDetails {
+			return
+		}
+		text = ev.Text
+	default:
+		return
+	}
+	start, end := textAt(data)
+	if start == 0 {
+		return
+	}
+	if s, ok := (splice.Span{Start: start - 1, End: end + 1}).String(data); !ok || s != text {
+		return
+	}
+	d.plain.head = append(d.plain.head[:0], data[:start]...)
+	d.plain.tail = append(d.plain.tail[:0], data[end:]...)
+	d.repeats = d.events[0]
+}
+
+// repeat tells a frame that looks like the one before it, and reports whether it does.
+func (d *streamDecoder) repeat(data []byte) bool {
+	if d.repeats == nil {
+		return false
+	}
+	n, ok := d.plain.fits(data)
+	if !ok || n == 0 {
+		return false
+	}
+	at := len(d.plain.head)
+	text, ok := (splice.Span{Start: at - 1, End: at + n + 1}).String(data)
+	if !ok {
+		return false
+	}
+	switch ev := d.repeats.(type) {
+	case llm.TextDelta:
+		ev.Text = text
+		d.emit(ev)
+	case llm.ArgsDelta:
+		ev.JSON = text
+		d.emit(ev)
+	case llm.ThoughtDelta:
+		if c, err := d.at(ev.Choice); err == nil {
+			c.prose.plain.WriteString(text)
+		}
+		ev.Text = text
+		d.emit(ev)
+	}
+	d.text += len(text)
+	return true
 }

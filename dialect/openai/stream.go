@@ -61,6 +61,7 @@ type streamDecoder struct {
 	text                       int // bytes of answer in the frame at hand
 	unterminated, onlyForUsage bool
 	plain                      template
+	repeats                    llm.Event // what a frame like the one before it would tell, but for the text
 }
 
 // choiceDecoder is what is known of one choice while it comes.
@@ -88,8 +89,10 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 	case isDone(f.Data):
 		err = d.end()
 	case d.quiet && f.Event == "" && d.plain.skim(f.Data, &d.text):
+	case !d.quiet && f.Event == "" && d.repeat(f.Data):
 	default:
 		err = d.data(f)
+		d.learn(f.Data)
 	}
 	mute := d.onlyForUsage && d.want.MuteUsage
 	d.onlyForUsage = false
