@@ -109,6 +109,9 @@ func up(ctx context.Context, parts Parts, o upOptions, stdout, stderr io.Writer)
 }
 
 func (o *upOptions) check(parts Parts) error {
+	if key := os.Getenv("PLENUM_ADMIN_KEY"); key != "" && len(key) < shortestKey {
+		return fmt.Errorf("PLENUM_ADMIN_KEY is shorter than %d characters", shortestKey)
+	}
 	choices := append([]string{engineAuto, engineNone}, engineNames(parts)...)
 	if !slices.Contains(choices, o.engine) {
 		return fmt.Errorf("there is no engine %q; use %s", o.engine, strings.Join(choices, ", "))
@@ -118,6 +121,9 @@ func (o *upOptions) check(parts Parts) error {
 	}
 	return nil
 }
+
+// shortestKey is how long a key that people choose must be.
+const shortestKey = 16
 
 // embeddedDefaults is the configuration of a start without one.
 func embeddedDefaults(parts Parts, o upOptions) *config.File {

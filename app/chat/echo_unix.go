@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quiet keeps what is typed during an answer from being written into it. It is not lost: the editor
-// reads it afterwards. The function that it returns ends that.
+// quiet keeps what is typed during an answer from being written into it. It is not lost: the terminal
+// holds it, key by key, until the editor reads it. Ctrl-C still is a signal. The function that it returns
+// ends that.
 func quiet(out io.Writer) func() {
 	f, ok := out.(*os.File)
 	if !ok {
@@ -22,7 +23,8 @@ func quiet(out io.Writer) func() {
 		return func() {} // no terminal
 	}
 	during := *before
-	during.Lflag &^= unix.ECHO
+	during.Lflag &^= unix.ECHO | unix.ICANON
+	during.Iflag &^= unix.ICRNL // Enter stays what the editor knows as Enter
 	if err := unix.IoctlSetTermios(fd, setTermios, &during); err != nil {
 		return func() {}
 	}

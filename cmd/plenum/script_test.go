@@ -33,10 +33,10 @@ import (
 //	waitfor http URL STATUS [REGEXP]  wait until a URL answers so, to a call with $PLENUM_KEY
 //	waitfor calls NAME N              wait until the upstream has had N calls
 //	waitfor refused ADDRESS           wait until nobody listens on an address
+//	waitfor text FILE REGEXP          wait until a file says so
 //	signal SIGNAL WORD                send a signal to the program in the background with WORD among its arguments
 //	edit FILE OLD NEW                 replace a text in a file, in one step
 //	truncate FILE N                   cut a file off after N bytes
-//	sleep D                           wait, where there is nothing to wait for
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"plenum": main, "http": httpMain, "sse": sseMain})
@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 		Setup:              setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"upstream": upstreamCmd, "said": saidCmd, "freeport": freeportCmd, "setenv": setenvCmd,
-			"waitfor": waitforCmd, "signal": signalCmd, "edit": editCmd, "truncate": truncateCmd, "sleep": sleepCmd,
+			"waitfor": waitforCmd, "signal": signalCmd, "edit": editCmd, "truncate": truncateCmd,
 		},
 	})
 }
@@ -175,15 +175,24 @@ func setenvCmd(ts *testscript.TestScript, neg bool, args []string) {
 
 func waitforCmd(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, "waitfor http URL STATUS [REGEXP], waitfor calls NAME N, waitfor refused ADDRESS")
-	args = append(args, "0")
-	number, err := strconv.Atoi(args[2])
-	ts.Check(err)
+	rest := strings.Join(args[2:], " ")
 	switch args[0] {
 	case "http":
-		waitForAnswer(ts, args[1], number, regexp.MustCompile(strings.Join(args[3:len(args)-1], "")))
+		status, pattern, _ := strings.Cut(rest, " ")
+		number, err := strconv.Atoi(status)
+		ts.Check(err)
+		waitForAnswer(ts, args[1], number, regexp.MustCompile(pattern))
 	case "calls":
 		up := ts.Value(upstreamsKey{}).(upstreams)[args[1]]
+		number, err := strconv.Atoi(rest)
+		ts.Check(err)
 		until(ts, "calls", func() (bool, string) { return up.Count() >= number, strconv.Itoa(up.Count()) })
+	case "text":
+		pattern := regexp.MustCompile("(?m)" + rest)
+		until(ts, rest, func() (bool, string) {
+			text, _ := os.ReadFile(ts.MkAbs(args[1]))
+			return pattern.Match(text), string(text)
+		})
 	case "refused":
 		until(ts, "a refusal", func() (bool, string) {
 			c, err := net.DialTimeout("tcp", args[1], 5*time.Second)
@@ -252,11 +261,4 @@ func truncateCmd(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
-}
-
-func sleepCmd(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1, "sleep D")
-	d, err := time.ParseDuration(args[0])
-	ts.Check(err)
-	time.Sleep(d)
 }
