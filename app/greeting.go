@@ -37,7 +37,7 @@ func (g *greeter) hello() {
 	defer g.mu.Unlock()
 	fmt.Fprintf(g.out, "\nPlenum %s\n\n  URL   %s\n", plenum.Version, g.url)
 	if g.key.Empty() {
-		fmt.Fprintf(g.out, "  Key   the one of an earlier start; `%s create key NAME` makes another\n", g.self)
+		fmt.Fprintf(g.out, "  Key   the one of an earlier start; `%s create key NAME%s` makes another\n", g.self, g.dirFlag())
 	} else {
 		fmt.Fprintf(g.out, "  Key   %s\n        shown this once: keep it\n", g.key.Reveal())
 	}
@@ -150,6 +150,14 @@ func (g *greeter) missing() string {
 	}
 	return "Set a vendor's key (XAI_API_KEY, OPENAI_API_KEY,\n" +
 		"  ANTHROPIC_API_KEY, ...) and start again, or leave --engine out to have a local one."
+}
+
+// dirFlag is what commands must be told of the data directory, if it is not the usual one.
+func (g *greeter) dirFlag() string {
+	if g.dir == defaultDataDir() {
+		return ""
+	}
+	return " --data-dir " + g.dir
 }
 
 // urlFlag is what `plenum chat` must be told of the address, if it is not the usual one.
