@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -66,8 +65,9 @@ func (e *Edge) call(r *http.Request) *Call {
 	cred, query, credErr := identity.Credential(r.Header, r.URL.RawQuery)
 	r.URL.RawQuery = query
 	r.RequestURI = ""
-	id := "req_" + rand.Text()
-	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, time.Now()), req: &intake{}}
+	now := time.Now()
+	id := newID(now)
+	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, now), req: &intake{}}
 	f := e.routes.find(r)
 	c.Dialect = f.dialect
 	if f.route != nil {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"time"
@@ -50,9 +49,10 @@ func NewCall(parent string, caller plenum.Principal, d *dialect.Dialect, op llm.
 	if codec == nil {
 		return nil, fmt.Errorf("the %s dialect has no %s", d.Name, op)
 	}
-	id := "req_" + rand.Text()
+	now := time.Now()
+	id := newID(now)
 	return &Call{
-		ID: id, Op: op, Dialect: d, Codec: codec, Caller: caller, Parent: parent, Depth: 1, Trail: NewTrail(id, time.Now()), req: &intake{},
+		ID: id, Op: op, Dialect: d, Codec: codec, Caller: caller, Parent: parent, Depth: 1, Trail: NewTrail(id, now), req: &intake{},
 		In: dialect.Inbound{Method: http.MethodPost, Path: path, Header: http.Header{}, Body: body},
 	}, nil
 }
