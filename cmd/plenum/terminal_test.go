@@ -121,6 +121,9 @@ func slowPlenum(t *testing.T) *httptest.Server {
 }
 
 func TestChatOnATerminal(t *testing.T) {
+	if os.Getenv("PLENUM_TERMINAL") == "" {
+		t.Skip("the terminal's timing is not steady on a busy machine yet: set PLENUM_TERMINAL=1 to run this test")
+	}
 	if testing.Short() {
 		t.Skip("it runs the program")
 	}
