@@ -31,6 +31,9 @@ const (
 	thoughtProse
 )
 
+// mostCalls bounds how many calls are looked through for the one that a piece belongs to.
+const mostCalls = 4096
+
 // callDecoder is a call of a tool while it comes.
 type callDecoder struct {
 	wire, block int // its index on the wire, and of its block once that was started
@@ -276,6 +279,9 @@ func (d *streamDecoder) callDelta(c *choiceDecoder, v value) error {
 		call = c.calls[wire-1]
 	}
 	if call == nil || id != "" && call.call.ID != "" && call.call.ID != id {
+		if len(c.calls) >= mostCalls {
+			return &fault{want: "fewer calls"}
+		}
 		call = &callDecoder{wire: wire}
 		call.call.Kind = llm.ToolFunction
 		c.calls = append(c.calls, call)

@@ -19,6 +19,7 @@ import (
 
 // said returns the type and the code that an error of a kind has here.
 func said(k llm.Kind) (typ, code string) {
+	//exhaustive:enforce
 	switch k {
 	case llm.Invalid, llm.NotAllowed, llm.Unsupported, llm.Canceled, llm.SlowCaller, llm.Conflict:
 		return "invalid_request_error", ""

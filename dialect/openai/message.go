@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strings"
+
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -328,14 +330,15 @@ func joinTexts(v value) (text string, at []value) {
 	if v.kind() != '[' {
 		return "", nil
 	}
+	var all strings.Builder
 	_ = v.elems(func(_ int, el value) error {
 		if t := el.get("text"); el.kind() == '{' && t.kind() == '"' {
-			text += t.text()
+			all.WriteString(t.text())
 			at = append(at, t)
 		}
 		return nil
 	})
-	return text, at
+	return all.String(), at
 }
 
 // decodeCalls reads the calls of tools.

@@ -62,54 +62,53 @@ func applyText(s string, cuts []cut) (string, error) {
 // errNoText says that a redaction names a block in which there is no text. The call must not go out.
 var errNoText = errors.New("no such text block")
 
-// place is a block of a request.
-type place struct{ message, block int }
-
-func unredacted(p place, err error) error {
-	return internal("redact", fmt.Errorf("redacting messages[%d], block %d: %w", p.message, p.block, err))
+func unredacted(message int, err error) error {
+	return internal("redact", fmt.Errorf("redacting messages[%d]: %w", message, err))
 }
 
-// redactions sorts the redactions by block, in the order in which blocks were first named.
-func redactions(edits []dialect.Edit) (order []place, cuts map[place][]cut) {
+// redactions sorts the redactions by message and block.
+func redactions(edits []dialect.Edit) map[int]map[int][]cut {
+	var out map[int]map[int][]cut
 	for _, x := range edits {
 		r, ok := x.(dialect.Redact)
 		if !ok {
 			continue
 		}
-		p := place{r.Message, r.Block}
-		if cuts == nil {
-			cuts = make(map[place][]cut)
+		if out == nil {
+			out = make(map[int]map[int][]cut)
 		}
-		if cuts[p] == nil {
-			order = append(order, p)
+		if out[r.Message] == nil {
+			out[r.Message] = make(map[int][]cut)
 		}
-		cuts[p] = append(cuts[p], cut{r.Start, r.End, r.New})
+		out[r.Message][r.Block] = append(out[r.Message][r.Block], cut{r.Start, r.End, r.New})
 	}
-	return order, cuts
+	return out
 }
 
 // redactRequest returns the request with its redactions made. The request given stays as it was.
 func redactRequest(r *llm.Request, edits []dialect.Edit) (*llm.Request, error) {
-	order, cuts := redactions(edits)
-	if len(order) == 0 {
+	cuts := redactions(edits)
+	if len(cuts) == 0 {
 		return r, nil
 	}
 	out := *r
 	out.Messages = slices.Clone(r.Messages)
-	for _, p := range order {
-		if p.message < 0 || p.message >= len(out.Messages) {
-			return nil, unredacted(p, errNoText)
+	for i, blocks := range cuts {
+		if i < 0 || i >= len(out.Messages) {
+			return nil, unredacted(i, errNoText)
 		}
-		m := &out.Messages[p.message]
-		if p.block < 0 || p.block >= len(m.Blocks) {
-			return nil, unredacted(p, errNoText)
-		}
-		b, err := redactBlock(m.Blocks[p.block], cuts[p])
-		if err != nil {
-			return nil, unredacted(p, err)
-		}
+		m := &out.Messages[i]
 		m.Blocks = slices.Clone(m.Blocks)
-		m.Blocks[p.block] = b
+		for j, c := range blocks {
+			if j < 0 || j >= len(m.Blocks) {
+				return nil, unredacted(i, errNoText)
+			}
+			b, err := redactBlock(m.Blocks[j], c)
+			if err != nil {
+				return nil, unredacted(i, err)
+			}
+			m.Blocks[j] = b
+		}
 	}
 	return &out, nil
 }
@@ -163,40 +162,55 @@ func redactResult(b llm.ToolDone, cuts []cut) (llm.Block, error) {
 
 // redact makes the redactions in the body. A text that is said in several fields is changed in all.
 func (e *editor) redact() error {
-	order, cuts := redactions(e.shape.Edits)
-	for _, p := range order {
-		if err := e.redactBlock(p, cuts[p]); err != nil {
-			return unredacted(p, err)
+	cuts := redactions(e.shape.Edits)
+	if len(cuts) == 0 {
+		return nil
+	}
+	done := 0
+	list := value{e.body, e.spans.found[atMessages].Value}
+	err := list.elems(func(i int, m value) error {
+		if cuts[i] == nil {
+			return nil
 		}
+		done++
+		if err := e.redactMessage(m, cuts[i]); err != nil {
+			return unredacted(i, err)
+		}
+		return nil
+	})
+	if err == nil && done < len(cuts) {
+		err = errNoText
 	}
-	if len(order) > 0 {
-		e.change("text redacted")
+	if err != nil {
+		return internal("redact", err)
 	}
+	e.change("text redacted")
 	return nil
 }
 
-func (e *editor) redactBlock(p place, cuts []cut) error {
-	m := value{e.body, e.spans.found[atMessages].Value}.get(itoa(p.message))
-	if p.message < 0 || m.kind() != '{' {
-		return errNoText
-	}
+func (e *editor) redactMessage(m value, blocks map[int][]cut) error {
 	_, list, err := decodeMessage(m, true)
 	if err != nil {
 		return err
 	}
-	if p.block < 0 || p.block >= len(list.at) || len(list.at[p.block]) == 0 {
-		return errNoText
-	}
-	at := list.at[p.block]
-	if _, thought := list.blocks[p.block].(llm.Thought); thought && at[0].text() == at[len(at)-1].text() {
+	for j, cuts := range blocks {
+		if j < 0 || j >= len(list.at) || len(list.at[j]) == 0 {
+			return errNoText
+		}
+		at := list.at[j]
+		if _, thought := list.blocks[j].(llm.Thought); !thought || at[0].text() != at[len(at)-1].text() {
+			if err := rewrite(e.edit, at, cuts); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, one := range at { // the same text, said in two fields
 			if err := rewrite(e.edit, []value{one}, cuts); err != nil {
 				return err
 			}
 		}
-		return nil
 	}
-	return rewrite(e.edit, at, cuts)
+	return nil
 }
 
 // rewrite changes the text that stands at some places, laid end to end.

@@ -281,10 +281,41 @@ func (e *requestEncoder) schema(o object, f llm.Format, rest string) {
 	switch {
 	case f.Strict.Set:
 		e.w.KeyBool("strict", f.Strict.V)
-	case !e.home: // the dialects that have no such word always hold to the schema
+	case e.home:
+	case strictable(whole([]byte(f.Schema))):
 		e.w.KeyBool("strict", true)
+	default:
+		e.add("output_config.format", "held to less strictly: the schema leaves members open")
 	}
 	e.w.Close('}')
+}
+
+// strictable reports whether a schema is one that hosts hold answers to exactly: in every object all
+// members are required and no others are allowed. The dialects that have no word for it always do.
+func strictable(v value) bool {
+	ok := true
+	switch v.kind() {
+	case '[':
+		_ = v.elems(func(_ int, el value) error { ok = ok && strictable(el); return nil })
+	case '{':
+		var properties, required, more value
+		_ = v.members(func(key []byte, m value) error {
+			switch string(key) {
+			case "properties":
+				properties = m
+			case "required":
+				required = m
+			case "additionalProperties":
+				more = m
+			}
+			ok = ok && strictable(m)
+			return nil
+		})
+		if properties.kind() == '{' {
+			ok = ok && more.kind() == 'f' && required.size() == properties.size()
+		}
+	}
+	return ok
 }
 
 // sayTools writes the tools and the choice among them.

@@ -255,17 +255,23 @@ func TestParametersOfAnotherDialect(t *testing.T) {
 	r := &llm.Request{
 		TopK: llm.Some(5), MaxOut: llm.Some(100), Stop: []string{"a", "b", "c", "d", "e"}, Tier: "standard_only", User: "u",
 		Thinking: &llm.Thinking{Mode: llm.ThinkOn, Budget: llm.Some(5000)},
-		Output:   llm.Format{Kind: llm.FormatSchema, Schema: `{"type":"object"}`},
+		Output:   llm.Format{Kind: llm.FormatSchema, Schema: `{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false}`},
 		Extra:    llm.Extra{Dialect: "anthropic", Fields: []llm.Field{{Key: "container", Raw: `"x"`}, {Key: "noted", Raw: ""}}},
 	}
 	_, body, lost := foreign(t, r, plenum.Traits{MaxTokensField: "max_tokens"})
-	want := `{"model":"m","messages":[],"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"},"strict":true}},` +
+	want := `{"model":"m","messages":[],"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object","properties":{"a":{}},"required":["a"],"additionalProperties":false},"strict":true}},` +
 		`"max_tokens":100,"stop":["a","b","c","d"],"reasoning_effort":"medium","service_tier":"default","user":"u"}`
 	if d := cmp.Diff(want, body); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]string{"container", "top_k", "stop_sequences[4]", "thinking.budget_tokens"}, lost); d != "" {
 		t.Error(d)
+	}
+	// A schema that leaves something open is not one that hosts take as strict.
+	open := llm.Format{Kind: llm.FormatSchema, Schema: `{"type":"object","properties":{"a":{},"b":{}},"required":["a"],"additionalProperties":false}`}
+	_, body, lost = foreign(t, &llm.Request{Output: open}, plenum.Traits{})
+	if strings.Contains(body, "strict") || len(lost) != 1 {
+		t.Errorf("got %s, lost %v", body, lost)
 	}
 	// Thinking that a model does not know, or that is off, is not asked for.
 	_, body, lost = foreign(t, &llm.Request{Thinking: &llm.Thinking{Mode: llm.ThinkAdaptive}}, plenum.Traits{Capabilities: plenum.Capabilities{Thinking: plenum.No}})
