@@ -75,6 +75,7 @@ type Price struct {
 
 // Rate returns the rate of one class.
 func (p *Price) Rate(c llm.Class) Rate {
+	//exhaustive:enforce
 	switch c {
 	case llm.ClassInput:
 		return p.Input

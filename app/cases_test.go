@@ -464,8 +464,8 @@ func TestCase_F18_BrokenBodiesNeverPanic(t *testing.T) {
 	for range n {
 		b := seeds[rng.IntN(len(seeds))]
 		for range 1 + rng.IntN(3) {
-			at, to := rng.IntN(len(b)), 0
-			to = min(len(b), at+rng.IntN(12))
+			at := rng.IntN(len(b))
+			to := min(len(b), at+rng.IntN(12))
 			b = b[:at] + parts[rng.IntN(len(parts))] + b[to:]
 		}
 		path := "/v1/chat/completions"

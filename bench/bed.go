@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -113,7 +112,7 @@ func (b *bed) role(args ...string) (addr string, pid int, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(context.Background(), self, args...)
 	cmd.Stderr = os.Stderr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
@@ -181,7 +180,7 @@ func (b *bed) startNginx(binary, dir string) error {
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		return err
 	}
-	cmd := exec.Command(path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
+	cmd := exec.CommandContext(context.Background(), path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
 	cmd.Stderr = os.Stderr
 	if err := b.spawn(cmd); err != nil {
 		return err
@@ -194,7 +193,7 @@ func (b *bed) startNginx(binary, dir string) error {
 }
 
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := loopback(context.Background())
 	if err != nil {
 		return "", err
 	}
@@ -205,7 +204,7 @@ func freeAddr() (string, error) {
 func reachable(addr string) error {
 	var last error
 	for range 100 {
-		conn, err := net.Dial("tcp", addr)
+		conn, err := dial(addr)
 		if err == nil {
 			return conn.Close()
 		}
@@ -273,7 +272,7 @@ func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
 		return nil, err
 	}
 	b.stops = append(b.stops, func() { log.Close() })
-	cmd := exec.Command(binary, "serve", "--config", file)
+	cmd := exec.CommandContext(context.Background(), binary, "serve", "--config", file)
 	cmd.Stderr = log
 	if profile != "" {
 		abs, err := filepath.Abs(profile)
@@ -294,7 +293,11 @@ func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
 
 // agree checks that the upstream saw nothing that it had to refuse.
 func (b *bed) agree() error {
-	resp, err := http.Get("http://" + b.mock + "/stats")
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+b.mock+"/stats", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}

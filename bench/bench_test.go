@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +9,7 @@ import (
 
 func startMock(t *testing.T) (*mock, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := loopback(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +43,7 @@ func TestEveryStyleIsAnsweredRightByTheUpstreamItself(t *testing.T) {
 func TestAWrongAnswerIsSeen(t *testing.T) {
 	_, addr := startMock(t)
 	l := shape{model: "unary", prompt: 10, flight: 1}.load("unary", openAI, openAI)
-	l.answer = anthropic.answer(l.answer.style)
+	l.want = anthropic.answer(l.answer.style).whole()
 	if tl := closed(t.Context(), addr, l, time.Millisecond); tl.Wrong != tl.Requests {
 		t.Errorf("%d of %d were found wrong", tl.Wrong, tl.Requests)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -68,7 +67,7 @@ func hammer(b *testing.B, addr string, l *load) {
 }
 
 func localMock(b *testing.B) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := loopback(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}

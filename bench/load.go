@@ -17,6 +17,7 @@ import (
 type load struct {
 	form   *form
 	answer *answer
+	want   []byte // the whole answer, for number 0
 	path   string
 	tongue tongue // of the caller
 	cross  bool   // the answer came in the other tongue and is compared by what it says
@@ -131,9 +132,13 @@ func (c *client) once() {
 	}
 }
 
+func dial(addr string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(context.Background(), "tcp", addr)
+}
+
 func (c *client) exchange(id int) error {
 	if c.conn == nil {
-		conn, err := net.Dial("tcp", c.addr)
+		conn, err := dial(c.addr)
 		if err != nil {
 			time.Sleep(10 * time.Millisecond)
 			return err
@@ -172,7 +177,7 @@ func (c *client) compare(id int) error {
 		c.want = append(c.want[:0], c.l.answer.text...)
 		got = said(c.l.tongue, got)
 	} else {
-		c.want = append(c.want[:0], c.l.answer.whole()...)
+		c.want = append(c.want[:0], c.l.want...)
 	}
 	number := fmt.Sprintf("%0*d", idDigits, id)
 	if i := bytes.Index(c.want, []byte(idWord)); i >= 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func serveMock() error {
 
 // announce listens on a free port and tells it, until standard input ends.
 func announce() (net.Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := loopback(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +66,11 @@ func announce() (net.Listener, error) {
 		l.Close()
 	}()
 	return l, nil
+}
+
+// loopback listens on a free port.
+func loopback(ctx context.Context) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
 func (m *mock) listen(l net.Listener) {
@@ -185,7 +191,7 @@ func readN(r *bufio.Reader, dst []byte, n int) ([]byte, error) {
 
 func (m *mock) stats(c *mockConn) {
 	b, _ := json.Marshal(map[string]int64{"served": m.served.Load(), "bad": m.bad.Load()})
-	fmt.Fprintf(c.w, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+	c.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b))
 }
 
 func (m *mock) answer(c *mockConn) error {
@@ -197,15 +203,16 @@ func (m *mock) answer(c *mockConn) error {
 	if err != nil {
 		m.bad.Add(1)
 		msg := fmt.Sprintf(`{"error":{"message":%q,"type":"invalid_request_error"}}`, err)
-		_, err = fmt.Fprintf(c.w, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(msg), msg)
-		return err
+		c.say(fmt.Sprintf("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(msg), msg))
+		return nil
 	}
 	m.served.Add(1)
 	if a.model == "held" {
 		time.Sleep(hold)
 	}
 	if !a.stream {
-		return c.unary(a, id)
+		c.unary(a, id)
+		return nil
 	}
 	return c.stream(a, id, bytes.Contains(c.body, []byte(`"include_usage":true`)))
 }
@@ -246,14 +253,17 @@ const (
 	streamHead = "HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Request-Id: req_0a1b2c3d4e5f\r\nRequest-Id: req_0a1b2c3d4e5f\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 
-func (c *mockConn) unary(a *answer, id []byte) error {
+// say and put write. An error stays with the writer until Flush tells it.
+func (c *mockConn) say(s string) { _, _ = c.w.WriteString(s) }
+func (c *mockConn) put(b []byte) { _, _ = c.w.Write(b) }
+
+func (c *mockConn) unary(a *answer, id []byte) {
 	body := c.numbered(a.frames[0], id)
-	c.w.WriteString(unaryHead)
-	c.w.WriteString("Content-Length: ")
-	c.w.WriteString(strconv.Itoa(len(body)))
-	c.w.WriteString("\r\n\r\n")
-	_, err := c.w.Write(body)
-	return err
+	c.say(unaryHead)
+	c.say("Content-Length: ")
+	c.say(strconv.Itoa(len(body)))
+	c.say("\r\n\r\n")
+	c.put(body)
 }
 
 // numbered returns a copy with the number of the request in its place.
@@ -266,7 +276,7 @@ func (c *mockConn) numbered(frame, id []byte) []byte {
 }
 
 func (c *mockConn) stream(a *answer, id []byte, usage bool) error {
-	c.w.WriteString(streamHead)
+	c.say(streamHead)
 	var tick *time.Ticker
 	if a.paced {
 		tick = time.NewTicker(pace)
@@ -285,13 +295,13 @@ func (c *mockConn) stream(a *answer, id []byte, usage bool) error {
 		c.chunk(a.usage)
 	}
 	c.chunk(a.end)
-	_, err := c.w.WriteString("0\r\n\r\n")
-	return err
+	c.say("0\r\n\r\n")
+	return nil
 }
 
 func (c *mockConn) chunk(b []byte) {
-	c.w.WriteString(strconv.FormatInt(int64(len(b)), 16))
-	c.w.WriteString("\r\n")
-	c.w.Write(b)
-	c.w.WriteString("\r\n")
+	c.say(strconv.FormatInt(int64(len(b)), 16))
+	c.say("\r\n")
+	c.put(b)
+	c.say("\r\n")
 }

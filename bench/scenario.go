@@ -54,9 +54,10 @@ func (s shape) style() style {
 // load returns what is sent: from is the tongue of the caller and to that of the upstream.
 func (s shape) load(model string, from, to tongue) *load {
 	st := s.style()
+	a := to.answer(st)
 	return &load{
 		form:   ask{tongue: from, model: model, prompt: s.prompt, image: s.image, stream: st.stream}.form(),
-		answer: to.answer(st), path: from.path(), tongue: from, cross: from != to, flight: s.flight,
+		answer: a, want: a.whole(), path: from.path(), tongue: from, cross: from != to, flight: s.flight,
 	}
 }
 

@@ -90,6 +90,7 @@ type Consequence struct {
 
 // Of returns what follows from a kind; an unknown kind is an internal error.
 func Of(k Kind) Consequence {
+	//exhaustive:enforce
 	switch k {
 	case Invalid, Blocked, Lossy, TooLong:
 		return Consequence{Status: http.StatusBadRequest, Fallback: k == TooLong}

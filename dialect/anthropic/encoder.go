@@ -30,7 +30,6 @@ type encoder struct {
 	usage          llm.Usage
 	stopped        llm.Stop
 	tier           string
-	late           llm.Extra
 	said           int // bytes of answer, to estimate from
 }
 

@@ -154,8 +154,10 @@ func TestCase_A7_StopReasonFollowsTheCall(t *testing.T) {
 func TestCase_A7_StreamAndWholeAnswerAgree(t *testing.T) {
 	r := &llm.Response{ID: "x", Model: "gpt", Choices: []llm.Choice{{
 		Blocks: []llm.Block{
-			llm.Thought{Text: "think", Field: "reasoning_content"}, llm.Text{Text: "say"},
-			llm.ToolUse{Kind: llm.ToolFunction, ID: "a", Name: "f"}, llm.Text{Text: "after"},
+			llm.Thought{Text: "think", Field: "reasoning_content"},
+			llm.Text{Text: "say"},
+			llm.ToolUse{Kind: llm.ToolFunction, ID: "a", Name: "f"},
+			llm.Text{Text: "after"},
 		},
 		Stop: llm.Stop{Reason: llm.StopEnd},
 	}}, Usage: llm.Usage{Input: 3, CacheRead: 2, Output: 4, Reasoning: 5, Reported: llm.InSide | llm.OutSide}, Tier: "default"}
@@ -408,8 +410,12 @@ func TestCase_J4_NeverASecondMessageStart(t *testing.T) {
 	enc := messages().NewEncoder(nil, dialect.Meta{})
 	home := llm.Extra{Dialect: "anthropic"}
 	for _, ev := range []llm.Event{
-		llm.Start{ID: "msg_1"}, llm.BlockStart{Index: 0, Block: llm.Text{Extra: home}}, llm.TextDelta{Text: "seen"}, llm.BlockEnd{},
-		llm.BlockStart{Index: 1, Block: llm.Text{Extra: home}}, llm.TextDelta{Index: 1, Text: "cut"},
+		llm.Start{ID: "msg_1"},
+		llm.BlockStart{Index: 0, Block: llm.Text{Extra: home}},
+		llm.TextDelta{Text: "seen"},
+		llm.BlockEnd{},
+		llm.BlockStart{Index: 1, Block: llm.Text{Extra: home}},
+		llm.TextDelta{Index: 1, Text: "cut"},
 	} {
 		enc.Observe(ev)
 	}

@@ -23,6 +23,7 @@ const overloadedStatus = 529
 // said returns how an error of a kind is said here: its status, and the type in its body.
 func said(k llm.Kind) (status int, kind string) {
 	status = llm.Of(k).Status
+	//exhaustive:enforce
 	switch k {
 	case llm.Invalid, llm.TooLong, llm.Blocked, llm.Lossy, llm.Conflict, llm.NotAllowed, llm.Unsupported, llm.Canceled, llm.SlowCaller:
 		return status, "invalid_request_error"
@@ -40,6 +41,8 @@ func said(k llm.Kind) (status int, kind string) {
 		return overloadedStatus, "overloaded_error"
 	case llm.Timeout:
 		return status, "timeout_error"
+	case llm.Unavailable, llm.BadUpstream, llm.UpstreamFault, llm.UpstreamAuth, llm.Payment:
+		return status, "api_error"
 	default:
 		return status, "api_error"
 	}

@@ -16,9 +16,12 @@ func foreignAnswer() *llm.Response {
 		Choices: []llm.Choice{
 			{
 				Blocks: []llm.Block{
-					llm.Thought{Text: "hm", Signature: "s", Origin: "openai"}, llm.Thought{Sealed: "z", Origin: "openai"},
+					llm.Thought{Text: "hm", Signature: "s", Origin: "openai"},
+					llm.Thought{Sealed: "z", Origin: "openai"},
 					llm.Text{Text: "say", Extra: other, Citations: []llm.Citation{{Kind: llm.CiteURL, URL: "https://x", Title: "X"}, {Kind: llm.CiteChar}}},
-					llm.Text{}, llm.Media{Kind: llm.Audio, Data: "AA"}, llm.Opaque{Dialect: "openai", Type: "sparkle", Raw: "{}"},
+					llm.Text{},
+					llm.Media{Kind: llm.Audio, Data: "AA"},
+					llm.Opaque{Dialect: "openai", Type: "sparkle", Raw: "{}"},
 					llm.Refusal{Text: "no"},
 				},
 				Stop: llm.Stop{Reason: llm.StopEnd}, Logprobs: &llm.Logprobs{}, Extra: other, Message: other,

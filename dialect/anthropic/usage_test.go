@@ -87,16 +87,26 @@ func TestCase_D3_LastValueOfEachFieldCounts(t *testing.T) {
 		start, delta string
 		want         llm.Usage
 	}{
-		"only in the delta": {`{"input_tokens":0,"output_tokens":0}`, `{"input_tokens":4522,"cache_creation_input_tokens":4511,"output_tokens":5}`,
-			llm.Usage{Input: 4522, CacheWrite5m: 4511, Output: 5, Reported: both}},
-		"in both": {`{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":1}`, `{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":5}`,
-			llm.Usage{Input: 10, CacheRead: 7, Output: 5, Reported: both}},
-		"null takes nothing back": {`{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":1}`, `{"input_tokens":null,"cache_read_input_tokens":null,"output_tokens":5}`,
-			llm.Usage{Input: 10, CacheRead: 7, Output: 5, Reported: both}},
-		"a stale split": {`{"input_tokens":1,"cache_creation_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":1}`, `{"cache_creation_input_tokens":9,"output_tokens":5}`,
-			llm.Usage{Input: 1, CacheWrite5m: 9, Output: 5, Reported: both}},
-		"thinking told late": {`{"input_tokens":1,"output_tokens":1}`, `{"output_tokens":50,"output_tokens_details":{"thinking_tokens":30},"server_tool_use":{"web_search_requests":2}}`,
-			llm.Usage{Input: 1, Output: 20, Reasoning: 30, Searches: 2, Reported: both}},
+		"only in the delta": {
+			`{"input_tokens":0,"output_tokens":0}`, `{"input_tokens":4522,"cache_creation_input_tokens":4511,"output_tokens":5}`,
+			llm.Usage{Input: 4522, CacheWrite5m: 4511, Output: 5, Reported: both},
+		},
+		"in both": {
+			`{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":1}`, `{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":5}`,
+			llm.Usage{Input: 10, CacheRead: 7, Output: 5, Reported: both},
+		},
+		"null takes nothing back": {
+			`{"input_tokens":10,"cache_read_input_tokens":7,"output_tokens":1}`, `{"input_tokens":null,"cache_read_input_tokens":null,"output_tokens":5}`,
+			llm.Usage{Input: 10, CacheRead: 7, Output: 5, Reported: both},
+		},
+		"a stale split": {
+			`{"input_tokens":1,"cache_creation_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":1}`, `{"cache_creation_input_tokens":9,"output_tokens":5}`,
+			llm.Usage{Input: 1, CacheWrite5m: 9, Output: 5, Reported: both},
+		},
+		"thinking told late": {
+			`{"input_tokens":1,"output_tokens":1}`, `{"output_tokens":50,"output_tokens_details":{"thinking_tokens":30},"server_tool_use":{"web_search_requests":2}}`,
+			llm.Usage{Input: 1, Output: 20, Reasoning: 30, Searches: 2, Reported: both},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, last := startAndDelta(t, c.start, c.delta)

@@ -153,9 +153,9 @@ func Grammar(events []llm.Event, broken bool) string {
 }
 
 type grammar struct {
-	started, ended bool
-	open, used     map[[2]int]bool
-	done           map[int]bool
+	ended      bool
+	open, used map[[2]int]bool
+	done       map[int]bool
 }
 
 func (g *grammar) step(i int, ev llm.Event) string {

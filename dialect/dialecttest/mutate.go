@@ -56,8 +56,13 @@ func Mutate(rng *rand.Rand, seed []byte) []byte {
 func mutateValue(rng *rand.Rand, v any, odds int) any {
 	if rng.IntN(12*odds) == 0 {
 		return []any{
-			nil, true, 1.5, -7.0, 1e300, "", "x", "\x00", []any{}, map[string]any{}, []any{nil}, []any{"x"},
-			map[string]any{"type": "text"}, map[string]any{"type": 1.0},
+			nil, true, 1.5, -7.0, 1e300, "", "x", "\x00",
+			[]any{},
+			map[string]any{},
+			[]any{nil},
+			[]any{"x"},
+			map[string]any{"type": "text"},
+			map[string]any{"type": 1.0},
 		}[rng.IntN(14)]
 	}
 	switch v := v.(type) {

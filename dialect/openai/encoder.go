@@ -134,7 +134,7 @@ func (e *encoder) choiceEvent(ev llm.Event) {
 	case llm.BlockEnd:
 		e.blockEnd(e.at(v.Choice), v)
 	case llm.LogprobsDelta:
-		e.chunk(e.at(v.Choice), nil, &v.Logprobs, "")
+		e.chunk(e.at(v.Choice), nil, &v.Logprobs)
 	case llm.Finish:
 		e.finish(v)
 	case llm.MediaDelta:
@@ -216,12 +216,12 @@ func (e *encoder) open() (from int) {
 }
 
 // chunk says a chunk of one choice: delta writes what it adds. Nothing is said of a choice that is over.
-func (e *encoder) chunk(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs *llm.Logprobs, stop string) {
+func (e *encoder) chunk(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs *llm.Logprobs) {
 	if c.done {
 		return
 	}
 	e.speak(c)
-	e.write(c, delta, logprobs, stop, nil)
+	e.write(c, delta, logprobs, "", nil)
 }
 
 func (e *encoder) write(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs *llm.Logprobs, stop string, extra []llm.Field) {

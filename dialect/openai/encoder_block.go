@@ -47,7 +47,7 @@ func (e *encoder) text(c *choiceEncoder, b *blockEncoder, s string) {
 		c.chars += utf8.RuneCountInString(s)
 	}
 	b.filled = true
-	e.chunk(c, func(w *jsonw.Writer) { w.KeyStr(key, s) }, nil, "")
+	e.chunk(c, func(w *jsonw.Writer) { w.KeyStr(key, s) }, nil)
 }
 
 func (e *encoder) thoughtDelta(c *choiceEncoder, b *blockEncoder, v llm.ThoughtDelta) {
@@ -55,7 +55,7 @@ func (e *encoder) thoughtDelta(c *choiceEncoder, b *blockEncoder, v llm.ThoughtD
 	b.signature.WriteString(v.Signature)
 	b.sealed.WriteString(v.Sealed)
 	if v.Text != "" {
-		e.chunk(c, func(w *jsonw.Writer) { w.KeyStr(fieldThought, v.Text) }, nil, "")
+		e.chunk(c, func(w *jsonw.Writer) { w.KeyStr(fieldThought, v.Text) }, nil)
 	}
 }
 
@@ -88,7 +88,7 @@ func (e *encoder) call(c *choiceEncoder, b *blockEncoder, u llm.ToolUse) {
 		appendFields(w, u.Extra.In(Name))
 		w.Close('}')
 		w.Close(']')
-	}, nil, "")
+	}, nil)
 }
 
 func (e *encoder) args(c *choiceEncoder, b *blockEncoder, s string) {
@@ -114,7 +114,7 @@ func (e *encoder) args(c *choiceEncoder, b *blockEncoder, s string) {
 		w.Close('}')
 		w.Close('}')
 		w.Close(']')
-	}, nil, "")
+	}, nil)
 }
 
 // blockEnd says what a block ends with: what its final form holds and no delta said, its citations, the
@@ -125,7 +125,7 @@ func (e *encoder) blockEnd(c *choiceEncoder, v llm.BlockEnd) {
 		if v.Block == nil {
 			return
 		}
-		e.blockStart(c, llm.BlockStart{Choice: v.Choice, Index: v.Index, Block: v.Block})
+		e.blockStart(c, llm.BlockStart(v))
 		b = c.blocks[v.Index]
 	}
 	switch k := v.Block.(type) {
@@ -165,7 +165,7 @@ func (e *encoder) cite(c *choiceEncoder, b *blockEncoder) {
 	}
 	b.cites = nil
 	if len(cites) > 0 {
-		e.chunk(c, func(w *jsonw.Writer) { appendAnnotations(w, cites) }, nil, "")
+		e.chunk(c, func(w *jsonw.Writer) { appendAnnotations(w, cites) }, nil)
 	}
 }
 
@@ -193,6 +193,6 @@ func (e *encoder) detail(c *choiceEncoder, b *blockEncoder, final llm.Block) {
 		w.KeyOpen(fieldDetails, '[')
 		appendDetail(w, t, c.details)
 		w.Close(']')
-	}, nil, "")
+	}, nil)
 	c.details++
 }

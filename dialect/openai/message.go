@@ -138,8 +138,11 @@ func (m *message) turn(l *blockList, assistant bool) (plain bool, err error) {
 			key string
 			v   value
 		}{
-			{"refusal", m.refusal}, {"tool_calls", m.calls}, {fieldDetails, m.details},
-			{fieldReasoning, m.reasoning}, {fieldThought, m.thought},
+			{"refusal", m.refusal},
+			{"tool_calls", m.calls},
+			{fieldDetails, m.details},
+			{fieldReasoning, m.reasoning},
+			{fieldThought, m.thought},
 		} {
 			if f.v.found() {
 				m.extra.Add(Name, f.key, f.v.raw())

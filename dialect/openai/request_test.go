@@ -173,7 +173,8 @@ func TestCase_A14_ImagesInToolResultsAreNotDropped(t *testing.T) {
 		{Role: llm.Assistant, Blocks: []llm.Block{llm.ToolUse{Kind: llm.ToolFunction, ID: "a", Name: "shot", Args: "{}"}}},
 		{Role: llm.User, Blocks: []llm.Block{
 			llm.ToolDone{ID: "a", Blocks: []llm.Block{llm.Media{Kind: llm.Image, MIME: "image/png", Data: "AA=="}}},
-			llm.Text{Text: "and?"}, llm.Opaque{Dialect: "anthropic", Type: "search_result", Raw: "{}"},
+			llm.Text{Text: "and?"},
+			llm.Opaque{Dialect: "anthropic", Type: "search_result", Raw: "{}"},
 		}},
 	}}
 	_, body, lost := foreign(t, r, plenum.Traits{})
@@ -237,7 +238,8 @@ func TestCase_F8_SystemPromptsAreAllSaid(t *testing.T) {
 
 func TestCase_F3_SchemasWithoutPropertiesAreMended(t *testing.T) {
 	r := &llm.Request{Tools: []llm.Tool{
-		{Kind: llm.ToolFunction, Name: "a"}, {Kind: llm.ToolFunction, Name: "b", Schema: `{"type":"object","properties":null}`},
+		{Kind: llm.ToolFunction, Name: "a"},
+		{Kind: llm.ToolFunction, Name: "b", Schema: `{"type":"object","properties":null}`},
 		{Kind: llm.ToolFunction, Name: "c", Schema: `{"properties":{"properties":null}}`},
 	}}
 	got, _, _ := foreign(t, r, plenum.Traits{})

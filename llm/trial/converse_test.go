@@ -21,9 +21,7 @@ func askConverse(o *object) *llm.Request {
 	if c.has("maxTokens") {
 		r.MaxOut = llm.Some(int(c.num("maxTokens")))
 	}
-	for _, s := range listOf(c.m["stopSequences"]) {
-		r.Stop = append(r.Stop, s)
-	}
+	r.Stop = append(r.Stop, listOf(c.m["stopSequences"])...)
 	c.read["stopSequences"] = true
 	tc := o.obj("toolConfig")
 	for _, t := range tc.list("tools") {

@@ -299,7 +299,7 @@ func awkwardModels(t *testing.T, k provider.Kind) {
 		if plan.URL != want {
 			t.Errorf("%q: got %s, want %s", name, plan.URL, want)
 		}
-		if _, err := http.NewRequest(plan.Method, plan.URL, nil); err != nil {
+		if _, err := http.NewRequestWithContext(t.Context(), plan.Method, plan.URL, nil); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -335,7 +335,7 @@ func signed(t *testing.T, p provider.Provider) http.Header {
 // request builds a request as the gateway does.
 func request(t *testing.T, p provider.Provider, plan *provider.Plan) *http.Request {
 	body := `{"model":"some-model"}`
-	r, err := http.NewRequest(plan.Method, plan.URL, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), plan.Method, plan.URL, strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
 		return nil

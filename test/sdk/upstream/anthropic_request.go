@@ -247,10 +247,10 @@ func (a *anthropicReader) order(path, role string, parts []part) {
 	}
 	other := false
 	for _, p := range parts {
-		switch {
-		case p.Type == "call":
+		switch p.Type {
+		case "call":
 			a.calls = append(a.calls, p.ID)
-		case p.Type == "result":
+		case "result":
 			if other {
 				a.fail("%s: `tool_result` blocks must come first in the user's turn", path)
 			}

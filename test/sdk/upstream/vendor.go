@@ -38,7 +38,6 @@ type refusal struct {
 // failure is an error answer.
 type failure struct {
 	status     int
-	kind       string // "" is the vendor's own word for the status
 	message    string
 	retryAfter string
 	header     map[string]string
