@@ -22,7 +22,7 @@ test: deps check sdk ## pass all tests, and install what they need
 deps: ## install what the tests need of the system
 	@SDKS="$(SDKS)" ./.ci/deps
 
-check: build vet unit ## all that concerns the Go code: tests with the race detector; make lint is apart
+check: build vet lint unit ## all that concerns the Go code: linters, tests with the race detector
 
 build: ## compile everything
 	@echo "== build"
