@@ -87,7 +87,8 @@ type Codec interface {
 	Client
 }
 
-// Inbound is a request as a caller sent it. Body is whole, decompressed and bounded.
+// Inbound is a request as a caller sent it. Body is whole, decompressed and bounded, and is not written to
+// or used again for another call: what is decoded of it may share its memory.
 type Inbound struct {
 	Method, Path, RawQuery string
 	Vars                   map[string]string // from the route's pattern
@@ -114,7 +115,7 @@ type Outbound struct {
 	AskedUsage bool
 }
 
-// Reply is a whole answer.
+// Reply is a whole answer. As with Inbound, what is decoded of Body may share its memory.
 type Reply struct {
 	Status int
 	Header http.Header

@@ -21,6 +21,10 @@ func (o Opt[T]) Or(def T) T {
 // Extra holds the members of a wire object that this vocabulary has no word for: verbatim, in the
 // order in which they stood, with the name of the dialect they were said in. Only that dialect may
 // write them again; in any other they are a loss to be named.
+//
+// A field without a value is no member but a note, by which a dialect remembers how it said something
+// that it can say in several ways. Notes are private to it and mean nothing to others: a note is never
+// written, and never a loss.
 type Extra struct {
 	Dialect string
 	Fields  []Field
@@ -29,8 +33,11 @@ type Extra struct {
 // Field is one member of a JSON object: its key decoded, its value exactly as it stood.
 type Field struct {
 	Key string
-	Raw string
+	Raw string // "" makes the field a note; see Extra
 }
+
+// Telling reports whether the field tells anything that could be lost: a note does not, nor does null.
+func (f Field) Telling() bool { return f.Raw != "" && f.Raw != "null" }
 
 // Empty reports whether there is nothing in it.
 func (e Extra) Empty() bool { return len(e.Fields) == 0 }
@@ -59,4 +66,17 @@ func (e Extra) In(dialect string) []Field {
 		return e.Fields
 	}
 	return nil
+}
+
+// Note adds a note.
+func (e *Extra) Note(dialect, what string) { e.Add(dialect, what, "") }
+
+// Noted reports whether the named dialect made a note.
+func (e Extra) Noted(dialect, what string) bool {
+	for _, f := range e.In(dialect) {
+		if f.Key == what && f.Raw == "" {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -9,31 +10,31 @@ import (
 const nesting = 4
 
 // decodeContent reads content, which is a string or a list of blocks.
-func decodeContent(v value, depth int) (blocks []llm.Block, plain bool, err error) {
-	switch v.kind() {
+func decodeContent(v wire.Value, depth int) (blocks []llm.Block, plain bool, err error) {
+	switch v.Kind() {
 	case '"':
-		return []llm.Block{llm.Text{Text: v.text()}}, true, nil
+		return []llm.Block{llm.Text{Text: v.Text()}}, true, nil
 	case '[':
 		blocks = []llm.Block{}
-		err = v.elems(func(_ int, el value) error {
+		err = v.Elems(func(_ int, el wire.Value) error {
 			b, err := decodeBlock(el, depth)
 			blocks = append(blocks, b)
 			return err
 		})
 		return blocks, false, err
 	}
-	return nil, false, &fault{want: "a string or a list of blocks"}
+	return nil, false, wire.Bad("", "a string or a list of blocks")
 }
 
 // decodeBlock reads a block of a request or of an answer. Every block carries the dialect in its
 // Extra, also where nothing is in it: so an encoder knows its own blocks.
-func decodeBlock(v value, depth int) (llm.Block, error) {
-	if v.kind() != '{' {
-		return nil, &fault{want: "an object"}
+func decodeBlock(v wire.Value, depth int) (llm.Block, error) {
+	if v.Kind() != '{' {
+		return nil, wire.Bad("", "an object")
 	}
-	kind, err := v.get("type").str()
+	kind, err := v.Get("type").Str()
 	if err != nil {
-		return nil, under(err, "type")
+		return nil, wire.Under(err, "type")
 	}
 	switch kind {
 	case "text":
@@ -57,18 +58,14 @@ func decodeBlock(v value, depth int) (llm.Block, error) {
 	return opaque(kind, v), nil
 }
 
-func opaque(kind string, v value) llm.Opaque {
-	return llm.Opaque{Dialect: Name, Type: kind, Raw: v.raw()}
-}
-
-func decodeText(v value) (llm.Block, error) {
+func decodeText(v wire.Value) (llm.Block, error) {
 	var b llm.Text
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "text":
-			b.Text, err = m.str()
+			b.Text, err = m.Str()
 			return true, err
 		case "citations":
 			b.Citations, err = decodeCitations(m)
@@ -82,47 +79,47 @@ func decodeText(v value) (llm.Block, error) {
 	return b, err
 }
 
-func decodeThought(v value) (llm.Block, error) {
+func decodeThought(v wire.Value) (llm.Block, error) {
 	b := llm.Thought{Origin: Name}
 	var signed, sealed bool
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			sealed = m.text() == "redacted_thinking"
+			sealed = m.Text() == "redacted_thinking"
 			return true, nil
 		case "thinking":
-			b.Text, err = m.str()
+			b.Text, err = m.Str()
 			return true, err
 		case "signature":
-			b.Signature, err = m.str()
+			b.Signature, err = m.Str()
 			signed = true
 			return true, err
 		case "data":
-			b.Sealed, err = m.str()
+			b.Sealed, err = m.Str()
 			return true, err
 		}
 		return false, nil
 	})
 	if _, null := b.Extra.Get("signature"); !sealed && !signed && !null {
-		absent(&b.Extra, "signature")
+		b.Extra.Note(Name, "signature")
 	}
 	return b, err
 }
 
-func decodeToolUse(v value) (llm.Block, error) {
+func decodeToolUse(v wire.Value) (llm.Block, error) {
 	b := llm.ToolUse{Kind: llm.ToolFunction}
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "id":
-			b.ID, err = m.str()
+			b.ID, err = m.Str()
 			return true, err
 		case "name":
-			b.Name, err = m.str()
+			b.Name, err = m.Str()
 			return true, err
 		case "input":
-			b.Args = m.raw()
+			b.Args = m.JSON()
 			return true, nil
 		case "cache_control":
 			b.Cache, err = decodeMark(m)
@@ -133,20 +130,20 @@ func decodeToolUse(v value) (llm.Block, error) {
 	return b, err
 }
 
-func decodeToolDone(v value, depth int) (llm.Block, error) {
+func decodeToolDone(v wire.Value, depth int) (llm.Block, error) {
 	var b llm.ToolDone
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "tool_use_id":
-			b.ID, err = m.str()
+			b.ID, err = m.Str()
 			return true, err
 		case "content":
 			b.Blocks, b.Plain, err = decodeContent(m, depth+1)
 			return true, err
 		case "is_error":
-			b.IsError.V, err = m.boolean()
+			b.IsError.V, err = m.Bool()
 			b.IsError.Set = true
 			return true, err
 		case "cache_control":
@@ -158,19 +155,19 @@ func decodeToolDone(v value, depth int) (llm.Block, error) {
 	return b, err
 }
 
-func decodeMedia(v value, kind llm.MediaKind, depth int) (llm.Block, error) {
+func decodeMedia(v wire.Value, kind llm.MediaKind, depth int) (llm.Block, error) {
 	b := llm.Media{Kind: kind}
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "source":
 			return decodeSource(&b, m, depth)
 		case "title":
-			b.Name, err = m.str()
+			b.Name, err = m.Str()
 			return b.Name != "", err
 		case "context":
-			b.Context, err = m.str()
+			b.Context, err = m.Str()
 			return b.Context != "", err
 		case "citations":
 			return decodeCite(&b, m)
@@ -185,24 +182,24 @@ func decodeMedia(v value, kind llm.MediaKind, depth int) (llm.Block, error) {
 
 // decodeSource reads where the content of a medium is. A source with members or of a type unknown here
 // is kept as it stood besides: within the dialect it is said again in the same words.
-func decodeSource(b *llm.Media, v value, depth int) (known bool, err error) {
+func decodeSource(b *llm.Media, v wire.Value, depth int) (known bool, err error) {
 	known = true
-	err = v.members(func(key []byte, m value) (err error) {
+	err = v.Members(func(key []byte, m wire.Value) (err error) {
 		switch string(key) {
 		case "type":
-			switch m.text() {
+			switch m.Text() {
 			case "base64", "url", "file", "text", "content":
 			default:
 				known = false
 			}
 		case "media_type":
-			b.MIME, err = m.str()
+			b.MIME, err = m.Str()
 		case "data":
-			b.Data, err = m.str()
+			b.Data, err = m.Str()
 		case "url":
-			b.URL, err = m.str()
+			b.URL, err = m.Str()
 		case "file_id":
-			b.FileID, err = m.str()
+			b.FileID, err = m.Str()
 		case "content":
 			var plain bool
 			b.Blocks, plain, err = decodeContent(m, depth+1)
@@ -212,20 +209,20 @@ func decodeSource(b *llm.Media, v value, depth int) (known bool, err error) {
 		}
 		return err
 	})
-	if v.get("type").text() == "text" {
+	if v.Get("type").Text() == "text" {
 		b.Text, b.Data = b.Data, ""
 		known = known && b.Text != "" && b.MIME != ""
 	}
-	return known && sourceType(*b) == v.get("type").text(), err
+	return known && sourceType(*b) == v.Get("type").Text(), err
 }
 
 // decodeCite reads a document's citations setting; one that says more than yes or no is kept.
-func decodeCite(b *llm.Media, v value) (known bool, err error) {
+func decodeCite(b *llm.Media, v wire.Value) (known bool, err error) {
 	only := 0
-	err = v.members(func(key []byte, m value) (err error) {
+	err = v.Members(func(key []byte, m wire.Value) (err error) {
 		only++
 		if string(key) == "enabled" {
-			b.Cite.V, err = m.boolean()
+			b.Cite.V, err = m.Bool()
 			b.Cite.Set = true
 		}
 		return err
@@ -233,14 +230,14 @@ func decodeCite(b *llm.Media, v value) (known bool, err error) {
 	return only == 1 && b.Cite.Set, err
 }
 
-func decodeMark(v value) (*llm.CacheMark, error) {
+func decodeMark(v wire.Value) (*llm.CacheMark, error) {
 	var c llm.CacheMark
-	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &c.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			return m.text() == "ephemeral", nil
+			return m.Text() == "ephemeral", nil
 		case "ttl":
-			c.TTL, err = m.str()
+			c.TTL, err = m.Str()
 			return c.TTL != "", err
 		}
 		return false, nil
@@ -248,11 +245,11 @@ func decodeMark(v value) (*llm.CacheMark, error) {
 	return &c, err
 }
 
-func decodeCitations(v value) ([]llm.Citation, error) {
+func decodeCitations(v wire.Value) ([]llm.Citation, error) {
 	var list []llm.Citation
-	err := v.elems(func(_ int, el value) error {
-		if el.kind() != '{' {
-			return &fault{want: "an object"}
+	err := v.Elems(func(_ int, el wire.Value) error {
+		if el.Kind() != '{' {
+			return wire.Bad("", "an object")
 		}
 		list = append(list, decodeCitation(el))
 		return nil
@@ -262,16 +259,16 @@ func decodeCitations(v value) ([]llm.Citation, error) {
 
 // decodeCitation reads a citation. It is kept whole, and said whole within the dialect; what is read
 // out of it serves other dialects.
-func decodeCitation(v value) llm.Citation {
-	kind := v.get("type").text()
+func decodeCitation(v wire.Value) llm.Citation {
+	kind := v.Get("type").Text()
 	c := llm.Citation{
-		Quote:  v.get("cited_text").text(),
-		Title:  v.get("document_title").text(),
-		Source: int(v.get("document_index").count()),
+		Quote:  v.Get("cited_text").Text(),
+		Title:  v.Get("document_title").Text(),
+		Source: int(v.Get("document_index").Count()),
 		Opaque: opaque(kind, v),
 	}
 	span := func(start, end string) {
-		c.Start, c.End = int(v.get(start).count()), int(v.get(end).count())
+		c.Start, c.End = int(v.Get(start).Count()), int(v.Get(end).Count())
 	}
 	switch kind {
 	case "char_location":
@@ -284,12 +281,12 @@ func decodeCitation(v value) llm.Citation {
 		c.Kind = llm.CiteBlock
 		span("start_block_index", "end_block_index")
 	case "search_result_location":
-		c.Kind, c.Source = llm.CiteSearch, int(v.get("search_result_index").count())
-		c.Title, c.URL = v.get("title").text(), v.get("source").text()
+		c.Kind, c.Source = llm.CiteSearch, int(v.Get("search_result_index").Count())
+		c.Title, c.URL = v.Get("title").Text(), v.Get("source").Text()
 		span("start_block_index", "end_block_index")
 	case "web_search_result_location":
 		c.Kind, c.Source = llm.CiteURL, -1
-		c.Title, c.URL = v.get("title").text(), v.get("url").text()
+		c.Title, c.URL = v.Get("title").Text(), v.Get("url").Text()
 	default:
 		c.Source = -1
 	}

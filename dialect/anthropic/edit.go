@@ -11,6 +11,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -43,7 +44,7 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	h := dialect.Head{State: s}
 	model, ok := s.found[atModel].Value.String(in.Body)
 	if !ok || model == "" {
-		return h, invalid(&fault{"model", "the name of a model"})
+		return h, invalid(wire.Bad("model", "the name of a model"))
 	}
 	h.Model = model
 	if c.op != llm.OpGenerate {
@@ -51,13 +52,13 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	}
 	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
 		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(&fault{"stream", "true or false"})
+			return h, invalid(wire.Bad("stream", "true or false"))
 		}
 	}
 	if v := s.found[atMaxTokens].Value; v.Found() && !v.IsNull(in.Body) {
 		n, ok := v.Int(in.Body)
 		if !ok || n < 0 {
-			return h, invalid(&fault{"max_tokens", "a whole number"})
+			return h, invalid(wire.Bad("max_tokens", "a whole number"))
 		}
 		h.MaxOut = llm.Some(int(n))
 	}
@@ -185,7 +186,7 @@ func (e *editor) strip() {
 	}
 	unsigned := !e.unsignedTaken()
 	// The body passed Scan: walking it does not fail.
-	_ = value{e.body, e.spans.found[atMessages].Value}.elems(func(_ int, m value) error {
+	_ = wire.At(e.body, e.spans.found[atMessages].Value).Elems(func(_ int, m wire.Value) error {
 		e.stripMessage(m, unsigned)
 		return nil
 	})
@@ -210,22 +211,22 @@ func hasEmpty(body []byte) bool {
 	}
 }
 
-func (e *editor) stripMessage(m value, unsigned bool) {
-	content := m.get("content")
-	if m.kind() != '{' || content.kind() != '[' || m.get("role").text() != "assistant" {
+func (e *editor) stripMessage(m wire.Value, unsigned bool) {
+	content := m.Get("content")
+	if m.Kind() != '{' || content.Kind() != '[' || m.Get("role").Text() != "assistant" {
 		return
 	}
 	var gone []splice.Span
 	n := 0
-	_ = content.elems(func(_ int, b value) error {
+	_ = content.Elems(func(_ int, b wire.Value) error {
 		n++
-		if b.kind() != '{' {
+		if b.Kind() != '{' {
 			return nil
 		}
-		switch b.get("type").text() {
+		switch b.Get("type").Text() {
 		case "thinking":
-			if unsigned && b.get("signature").at.Equal(e.body, "") {
-				gone = append(gone, b.at)
+			if unsigned && b.Get("signature").Is("") {
+				gone = append(gone, b.Span())
 			}
 		case "text":
 			e.stripCitations(b)
@@ -237,7 +238,7 @@ func (e *editor) stripMessage(m value, unsigned bool) {
 	}
 	e.change("unsigned thinking removed")
 	if len(gone) == n {
-		e.edit.DeleteElem(m.at)
+		e.edit.DeleteElem(m.Span())
 		return
 	}
 	for _, at := range gone {
@@ -245,14 +246,14 @@ func (e *editor) stripMessage(m value, unsigned bool) {
 	}
 }
 
-func (e *editor) stripCitations(b value) {
-	cites := b.get("citations")
-	if cites.kind() != '[' {
+func (e *editor) stripCitations(b wire.Value) {
+	cites := b.Get("citations")
+	if cites.Kind() != '[' {
 		return
 	}
-	_ = cites.elems(func(_ int, c value) error {
-		if c.kind() == '{' && c.get("encrypted_index").at.Equal(e.body, "") {
-			e.edit.DeleteElem(c.at)
+	_ = cites.Elems(func(_ int, c wire.Value) error {
+		if c.Kind() == '{' && c.Get("encrypted_index").Is("") {
+			e.edit.DeleteElem(c.Span())
 			e.change("citations of another vendor removed")
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -198,21 +199,21 @@ func (e *encoder) begin(s llm.Start) {
 	}
 	if u.Extra.Empty() && u.CacheWrite5m+u.CacheWrite1h == 0 {
 		u.Extra = llm.Extra{Dialect: Name}
-		absent(&u.Extra, "cache_creation") // how writes split is told at the end
+		u.Extra.Note(Name, "cache_creation") // how writes split is told at the end
 	}
 	e.emit("message_start", func(w *jsonw.Writer) {
 		w.Key("message")
-		o := begin(w, s.Extra)
-		o.str("id", e.id(s.ID))
-		o.str("type", "message")
-		o.str("role", "assistant")
-		o.str("model", s.Model)
-		o.raw("content", "[]")
-		o.raw("stop_reason", "null")
-		o.raw("stop_sequence", "null")
+		o := wire.Begin(w, s.Extra.In(Name))
+		o.Str("id", e.id(s.ID))
+		o.Str("type", "message")
+		o.Str("role", "assistant")
+		o.Str("model", s.Model)
+		o.Raw("content", "[]")
+		o.Raw("stop_reason", "null")
+		o.Raw("stop_sequence", "null")
 		w.Key("usage")
 		appendUsage(w, u, e.losses.tier(s.Tier))
-		o.end()
+		o.End()
 	})
 }
 
@@ -237,7 +238,7 @@ func (e *encoder) end(v llm.End) {
 	}
 	e.extra("usage", e.usage.Extra)
 	e.emit("message_delta", func(w *jsonw.Writer) {
-		container, rest := take(v.Extra, "container")
+		container, rest := wire.Take(v.Extra, Name, "container")
 		w.KeyOpen("delta", '{')
 		e.stop(w, e.stopped)
 		if container != "" {
@@ -264,7 +265,7 @@ func (e *encoder) total() llm.Usage {
 		u.Output = llm.EstimateText(e.said)
 	}
 	// Clients need this one, whatever the upstream made of it.
-	if _, rest := take(u.Extra, "output_tokens"); len(rest.Fields) < len(u.Extra.Fields) {
+	if _, rest := wire.Take(u.Extra, Name, "output_tokens"); len(rest.Fields) < len(u.Extra.Fields) {
 		u.Extra = rest
 	}
 	return u

@@ -14,6 +14,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -174,43 +175,43 @@ func errorWords(body []byte) (typ, msg string, ours bool) {
 	if splice.Valid(trimmed, splice.DefaultDepth) != nil {
 		return "", plainWords(trimmed), false
 	}
-	v := whole(trimmed)
-	if v.kind() == '[' {
-		v = v.get("0")
+	v := wire.Whole(trimmed)
+	if v.Kind() == '[' {
+		v = v.Get("0")
 	}
-	if v.kind() == '"' {
-		return "", v.text(), false
+	if v.Kind() == '"' {
+		return "", v.Text(), false
 	}
-	inner := v.get("error")
-	if inner.kind() == '{' {
-		typ, msg = inner.get("type").text(), messageOf(inner)
-		ours = v.get("type").text() == "error" && typ != "" && whole(trimmed).kind() == '{'
+	inner := v.Get("error")
+	if inner.Kind() == '{' {
+		typ, msg = inner.Get("type").Text(), messageOf(inner)
+		ours = v.Get("type").Text() == "error" && typ != "" && wire.Whole(trimmed).Kind() == '{'
 		if typ == "" {
-			typ = inner.get("code").text()
+			typ = inner.Get("code").Text()
 		}
 		return typ, msg, ours
 	}
-	if inner.kind() == '"' {
-		return v.get("type").text(), inner.text(), false
+	if inner.Kind() == '"' {
+		return v.Get("type").Text(), inner.Text(), false
 	}
-	return v.get("type").text(), messageOf(v), false
+	return v.Get("type").Text(), messageOf(v), false
 }
 
 // messageOf returns what an object says in words.
-func messageOf(v value) string {
-	if v.kind() != '{' {
-		return v.raw()
+func messageOf(v wire.Value) string {
+	if v.Kind() != '{' {
+		return v.JSON()
 	}
 	for _, key := range [...]string{"message", "detail", "Message", "error_description", "msg"} {
-		m := v.get(key)
-		switch m.kind() {
+		m := v.Get(key)
+		switch m.Kind() {
 		case '"':
-			return m.text()
+			return m.Text()
 		case '{', '[':
-			return m.raw()
+			return m.JSON()
 		}
 	}
-	return v.raw()
+	return v.JSON()
 }
 
 // mostWords is how much of a body that is not JSON becomes a message.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -26,14 +27,14 @@ type member struct {
 
 func newOpaqueFolder(o llm.Opaque) *opaqueFolder { return &opaqueFolder{start: o} }
 
-func (f *opaqueFolder) add(delta value) {
+func (f *opaqueFolder) add(delta wire.Value) {
 	f.changed = true
 	// The delta is valid JSON: walking it does not fail.
-	_ = delta.members(func(key []byte, m value) error {
+	_ = delta.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "type":
 		case "partial_json":
-			f.json.WriteString(m.text())
+			f.json.WriteString(m.Text())
 		default:
 			f.put(string(key), m)
 		}
@@ -41,14 +42,14 @@ func (f *opaqueFolder) add(delta value) {
 	})
 }
 
-func (f *opaqueFolder) put(key string, v value) {
+func (f *opaqueFolder) put(key string, v wire.Value) {
 	m := f.member(key)
-	if v.kind() == '"' {
-		m.text.WriteString(v.text())
+	if v.Kind() == '"' {
+		m.text.WriteString(v.Text())
 		m.raw = ""
 		return
 	}
-	m.raw = v.raw()
+	m.raw = v.JSON()
 }
 
 func (f *opaqueFolder) member(key string) *member {
@@ -58,7 +59,7 @@ func (f *opaqueFolder) member(key string) *member {
 		}
 	}
 	m := &member{key: key}
-	m.text.WriteString(whole([]byte(f.start.Raw)).get(key).text())
+	m.text.WriteString(wire.Raw(f.start.Raw).Get(key).Text())
 	f.members = append(f.members, m)
 	return m
 }
@@ -67,9 +68,9 @@ func (f *opaqueFolder) member(key string) *member {
 func (f *opaqueFolder) block() llm.Opaque {
 	var w jsonw.Writer
 	w.Open('{')
-	_ = whole([]byte(f.start.Raw)).members(func(key []byte, m value) error {
+	_ = wire.Raw(f.start.Raw).Members(func(key []byte, m wire.Value) error {
 		if !f.replaces(string(key)) {
-			w.KeyRaw(string(key), m.raw())
+			w.KeyRaw(string(key), m.JSON())
 		}
 		return nil
 	})

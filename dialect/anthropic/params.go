@@ -7,6 +7,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -244,23 +245,23 @@ func (e *requestEncoder) nameUnsaid() {
 }
 
 // sampling writes the parameters of an answer, which a count does not have.
-func (e *requestEncoder) sampling(w *jsonw.Writer, o object, meta string) {
+func (e *requestEncoder) sampling(w *jsonw.Writer, o wire.Object, meta string) {
 	p := &e.params
 	w.KeyInt("max_tokens", int64(p.maxOut))
-	if e.r.Stream || e.home && !o.free(notStreamed) {
+	if e.r.Stream || e.home && !o.Free(notStreamed) {
 		w.KeyBool("stream", e.r.Stream)
 	}
-	o.optFloat("temperature", p.temperature)
-	o.optFloat("top_p", p.topP)
-	o.optInt("top_k", p.topK)
-	if p.stop != nil && o.free("stop_sequences") {
+	o.OptFloat("temperature", p.temperature)
+	o.OptFloat("top_p", p.topP)
+	o.OptInt("top_k", p.topK)
+	if p.stop != nil && o.Free("stop_sequences") {
 		w.KeyOpen("stop_sequences", '[')
 		for _, s := range p.stop {
 			w.Str(s)
 		}
 		w.Close(']')
 	}
-	o.optStr("service_tier", p.tier)
+	o.OptStr("service_tier", p.tier)
 	e.encodeMetadata(w, meta)
 }
 
@@ -273,13 +274,13 @@ func (e *requestEncoder) encodeMetadata(w *jsonw.Writer, meta string) {
 		if e.r.User != "" {
 			w.KeyStr("user_id", e.r.User)
 		}
-		appendMembers(w, meta)
+		wire.AppendMembers(w, meta)
 		w.Close('}')
 	}
 }
 
-func (e *requestEncoder) encodeTools(w *jsonw.Writer, o object) {
-	if e.tools != nil && o.free("tools") {
+func (e *requestEncoder) encodeTools(w *jsonw.Writer, o wire.Object) {
+	if e.tools != nil && o.Free("tools") {
 		w.KeyOpen("tools", '[')
 		for _, t := range e.tools {
 			appendTool(w, t)
@@ -294,60 +295,60 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 		w.Raw(t.Opaque.Raw)
 		return
 	}
-	o := begin(w, t.Extra)
+	o := wire.Begin(w, t.Extra.In(Name))
 	if t.Opaque.Dialect == Name && t.Opaque.Type != "" {
-		o.str("type", t.Opaque.Type)
+		o.Str("type", t.Opaque.Type)
 	}
-	o.str("name", t.Name)
-	o.optStr("description", t.Description)
+	o.Str("name", t.Name)
+	o.OptStr("description", t.Description)
 	if t.Schema != "" {
-		o.raw("input_schema", t.Schema)
+		o.Raw("input_schema", t.Schema)
 	}
-	o.optBool("strict", t.Strict)
+	o.OptBool("strict", t.Strict)
 	appendMark(w, t.Cache)
-	o.end()
+	o.End()
 }
 
-func (e *requestEncoder) encodeChoice(w *jsonw.Writer, o object) {
+func (e *requestEncoder) encodeChoice(w *jsonw.Writer, o wire.Object) {
 	c, parallel := e.params.choose, e.params.parallel
 	if c.Opaque.Dialect == Name && c.Opaque.Raw != "" {
-		o.raw("tool_choice", c.Opaque.Raw)
+		o.Raw("tool_choice", c.Opaque.Raw)
 		return
 	}
 	if c.Mode == llm.ChooseUnset && parallel.Set && !parallel.V && len(e.tools) > 0 {
 		c.Mode = llm.ChooseAuto
 	}
-	if c.Mode == llm.ChooseUnset || !o.free("tool_choice") {
+	if c.Mode == llm.ChooseUnset || !o.Free("tool_choice") {
 		return
 	}
 	w.Key("tool_choice")
-	x := begin(w, c.Extra)
+	x := wire.Begin(w, c.Extra.In(Name))
 	w.KeyStr("type", string(c.Mode))
 	if c.Mode == llm.ChooseTool {
-		x.str("name", c.Name)
+		x.Str("name", c.Name)
 	}
 	if parallel.Set && (e.home || c.Mode != llm.ChooseNone && !parallel.V) {
-		x.raw("disable_parallel_tool_use", fmt.Sprint(!parallel.V))
+		x.Raw("disable_parallel_tool_use", fmt.Sprint(!parallel.V))
 	}
-	x.end()
+	x.End()
 }
 
-func (e *requestEncoder) encodeThinking(w *jsonw.Writer, o object) {
+func (e *requestEncoder) encodeThinking(w *jsonw.Writer, o wire.Object) {
 	t := e.params.thinking
-	if t == nil || t.Mode == llm.ThinkUnset || !o.free("thinking") {
+	if t == nil || t.Mode == llm.ThinkUnset || !o.Free("thinking") {
 		return
 	}
 	w.Key("thinking")
-	x := begin(w, t.Extra)
+	x := wire.Begin(w, t.Extra.In(Name))
 	w.KeyStr("type", string(t.Mode))
-	x.optInt("budget_tokens", t.Budget)
-	x.optStr("display", t.Display)
-	x.end()
+	x.OptInt("budget_tokens", t.Budget)
+	x.OptStr("display", t.Display)
+	x.End()
 }
 
-func (e *requestEncoder) encodeOutput(w *jsonw.Writer, o object, config string) {
+func (e *requestEncoder) encodeOutput(w *jsonw.Writer, o wire.Object, config string) {
 	format := e.r.Output
-	if format.Kind == llm.FormatSchema && format.Extra.Dialect == oldFormat && o.free("output_format") {
+	if format.Kind == llm.FormatSchema && format.Extra.Dialect == oldFormat && o.Free("output_format") {
 		w.Key("output_format")
 		appendFormat(w, format)
 		format = llm.Format{}
@@ -367,7 +368,7 @@ func (e *requestEncoder) encodeOutput(w *jsonw.Writer, o object, config string) 
 		w.Key("format")
 		appendFormat(w, format)
 	}
-	appendMembers(w, config)
+	wire.AppendMembers(w, config)
 	w.Close('}')
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -182,43 +183,43 @@ func (e *editor) redact() error {
 }
 
 // texts returns where the text of a block stands. Message 0 is the system prompt where there is one.
-func (e *editor) texts(p place) ([]value, bool) {
-	content := value{e.body, e.spans.found[atSystem].Value}
+func (e *editor) texts(p place) ([]wire.Value, bool) {
+	content := wire.At(e.body, e.spans.found[atSystem].Value)
 	n := p.message
-	system := content.at.Found() && !content.isNull()
+	system := content.Found() && !content.IsNull()
 	if system {
 		n--
 	}
 	if !system || p.message != 0 {
-		content = value{e.body, e.spans.found[atMessages].Value}.get(itoa(n), "content")
+		content = wire.At(e.body, e.spans.found[atMessages].Value).Get(itoa(n), "content")
 	}
-	if content.kind() == '"' {
-		return []value{content}, p.block == 0
+	if content.Kind() == '"' {
+		return []wire.Value{content}, p.block == 0
 	}
-	b := content.get(itoa(p.block))
-	switch b.get("type").text() {
+	b := content.Get(itoa(p.block))
+	switch b.Get("type").Text() {
 	case "text":
-		return found(b.get("text"))
+		return found(b.Get("text"))
 	case "thinking":
-		return found(b.get("thinking"))
+		return found(b.Get("thinking"))
 	case "tool_use":
-		return found(b.get("input"))
+		return found(b.Get("input"))
 	case "document":
-		return found(b.get("source", "data"))
+		return found(b.Get("source", "data"))
 	case "tool_result":
-		return resultTexts(b.get("content"))
+		return resultTexts(b.Get("content"))
 	}
 	return nil, false
 }
 
-func found(v value) ([]value, bool) { return []value{v}, v.at.Found() }
+func found(v wire.Value) ([]wire.Value, bool) { return []wire.Value{v}, v.Found() }
 
-func resultTexts(content value) (parts []value, ok bool) {
-	if content.kind() == '"' {
-		return []value{content}, true
+func resultTexts(content wire.Value) (parts []wire.Value, ok bool) {
+	if content.Kind() == '"' {
+		return []wire.Value{content}, true
 	}
-	err := content.elems(func(_ int, b value) error {
-		if t := b.get("text"); b.get("type").text() == "text" && t.at.Found() {
+	err := content.Elems(func(_ int, b wire.Value) error {
+		if t := b.Get("text"); b.Get("type").Text() == "text" && t.Found() {
 			parts = append(parts, t)
 		}
 		return nil
@@ -226,7 +227,7 @@ func resultTexts(content value) (parts []value, ok bool) {
 	return parts, err == nil && len(parts) > 0
 }
 
-func (e *editor) rewrite(at []value, cuts []cut) error {
+func (e *editor) rewrite(at []wire.Value, cuts []cut) error {
 	texts := make([]string, len(at))
 	for i, v := range at {
 		texts[i] = textOf(v)
@@ -238,23 +239,23 @@ func (e *editor) rewrite(at []value, cuts []cut) error {
 	for i, v := range at {
 		switch {
 		case fresh[i] == texts[i]:
-		case v.kind() == '"':
-			e.edit.SetString(v.at, fresh[i])
+		case v.Kind() == '"':
+			e.edit.SetString(v.Span(), fresh[i])
 		case splice.Valid([]byte(fresh[i]), splice.MaxDepth) != nil:
 			return errors.New("the tool's input is no JSON any more")
 		default:
-			e.edit.Set(v.at, []byte(fresh[i]))
+			e.edit.Set(v.Span(), []byte(fresh[i]))
 		}
 	}
 	return nil
 }
 
 // textOf returns what a string says; of another value, a tool's input, the JSON itself.
-func textOf(v value) string {
-	if v.kind() == '"' {
-		return v.text()
+func textOf(v wire.Value) string {
+	if v.Kind() == '"' {
+		return v.Text()
 	}
-	return v.raw()
+	return v.JSON()
 }
 
 // Redact implements dialect.Client.
@@ -282,11 +283,11 @@ func cutsOf(edits []dialect.TextEdit, index int) []cut {
 func redactBody(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
 	ed := editor{body: ch.Body, edit: splice.NewEdit(ch.Body)}
 	for _, i := range indexes(edits) {
-		at := answerText(whole(ch.Body).get("content", itoa(i)))
-		if !at.at.Found() {
+		at := answerText(wire.Whole(ch.Body).Get("content", itoa(i)))
+		if !at.Found() {
 			return ch, internal("Redact", errNoText)
 		}
-		if err := ed.rewrite([]value{at}, cutsOf(edits, i)); err != nil {
+		if err := ed.rewrite([]wire.Value{at}, cutsOf(edits, i)); err != nil {
 			return ch, internal("Redact", err)
 		}
 	}
@@ -326,30 +327,30 @@ func indexes(edits []dialect.TextEdit) []int {
 }
 
 // answerText returns the text of a block of an answer, or of a delta.
-func answerText(b value) value {
+func answerText(b wire.Value) wire.Value {
 	for _, key := range [...]string{"text", "thinking", "partial_json", "input"} {
-		if v := b.get(key); v.at.Found() {
+		if v := b.Get(key); v.Found() {
 			return v
 		}
 	}
-	return value{}
+	return wire.Value{}
 }
 
 // redactFrame changes one event. Its raw bytes are made again; all else in its data stays.
 func redactFrame(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
-	v := whole(ch.Frame.Data)
-	part := v.get("delta")
-	if v.get("type").text() == "content_block_start" {
-		part = v.get("content_block")
+	v := wire.Whole(ch.Frame.Data)
+	part := v.Get("delta")
+	if v.Get("type").Text() == "content_block_start" {
+		part = v.Get("content_block")
 	}
-	index := int(v.get("index").count())
+	index := int(v.Get("index").Count())
 	cuts := cutsOf(edits, index)
 	at := answerText(part)
-	if !at.at.Found() || len(cuts) != len(edits) {
+	if !at.Found() || len(cuts) != len(edits) {
 		return ch, internal("Redact", errNoText)
 	}
 	ed := editor{body: ch.Frame.Data, edit: splice.NewEdit(ch.Frame.Data)}
-	if err := ed.rewrite([]value{at}, cuts); err != nil {
+	if err := ed.rewrite([]wire.Value{at}, cuts); err != nil {
 		return ch, internal("Redact", err)
 	}
 	data, err := ed.edit.Bytes()

@@ -1,12 +1,8 @@
 package anthropic
 
 import (
-	"errors"
-	"strconv"
-
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -19,10 +15,11 @@ const notStreamed = "stream: false"
 
 // DecodeRequest implements dialect.Server.
 func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
-	if err := splice.Valid(in.Body, splice.MaxDepth); err != nil {
+	v, err := wire.Parse(in.Body)
+	if err != nil {
 		return nil, notJSON(err)
 	}
-	r, err := decodeRequest(whole(in.Body))
+	r, err := decodeRequest(v)
 	if err != nil {
 		return nil, invalid(err)
 	}
@@ -34,11 +31,10 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 
 // invalid turns a fault into what the caller is told.
 func invalid(err error) error {
-	f, ok := errors.AsType[*fault](err)
-	if !ok {
-		return notJSON(err)
+	if e := wire.Invalid("dialect/anthropic", err); e != nil {
+		return e
 	}
-	return &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic", Param: f.path, Message: f.Error()}
+	return notJSON(err)
 }
 
 func notJSON(err error) error {
@@ -46,16 +42,16 @@ func notJSON(err error) error {
 	return &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic", Message: msg, Err: err}
 }
 
-func decodeRequest(v value) (*llm.Request, error) {
+func decodeRequest(v wire.Value) (*llm.Request, error) {
 	d := requestDecoder{r: &llm.Request{}}
-	if err := v.fields(&d.r.Extra, d.member); err != nil {
+	if err := v.Fields(Name, &d.r.Extra, d.member); err != nil {
 		return nil, err
 	}
 	switch {
 	case d.r.Model == "":
-		return nil, &fault{"model", "the name of a model"}
+		return nil, wire.Bad("model", "the name of a model")
 	case !d.turns:
-		return nil, &fault{"messages", "a list of messages"}
+		return nil, wire.Bad("messages", "a list of messages")
 	}
 	d.r.Messages = append(d.system, d.r.Messages...)
 	return d.r, nil
@@ -67,19 +63,19 @@ type requestDecoder struct {
 	turns  bool // messages were there
 }
 
-func (d *requestDecoder) member(key []byte, v value) (known bool, err error) {
+func (d *requestDecoder) member(key []byte, v wire.Value) (known bool, err error) {
 	r := d.r
 	switch string(key) {
 	case "model":
-		r.Model, err = v.str()
+		r.Model, err = v.Str()
 	case "messages":
 		d.turns = true
-		err = v.elems(d.message)
+		err = v.Elems(d.message)
 	case "system":
 		err = d.systemField(v)
 	case "tools":
 		r.Tools = []llm.Tool{}
-		err = v.elems(d.tool)
+		err = v.Elems(d.tool)
 	case "tool_choice":
 		err = d.choose(v)
 	case "thinking":
@@ -99,31 +95,31 @@ func (d *requestDecoder) member(key []byte, v value) (known bool, err error) {
 }
 
 // param reads the members that are plain values.
-func (d *requestDecoder) param(key []byte, v value) (known bool, err error) {
+func (d *requestDecoder) param(key []byte, v wire.Value) (known bool, err error) {
 	r := d.r
 	switch string(key) {
 	case "max_tokens":
-		err = optInt(&r.MaxOut, v)
+		err = v.IntTo(&r.MaxOut)
 	case "temperature":
-		err = optFloat(&r.Temperature, v)
+		err = v.FloatTo(&r.Temperature)
 	case "top_p":
-		err = optFloat(&r.TopP, v)
+		err = v.FloatTo(&r.TopP)
 	case "top_k":
-		err = optInt(&r.TopK, v)
+		err = v.IntTo(&r.TopK)
 	case "stop_sequences":
 		r.Stop = []string{}
-		err = v.elems(func(_ int, el value) error {
-			s, err := el.str()
+		err = v.Elems(func(_ int, el wire.Value) error {
+			s, err := el.Str()
 			r.Stop = append(r.Stop, s)
 			return err
 		})
 	case "stream":
-		r.Stream, err = v.boolean()
+		r.Stream, err = v.Bool()
 		if !r.Stream && err == nil {
-			absent(&r.Extra, notStreamed)
+			r.Extra.Note(Name, notStreamed)
 		}
 	case "service_tier":
-		r.Tier, err = v.str()
+		r.Tier, err = v.Str()
 		return r.Tier != "", err
 	default:
 		return false, nil
@@ -131,19 +127,7 @@ func (d *requestDecoder) param(key []byte, v value) (known bool, err error) {
 	return true, err
 }
 
-func optInt(to *llm.Opt[int], v value) error {
-	n, err := v.integer()
-	*to = llm.Some(int(n))
-	return err
-}
-
-func optFloat(to *llm.Opt[float64], v value) error {
-	f, err := v.number()
-	*to = llm.Some(f)
-	return err
-}
-
-func (d *requestDecoder) systemField(v value) error {
+func (d *requestDecoder) systemField(v wire.Value) error {
 	m := llm.Message{Role: llm.System, Place: "field", Extra: llm.Extra{Dialect: Name}}
 	var err error
 	m.Blocks, m.Plain, err = decodeContent(v, 1)
@@ -151,10 +135,10 @@ func (d *requestDecoder) systemField(v value) error {
 	return err
 }
 
-func (d *requestDecoder) message(_ int, v value) error {
+func (d *requestDecoder) message(_ int, v wire.Value) error {
 	var m llm.Message
 	content := false
-	err := v.fields(&m.Extra, func(key []byte, f value) (known bool, err error) {
+	err := v.Fields(Name, &m.Extra, func(key []byte, f wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "role":
 			m.Role, err = decodeRole(f)
@@ -170,40 +154,40 @@ func (d *requestDecoder) message(_ int, v value) error {
 	case err != nil:
 		return err
 	case m.Role == "":
-		return &fault{"role", "user, assistant or system"}
+		return wire.Bad("role", "user, assistant or system")
 	case !content:
-		return &fault{"content", "a string or a list of blocks"}
+		return wire.Bad("content", "a string or a list of blocks")
 	}
 	d.r.Messages = append(d.r.Messages, m)
 	return nil
 }
 
-func decodeRole(v value) (llm.Role, error) {
-	switch role := llm.Role(v.text()); role {
+func decodeRole(v wire.Value) (llm.Role, error) {
+	switch role := llm.Role(v.Text()); role {
 	case llm.User, llm.Assistant, llm.System:
 		return role, nil
 	}
-	return "", &fault{want: "user, assistant or system"}
+	return "", wire.Bad("", "user, assistant or system")
 }
 
 // tool reads a tool. One without a type, or of type custom, is a function of the caller's; every other
 // is the vendor's own and is carried whole.
-func (d *requestDecoder) tool(_ int, v value) error {
+func (d *requestDecoder) tool(_ int, v wire.Value) error {
 	var t llm.Tool
-	err := v.fields(&t.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			t.Opaque.Dialect = Name
-			t.Opaque.Type, err = m.str()
+			t.Opaque.Type, err = m.Str()
 		case "name":
-			t.Name, err = m.str()
+			t.Name, err = m.Str()
 		case "description":
-			t.Description, err = m.str()
+			t.Description, err = m.Str()
 			return t.Description != "", err
 		case "input_schema":
-			t.Schema = m.raw()
+			t.Schema = m.JSON()
 		case "strict":
-			t.Strict.V, err = m.boolean()
+			t.Strict.V, err = m.Bool()
 			t.Strict.Set = true
 		case "cache_control":
 			t.Cache, err = decodeMark(m)
@@ -225,17 +209,17 @@ func (d *requestDecoder) tool(_ int, v value) error {
 	return nil
 }
 
-func (d *requestDecoder) choose(v value) error {
+func (d *requestDecoder) choose(v wire.Value) error {
 	c := &d.r.Choose
-	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &c.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			c.Mode = llm.ChooseMode(m.text())
+			c.Mode = llm.ChooseMode(m.Text())
 		case "name":
-			c.Name, err = m.str()
+			c.Name, err = m.Str()
 		case "disable_parallel_tool_use":
 			var off bool
-			off, err = m.boolean()
+			off, err = m.Bool()
 			d.r.Parallel = llm.Some(!off)
 		default:
 			return false, nil
@@ -246,7 +230,7 @@ func (d *requestDecoder) choose(v value) error {
 	case llm.ChooseAuto, llm.ChooseAny, llm.ChooseNone:
 	case llm.ChooseTool:
 		if c.Name == "" && err == nil {
-			return &fault{"name", "the name of a tool"}
+			return wire.Bad("name", "the name of a tool")
 		}
 	default:
 		*c = llm.ToolChoice{Opaque: opaque(string(c.Mode), v)}
@@ -262,18 +246,18 @@ func (d *requestDecoder) think() *llm.Thinking {
 	return d.r.Thinking
 }
 
-func (d *requestDecoder) thinking(v value) error {
+func (d *requestDecoder) thinking(v wire.Value) error {
 	t := d.think()
-	return v.fields(&t.Extra, func(key []byte, m value) (known bool, err error) {
+	return v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			var s string
-			s, err = m.str()
+			s, err = m.Str()
 			t.Mode = llm.ThinkMode(s)
 		case "budget_tokens":
-			err = optInt(&t.Budget, m)
+			err = m.IntTo(&t.Budget)
 		case "display":
-			t.Display, err = m.str()
+			t.Display, err = m.Str()
 		default:
 			return false, nil
 		}
@@ -282,43 +266,32 @@ func (d *requestDecoder) thinking(v value) error {
 }
 
 // outputConfig reads effort and format. What else is in it stays behind as an output_config of its own.
-func (d *requestDecoder) outputConfig(v value) error {
+func (d *requestDecoder) outputConfig(v wire.Value) error {
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "effort":
-			d.think().Effort, err = m.str()
+			d.think().Effort, err = m.Str()
 			return d.r.Thinking.Effort != "", err
 		case "format":
 			return d.format(m)
 		}
 		return false, nil
 	})
-	d.leave("output_config", rest)
+	wire.Leave(&d.r.Extra, "output_config", rest)
 	return err
 }
 
-// leave keeps the members of an object that were not read. An empty object is kept as well, unless
-// something was read out of it.
-func (d *requestDecoder) leave(key string, rest llm.Extra) {
-	if len(rest.Fields) == 0 {
-		return
-	}
-	var w jsonw.Writer
-	begin(&w, rest).end()
-	d.r.Extra.Add(Name, key, w.String())
-}
-
 // format reads a JSON schema for the answer. One of another type or with more members is left as it is.
-func (d *requestDecoder) format(v value) (known bool, err error) {
+func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 	var schema string
 	only := true
-	err = v.members(func(key []byte, m value) error {
+	err = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "type":
-			only = only && m.text() == "json_schema"
+			only = only && m.Text() == "json_schema"
 		case "schema":
-			schema = m.raw()
+			schema = m.JSON()
 		default:
 			only = false
 		}
@@ -331,7 +304,7 @@ func (d *requestDecoder) format(v value) (known bool, err error) {
 	return true, nil
 }
 
-func (d *requestDecoder) outputFormat(v value) (known bool, err error) {
+func (d *requestDecoder) outputFormat(v wire.Value) (known bool, err error) {
 	if d.r.Output.Kind != llm.FormatUnset {
 		return false, nil
 	}
@@ -342,22 +315,20 @@ func (d *requestDecoder) outputFormat(v value) (known bool, err error) {
 	return known, err
 }
 
-func (d *requestDecoder) metadata(v value) error {
+func (d *requestDecoder) metadata(v wire.Value) error {
 	var rest llm.Extra
 	n := 0
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		n++
 		if string(key) != "user_id" {
 			return false, nil
 		}
-		d.r.User, err = m.str()
+		d.r.User, err = m.Str()
 		return d.r.User != "", err
 	})
 	if n == 0 && rest.Empty() {
 		d.r.Extra.Add(Name, "metadata", "{}")
 	}
-	d.leave("metadata", rest)
+	wire.Leave(&d.r.Extra, "metadata", rest)
 	return err
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

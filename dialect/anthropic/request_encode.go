@@ -7,6 +7,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -339,10 +340,10 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) (llm.Block, bool)
 func (e *requestEncoder) encode() []byte {
 	var w jsonw.Writer
 	extra := e.r.Extra
-	config, extra := take(extra, "output_config")
-	meta, extra := take(extra, "metadata")
-	o := begin(&w, extra)
-	o.str("model", e.model())
+	config, extra := wire.Take(extra, Name, "output_config")
+	meta, extra := wire.Take(extra, Name, "metadata")
+	o := wire.Begin(&w, extra.In(Name))
+	o.Str("model", e.model())
 	if e.op == llm.OpGenerate {
 		e.sampling(&w, o, meta)
 	}
@@ -354,7 +355,7 @@ func (e *requestEncoder) encode() []byte {
 	if e.r.Cache != nil {
 		appendMark(&w, e.r.Cache)
 	}
-	o.end()
+	o.End()
 	return w.Buf
 }
 
@@ -365,22 +366,9 @@ func (e *requestEncoder) model() string {
 	return e.r.Model
 }
 
-// take returns a member of an Extra and the Extra without it.
-func take(x llm.Extra, key string) (raw string, rest llm.Extra) {
-	rest = llm.Extra{Dialect: x.Dialect}
-	for _, f := range x.Fields {
-		if f.Key == key && x.Dialect == Name {
-			raw = f.Raw
-		} else {
-			rest.Fields = append(rest.Fields, f)
-		}
-	}
-	return raw, rest
-}
-
-func (e *requestEncoder) encodeSystem(w *jsonw.Writer, o object) {
+func (e *requestEncoder) encodeSystem(w *jsonw.Writer, o wire.Object) {
 	if len(e.system) > 0 || e.r.Extra.Dialect == Name && e.hasField() {
-		if o.free("system") {
+		if o.Free("system") {
 			w.Key("system")
 			appendContent(w, e.system, e.plain)
 		}
@@ -395,11 +383,11 @@ func (e *requestEncoder) hasField() bool {
 func (e *requestEncoder) encodeTurns(w *jsonw.Writer) {
 	w.KeyOpen("messages", '[')
 	for _, t := range e.turns {
-		o := begin(w, t.extra)
-		o.str("role", string(t.role))
+		o := wire.Begin(w, t.extra.In(Name))
+		o.Str("role", string(t.role))
 		w.Key("content")
 		appendContent(w, t.blocks, t.plain)
-		o.end()
+		o.End()
 	}
 	w.Close(']')
 }

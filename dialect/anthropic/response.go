@@ -8,23 +8,23 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
 // DecodeResponse implements dialect.Client.
 func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
-	if err := splice.Valid(r.Body, splice.MaxDepth); err != nil {
+	v, err := wire.Parse(r.Body)
+	if err != nil {
 		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
 	}
-	v := whole(r.Body)
-	if v.kind() != '{' {
+	if v.Kind() != '{' {
 		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
 	}
-	if v.get("type").text() == "error" {
+	if v.Get("type").Text() == "error" {
 		return nil, inStream(r.Body)
 	}
 	var res llm.Result
-	var err error
 	if c.op == llm.OpCountTokens {
 		res, err = decodeCount(v)
 	} else {
@@ -36,34 +36,34 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 	return res, nil
 }
 
-func decodeCount(v value) (*llm.TokenCount, error) {
+func decodeCount(v wire.Value) (*llm.TokenCount, error) {
 	var n llm.TokenCount
 	counted := false
-	err := v.fields(&n.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &n.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		if string(key) != "input_tokens" {
 			return false, nil
 		}
-		n.Input, err = m.integer()
+		n.Input, err = m.Int()
 		counted = true
 		return true, err
 	})
 	if err == nil && !counted {
-		err = &fault{"input_tokens", "a whole number"}
+		err = wire.Bad("input_tokens", "a whole number")
 	}
 	return &n, err
 }
 
-func decodeResponse(v value) (*llm.Response, error) {
+func decodeResponse(v wire.Value) (*llm.Response, error) {
 	r := &llm.Response{}
 	c := llm.Choice{Stop: llm.Stop{Extra: llm.Extra{Dialect: Name}}}
 	known := false
-	err := v.fields(&r.Extra, func(key []byte, m value) (bool, error) {
+	err := v.Fields(Name, &r.Extra, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "type", "role":
-			return m.text() == "message" || m.text() == "assistant", nil
+			return m.Text() == "message" || m.Text() == "assistant", nil
 		case "content":
 			known = true
-			return true, m.elems(func(_ int, el value) error {
+			return true, m.Elems(func(_ int, el wire.Value) error {
 				c.Blocks = append(c.Blocks, answerBlock(el))
 				return nil
 			})
@@ -71,7 +71,7 @@ func decodeResponse(v value) (*llm.Response, error) {
 		return decodeAnswerMember(r, &c.Stop, key, m)
 	})
 	if err == nil && !known {
-		err = &fault{"content", "a list of blocks"}
+		err = wire.Bad("content", "a list of blocks")
 	}
 	if r.Extra = dropNull(r.Extra, "stop_reason", "stop_sequence"); r.Extra.Empty() {
 		r.Extra = llm.Extra{}
@@ -92,12 +92,12 @@ func dropNull(e llm.Extra, keys ...string) llm.Extra {
 }
 
 // decodeAnswerMember reads the members that an answer and the message of a stream's start have.
-func decodeAnswerMember(r *llm.Response, s *llm.Stop, key []byte, m value) (known bool, err error) {
+func decodeAnswerMember(r *llm.Response, s *llm.Stop, key []byte, m wire.Value) (known bool, err error) {
 	switch string(key) {
 	case "id":
-		r.ID, err = m.str()
+		r.ID, err = m.Str()
 	case "model":
-		r.Model, err = m.str()
+		r.Model, err = m.Str()
 	case "usage":
 		r.Usage, r.Tier, err = decodeUsage(m)
 	default:
@@ -107,18 +107,18 @@ func decodeAnswerMember(r *llm.Response, s *llm.Stop, key []byte, m value) (know
 }
 
 // decodeStop reads a member that tells why an answer ended.
-func decodeStop(s *llm.Stop, key []byte, m value) (known bool, err error) {
+func decodeStop(s *llm.Stop, key []byte, m wire.Value) (known bool, err error) {
 	switch string(key) {
 	case "stop_reason":
 		var word string
-		if word, err = m.str(); err == nil {
+		if word, err = m.Str(); err == nil {
 			s.Reason, s.Raw = stopReason(word)
 		}
 	case "stop_sequence":
-		s.Sequence, err = m.str()
+		s.Sequence, err = m.Str()
 	case "stop_details":
 		s.Extra.Dialect = Name
-		s.Extra.Add(Name, "stop_details", m.raw())
+		s.Extra.Add(Name, "stop_details", m.JSON())
 	default:
 		return false, nil
 	}
@@ -127,10 +127,10 @@ func decodeStop(s *llm.Stop, key []byte, m value) (known bool, err error) {
 
 // answerBlock reads a block of an answer. One that is not as it should be is carried as it stands: an
 // answer was paid for, and is not thrown away for a detail.
-func answerBlock(v value) llm.Block {
+func answerBlock(v wire.Value) llm.Block {
 	b, err := decodeBlock(v, 1)
 	if err != nil {
-		return opaque(v.get("type").text(), v)
+		return opaque(v.Get("type").Text(), v)
 	}
 	return b
 }
@@ -217,9 +217,9 @@ func requestOf(p llm.Payload) *llm.Request {
 func encodeCount(n *llm.TokenCount, l *losses) []byte {
 	l.extra("", n.Extra)
 	var w jsonw.Writer
-	o := begin(&w, n.Extra)
-	o.int("input_tokens", n.Input)
-	o.end()
+	o := wire.Begin(&w, n.Extra.In(Name))
+	o.Int("input_tokens", n.Input)
+	o.End()
 	return w.Buf
 }
 
@@ -238,20 +238,20 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 	l.extra("", r.Extra)
 
 	var w jsonw.Writer
-	o := begin(&w, r.Extra)
-	o.str("id", a.id(r.ID))
-	o.str("type", "message")
-	o.str("role", "assistant")
-	o.str("model", r.Model)
+	o := wire.Begin(&w, r.Extra.In(Name))
+	o.Str("id", a.id(r.ID))
+	o.Str("type", "message")
+	o.Str("role", "assistant")
+	o.Str("model", r.Model)
 	w.Key("content")
 	appendBlocks(&w, blocks)
 	a.stop(&w, c.Stop)
-	if o.free("usage") {
+	if o.Free("usage") {
 		w.Key("usage")
 		l.extra("usage", r.Usage.Extra)
 		appendUsage(&w, r.Usage, l.tier(r.Tier))
 	}
-	o.end()
+	o.End()
 	return w.Buf
 }
 
@@ -362,7 +362,7 @@ func (a *answer) fitThought(b llm.Thought, path string) llm.Thought {
 // stop writes why the answer ended.
 func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	a.extra("", s.Extra)
-	o := object{w, s.Extra.In(Name)}
+	kept := s.Extra.In(Name)
 	word := stopWord(s, a.calls > 0, a.refused)
 	if s.Reason == llm.StopError {
 		a.add("finish_reason", "an error is said as the end of the turn")
@@ -372,14 +372,14 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	} else {
 		w.KeyStr("stop_reason", word)
 	}
-	if o.free("stop_sequence") {
+	if !slices.ContainsFunc(kept, func(f llm.Field) bool { return f.Key == "stop_sequence" }) {
 		if s.Sequence != "" || word == "stop_sequence" {
 			w.KeyStr("stop_sequence", s.Sequence)
 		} else {
 			w.KeyNull("stop_sequence")
 		}
 	}
-	for _, f := range o.kept {
+	for _, f := range kept {
 		w.KeyRaw(f.Key, f.Raw)
 	}
 }
@@ -391,14 +391,14 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil || c.op != llm.OpGenerate {
 		return dialect.Gist{}
 	}
-	at := func(i int) value { return value{body, found[i].Value} }
-	g := dialect.Gist{ID: at(0).text(), Model: at(1).text()}
+	at := func(i int) wire.Value { return wire.At(body, found[i].Value) }
+	g := dialect.Gist{ID: at(0).Text(), Model: at(1).Text()}
 	if found[2].Found() {
-		// A usage object that cannot be read is one that was not reported.
+		// A usage wire.Object that cannot be read is one that was not reported.
 		g.Usage, _, _ = decodeUsage(at(2))
 	}
-	g.Stop, _ = stopReason(at(3).text())
-	if at(3).text() == "" {
+	g.Stop, _ = stopReason(at(3).Text())
+	if at(3).Text() == "" {
 		g.Stop = llm.StopUnset
 	}
 	g.Text = answerSize(at(4))
@@ -406,17 +406,17 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 }
 
 // answerSize counts the bytes of the texts of an answer.
-func answerSize(content value) int {
+func answerSize(content wire.Value) int {
 	n := 0
-	if content.kind() != '[' {
+	if content.Kind() != '[' {
 		return 0
 	}
 	// The body passed Scan: walking it does not fail.
-	_ = content.elems(func(_ int, b value) error {
-		if b.kind() == '{' {
+	_ = content.Elems(func(_ int, b wire.Value) error {
+		if b.Kind() == '{' {
 			t := answerText(b)
-			if n += t.at.Text(t.b); t.kind() == '{' {
-				n += t.at.End - t.at.Start
+			if n += t.Bytes(); t.Kind() == '{' {
+				n += t.Span().End - t.Span().Start
 			}
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -41,6 +42,7 @@ func broken(err error) error {
 // streamDecoder reads one streamed answer.
 type streamDecoder struct {
 	want    dialect.Want
+	doc     wire.Doc    // of the frame at hand
 	events  []llm.Event // of the frame at hand; the next one's take their place
 	tally   tally
 	blocks  []openBlock
@@ -80,32 +82,37 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, nil
 	}
 	kind := f.Event
-	if !known(kind) {
-		kind = whole(f.Data).get("type").text()
-	}
-	if d.want.Meter && d.content && !f.Partial && passing(kind) {
+	quiet := d.want.Meter && d.content && !f.Partial
+	if quiet && passing(kind) {
 		ch.Text = deltaSize(kind, f.Data)
 		return ch, nil
 	}
+	v, err := d.doc.Read(f.Data)
+	if !known(kind) {
+		if kind = v.Get("type").Text(); quiet && passing(kind) {
+			ch.Text = deltaSize(kind, f.Data)
+			return ch, nil
+		}
+	}
 	d.events = d.events[:0]
-	v := whole(f.Data)
 	if kind == "content_block_delta" && d.quickDelta(v) {
 		ch.Events, ch.Text = d.events, textSize(d.events)
 		return ch, nil
 	}
-	if err := splice.Valid(f.Data, splice.MaxDepth); err != nil {
-		if f.Partial {
-			return ch, badUpstream(err, "the upstream's stream ended before its end")
-		}
-		if d.want.Meter {
-			return ch, nil // the bytes pass; whoever reads them will know
-		}
-		return ch, badUpstream(err, "an event of the upstream's stream is not valid JSON")
+	if err == nil {
+		err = splice.Valid(f.Data, splice.MaxDepth)
 	}
-	if v.kind() != '{' {
+	switch {
+	case err != nil && f.Partial:
+		return ch, badUpstream(err, "the upstream's stream ended before its end")
+	case err != nil && d.want.Meter:
+		return ch, nil // the bytes pass; whoever reads them will know
+	case err != nil:
+		return ch, badUpstream(err, "an event of the upstream's stream is not valid JSON")
+	case v.Kind() != '{':
 		return ch, nil
 	}
-	if err := d.event(kind, v); err != nil {
+	if err := d.event(kind, v, f.Data); err != nil {
 		return ch, badUpstream(err, "an event of the upstream's stream cannot be understood: "+err.Error())
 	}
 	ch.Events = d.events
@@ -172,16 +179,16 @@ func textSize(events []llm.Event) int {
 	return n
 }
 
-func (d *streamDecoder) event(kind string, v value) error {
+func (d *streamDecoder) event(kind string, v wire.Value, data []byte) error {
 	switch kind {
 	case "message_start":
-		return d.start(v.get("message"))
+		return d.start(v.Get("message"))
 	case "content_block_start":
 		return d.blockStart(v)
 	case "content_block_delta":
 		d.delta(v)
 	case "content_block_stop":
-		d.blockEnd(int(v.get("index").count()))
+		d.blockEnd(int(v.Get("index").Count()))
 	case "message_delta":
 		return d.messageDelta(v)
 	case "message_stop":
@@ -189,7 +196,7 @@ func (d *streamDecoder) event(kind string, v value) error {
 	case "ping":
 		d.say(llm.Ping{})
 	case "error":
-		d.say(llm.Fault{Err: inStream(v.b)})
+		d.say(llm.Fault{Err: inStream(data)})
 		d.ended = true
 	default:
 		d.say(llm.OpaqueEvent{Opaque: opaque(kind, v)})
@@ -199,17 +206,17 @@ func (d *streamDecoder) event(kind string, v value) error {
 
 // start reads message_start. Some upstreams say it again when they fall back to another model: there is
 // one start, and the later usage counts.
-func (d *streamDecoder) start(v value) error {
+func (d *streamDecoder) start(v wire.Value) error {
 	var r llm.Response
 	var s llm.Stop
-	err := v.fields(&r.Extra, func(key []byte, m value) (bool, error) {
+	err := v.Fields(Name, &r.Extra, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "type", "role":
 			return true, nil
 		case "content":
-			return m.get("0").kind() == 0, nil
+			return m.Get("0").Kind() == 0, nil
 		case "usage":
-			if m.kind() != '{' {
+			if m.Kind() != '{' {
 				return false, nil
 			}
 			return true, d.tally.add(m)
@@ -217,7 +224,7 @@ func (d *streamDecoder) start(v value) error {
 		return decodeAnswerMember(&r, &s, key, m)
 	})
 	if err != nil {
-		return under(err, "message")
+		return wire.Under(err, "message")
 	}
 	if !d.started {
 		d.started = true
@@ -228,12 +235,12 @@ func (d *streamDecoder) start(v value) error {
 	return nil
 }
 
-func (d *streamDecoder) blockStart(v value) error {
-	block := v.get("content_block")
-	if block.kind() != '{' {
-		return &fault{"content_block", "an object"}
+func (d *streamDecoder) blockStart(v wire.Value) error {
+	block := v.Get("content_block")
+	if block.Kind() != '{' {
+		return wire.Bad("content_block", "an object")
 	}
-	i := int(v.get("index").count())
+	i := int(v.Get("index").Count())
 	d.blockEnd(i)
 	b := answerBlock(block)
 	o := openBlock{index: i, kind: b}
@@ -254,12 +261,12 @@ func (d *streamDecoder) blockStart(v value) error {
 }
 
 func emptyObject(raw string) bool {
-	v := whole([]byte(raw))
-	if v.kind() != '{' {
+	v := wire.Raw(raw)
+	if v.Kind() != '{' {
 		return raw == ""
 	}
 	empty := true
-	_ = v.members(func([]byte, value) error { empty = false; return splice.ErrStop })
+	_ = v.Members(func([]byte, wire.Value) error { empty = false; return splice.ErrStop })
 	return empty
 }
 
@@ -279,80 +286,99 @@ func (d *streamDecoder) block(i int, kind llm.Block) *openBlock {
 	return &d.blocks[len(d.blocks)-1]
 }
 
-// The members of content_block_delta and of its delta that are looked for.
-const (
-	atIndex = iota
-	atDelta
-	atType
-	atText
-	atThinking
-	atSignature
-	atJSON
-	atCitation
-	deltaKeys
-)
-
-// parts are the members of content_block_delta and of its delta.
+// parts are the members of content_block_delta and of its delta that are looked for.
 type parts struct {
-	b     []byte
-	found [deltaKeys]splice.Member
+	index, delta, typ                            wire.Value
+	text, thinking, signature, partial, citation wire.Value
 }
 
-func (p *parts) at(k int) value { return value{p.b, p.found[k].Value} }
+// readDelta finds the members of content_block_delta. The second result is false where there is no delta,
+// the third where the delta says a member twice: no such delta is known.
+func readDelta(v wire.Value) (p parts, ok, plain bool) {
+	ok, plain = true, true
+	once := func(at *wire.Value, m wire.Value) bool {
+		first := !at.Found()
+		*at = m
+		return first
+	}
+	// The visits have no error to give.
+	_ = v.Members(func(key []byte, m wire.Value) error {
+		switch string(key) {
+		case "index":
+			ok = once(&p.index, m) && ok
+		case "delta":
+			ok = once(&p.delta, m) && ok
+		}
+		return nil
+	})
+	if !ok || p.delta.Kind() != '{' {
+		return p, false, false
+	}
+	_ = p.delta.Members(func(key []byte, m wire.Value) error {
+		if at := p.member(key); at != nil {
+			plain = once(at, m) && plain
+		}
+		return nil
+	})
+	return p, true, plain
+}
 
-// scanDelta finds the members of content_block_delta. The second result is false where there is no
-// delta, the third where the delta says a member twice: no such delta is known.
-func scanDelta(v value) (p parts, ok, plain bool) {
-	keys := [deltaKeys]string{"index", "delta", "type", "text", "thinking", "signature", "partial_json", "citation"}
-	p.b = v.b
-	if _, err := splice.ScanAt(v.b, v.at, splice.MaxDepth, keys[:atType], p.found[:atType]); err != nil {
-		return p, false, false
+// member returns where a member of a delta is noted, or nil for one that is not looked for.
+func (p *parts) member(key []byte) *wire.Value {
+	switch string(key) {
+	case "type":
+		return &p.typ
+	case "text":
+		return &p.text
+	case "thinking":
+		return &p.thinking
+	case "signature":
+		return &p.signature
+	case "partial_json":
+		return &p.partial
+	case "citation":
+		return &p.citation
 	}
-	if p.at(atDelta).kind() != '{' {
-		return p, false, false
-	}
-	_, err := splice.ScanAt(v.b, p.found[atDelta].Value, splice.MaxDepth, keys[atType:], p.found[atType:])
-	return p, true, err == nil
+	return nil
 }
 
 // quickDelta reads a delta of text, thinking or arguments, which nearly every frame of a stream is,
 // without checking first that all of it is JSON. It leaves every other to be read with care.
-func (d *streamDecoder) quickDelta(v value) bool {
-	p, _, plain := scanDelta(v)
-	return plain && d.plainDelta(int(p.at(atIndex).count()), &p)
+func (d *streamDecoder) quickDelta(v wire.Value) bool {
+	p, _, plain := readDelta(v)
+	return plain && d.plainDelta(int(p.index.Count()), &p)
 }
 
-func (d *streamDecoder) delta(v value) {
-	p, ok, plain := scanDelta(v)
-	i := int(p.at(atIndex).count())
+func (d *streamDecoder) delta(v wire.Value) {
+	p, ok, plain := readDelta(v)
+	i := int(p.index.Count())
 	switch {
 	case !ok:
 		d.say(llm.OpaqueEvent{Opaque: opaque("content_block_delta", v)})
 	case plain && d.citation(i, &p):
 	default:
-		d.opaqueDelta(i, p.at(atDelta))
+		d.opaqueDelta(i, p.delta)
 	}
 }
 
 // plainDelta reads a delta that adds text to a block of its kind.
 func (d *streamDecoder) plainDelta(i int, p *parts) bool {
-	typ := p.at(atType).at
 	switch {
-	case typ.Equal(p.b, "text_delta"):
+	case p.typ.Is("text_delta"):
 		if !fits(d, i, llm.Text{Extra: home()}) {
 			return false
 		}
-		d.say(llm.TextDelta{Index: i, Text: p.at(atText).text()})
-	case typ.Equal(p.b, "thinking_delta"), typ.Equal(p.b, "signature_delta"):
+		d.say(llm.TextDelta{Index: i, Text: p.text.Text()})
+	case p.typ.Is("thinking_delta"), p.typ.Is("signature_delta"):
 		if !fits(d, i, llm.Thought{Origin: Name, Extra: home()}) {
 			return false
 		}
-		d.say(llm.ThoughtDelta{Index: i, Text: p.at(atThinking).text(), Signature: p.at(atSignature).text()})
-	case typ.Equal(p.b, "input_json_delta"):
+		d.say(llm.ThoughtDelta{Index: i, Text: p.thinking.Text(), Signature: p.signature.Text()})
+	case p.typ.Is("input_json_delta"):
 		if !fits(d, i, llm.ToolUse{Kind: llm.ToolFunction, Extra: home()}) {
 			return false
 		}
-		if json := p.at(atJSON).text(); json != "" {
+		if json := p.partial.Text(); json != "" {
 			d.block(i, nil).args = true
 			d.say(llm.ArgsDelta{Index: i, JSON: json})
 		}
@@ -361,8 +387,6 @@ func (d *streamDecoder) plainDelta(i int, p *parts) bool {
 	}
 	return true
 }
-
-func home() llm.Extra { return llm.Extra{Dialect: Name} }
 
 // fits reports whether a block is of the kind of fresh; one that nobody began is begun as that.
 func fits[B llm.Block](d *streamDecoder, i int, fresh B) bool {
@@ -377,19 +401,19 @@ func fits[B llm.Block](d *streamDecoder, i int, fresh B) bool {
 }
 
 func (d *streamDecoder) citation(i int, p *parts) bool {
-	if !p.at(atType).at.Equal(p.b, "citations_delta") || p.at(atCitation).kind() != '{' || !fits(d, i, llm.Text{Extra: home()}) {
+	if !p.typ.Is("citations_delta") || p.citation.Kind() != '{' || !fits(d, i, llm.Text{Extra: home()}) {
 		return false
 	}
-	d.say(llm.CiteDelta{Index: i, Citation: decodeCitation(p.at(atCitation))})
+	d.say(llm.CiteDelta{Index: i, Citation: decodeCitation(p.citation)})
 	return true
 }
 
-func (d *streamDecoder) opaqueDelta(i int, part value) {
+func (d *streamDecoder) opaqueDelta(i int, part wire.Value) {
 	o := d.block(i, llm.Opaque{Dialect: Name, Raw: "{}"})
 	if o.fold != nil {
 		o.fold.add(part)
 	}
-	d.say(llm.OpaqueDelta{Index: i, Opaque: opaque(part.get("type").text(), part)})
+	d.say(llm.OpaqueDelta{Index: i, Opaque: opaque(part.Get("type").Text(), part)})
 }
 
 func (d *streamDecoder) blockEnd(i int) {
@@ -414,22 +438,22 @@ func (d *streamDecoder) close(o openBlock) {
 	d.say(end)
 }
 
-func (d *streamDecoder) messageDelta(v value) error {
+func (d *streamDecoder) messageDelta(v wire.Value) error {
 	d.tally.final = true
 	var s llm.Stop
 	s.Extra.Dialect = Name
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (bool, error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "usage":
-			if m.kind() != '{' {
+			if m.Kind() != '{' {
 				return false, nil
 			}
 			return true, d.tally.add(m)
 		case "delta":
-			return true, m.fields(&rest, func(key []byte, m value) (bool, error) { return decodeStop(&s, key, m) })
+			return true, m.Fields(Name, &rest, func(key []byte, m wire.Value) (bool, error) { return decodeStop(&s, key, m) })
 		}
 		return false, nil
 	})
@@ -458,15 +482,15 @@ func (d *streamDecoder) finish(s llm.Stop) {
 }
 
 // stop reads message_stop. Some hosts add figures of their own to it.
-func (d *streamDecoder) stop(v value) error {
-	err := v.fields(&llm.Extra{}, func(key []byte, m value) (bool, error) {
+func (d *streamDecoder) stop(v wire.Value) error {
+	err := v.Fields(Name, &llm.Extra{}, func(key []byte, m wire.Value) (bool, error) {
 		if string(key) != "type" {
-			d.late.Add(Name, string(key), m.raw())
+			d.late.Add(Name, string(key), m.JSON())
 		}
 		return true, nil
 	})
 	if !d.started && err == nil {
-		return &fault{"the first event", "message_start"}
+		return wire.Bad("the first event", "message_start")
 	}
 	d.end()
 	return err

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -25,9 +26,9 @@ type tally struct {
 }
 
 // add takes one usage object in.
-func (t *tally) add(v value) error {
+func (t *tally) add(v wire.Value) error {
 	var said llm.Extra
-	err := v.fields(&said, func(key []byte, m value) (bool, error) {
+	err := v.Fields(Name, &said, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "input_tokens":
 			return set(&t.input, m)
@@ -44,7 +45,7 @@ func (t *tally) add(v value) error {
 		case "server_tool_use":
 			return t.addServer(m)
 		case "service_tier":
-			t.tier = m.text()
+			t.tier = m.Text()
 			return t.tier != "", nil
 		}
 		return false, nil
@@ -56,8 +57,8 @@ func (t *tally) add(v value) error {
 }
 
 // set reads a count. What is no count is kept as it stood: an answer is not refused for it.
-func set(to *llm.Opt[int64], m value) (bool, error) {
-	n, err := m.integer()
+func set(to *llm.Opt[int64], m wire.Value) (bool, error) {
+	n, err := m.Int()
 	if err != nil {
 		return false, nil
 	}
@@ -79,19 +80,19 @@ func (t *tally) keep(key, raw string) {
 	t.extra.Add(Name, key, raw)
 }
 
-func (t *tally) addSplit(m value) (bool, error) {
-	if m.kind() != '{' {
+func (t *tally) addSplit(m wire.Value) (bool, error) {
+	if m.Kind() != '{' {
 		return false, nil
 	}
-	t.split, t.splitRaw, t.splitMore = true, m.raw(), false
+	t.split, t.splitRaw, t.splitMore = true, m.JSON(), false
 	var seen int
-	err := m.members(func(key []byte, n value) error {
+	err := m.Members(func(key []byte, n wire.Value) error {
 		switch string(key) {
 		case "ephemeral_5m_input_tokens":
-			t.write5m = llm.Some(n.count())
+			t.write5m = llm.Some(n.Count())
 			seen++
 		case "ephemeral_1h_input_tokens":
-			t.write1h = llm.Some(n.count())
+			t.write1h = llm.Some(n.Count())
 			seen++
 		default:
 			t.splitMore = true
@@ -102,14 +103,14 @@ func (t *tally) addSplit(m value) (bool, error) {
 	return true, err
 }
 
-func (t *tally) addDetails(m value) (bool, error) {
-	if m.kind() != '{' {
+func (t *tally) addDetails(m wire.Value) (bool, error) {
+	if m.Kind() != '{' {
 		return false, nil
 	}
-	t.detailsRaw, t.detailsMore = m.raw(), false
-	err := m.members(func(key []byte, n value) error {
+	t.detailsRaw, t.detailsMore = m.JSON(), false
+	err := m.Members(func(key []byte, n wire.Value) error {
 		if string(key) == "thinking_tokens" {
-			t.thinking = llm.Some(n.count())
+			t.thinking = llm.Some(n.Count())
 		} else {
 			t.detailsMore = true
 		}
@@ -119,11 +120,11 @@ func (t *tally) addDetails(m value) (bool, error) {
 }
 
 // addServer counts the searches. The object is kept: it counts other tools as well.
-func (t *tally) addServer(m value) (bool, error) {
-	only := m.kind() == '{'
+func (t *tally) addServer(m wire.Value) (bool, error) {
+	only := m.Kind() == '{'
 	if only {
-		t.searches = llm.Some(m.get("web_search_requests").count())
-		err := m.members(func(key []byte, _ value) error {
+		t.searches = llm.Some(m.Get("web_search_requests").Count())
+		err := m.Members(func(key []byte, _ wire.Value) error {
 			only = only && string(key) == "web_search_requests"
 			return nil
 		})
@@ -134,7 +135,7 @@ func (t *tally) addServer(m value) (bool, error) {
 	if only && t.searches.V > 0 {
 		return true, nil
 	}
-	t.keep("server_tool_use", m.raw())
+	t.keep("server_tool_use", m.JSON())
 	return true, nil
 }
 
@@ -181,7 +182,7 @@ func (t *tally) rest(u llm.Usage) llm.Extra {
 		{"cache_creation", t.split},
 	} {
 		if !m.set && !has(m.key) {
-			absent(&e, m.key)
+			e.Note(Name, m.key)
 		}
 	}
 	same := t.write5m.V == u.CacheWrite5m && t.write1h.V == u.CacheWrite1h
@@ -193,15 +194,15 @@ func (t *tally) rest(u llm.Usage) llm.Extra {
 	case t.detailsMore || u.Reasoning != t.thinking.V || !t.thinking.Set:
 		e.Add(Name, "output_tokens_details", t.detailsRaw)
 	case u.Reasoning == 0:
-		absent(&e, noThinking)
+		e.Note(Name, noThinking)
 	}
 	return e
 }
 
 // decodeUsage reads the usage of a whole answer.
-func decodeUsage(v value) (llm.Usage, string, error) {
+func decodeUsage(v wire.Value) (llm.Usage, string, error) {
 	t := tally{final: true}
-	if v.kind() != '{' {
+	if v.Kind() != '{' {
 		return llm.Usage{}, "", nil
 	}
 	err := t.add(v)
@@ -210,27 +211,27 @@ func decodeUsage(v value) (llm.Usage, string, error) {
 
 // appendUsage writes a usage object.
 func appendUsage(w *jsonw.Writer, u llm.Usage, tier string) {
-	o := begin(w, u.Extra)
-	o.int("input_tokens", u.Input+u.InputAudio+u.InputImage)
-	o.int("cache_creation_input_tokens", u.CacheWrite5m+u.CacheWrite1h)
-	o.int("cache_read_input_tokens", u.CacheRead)
-	if o.free("cache_creation") {
+	o := wire.Begin(w, u.Extra.In(Name))
+	o.Int("input_tokens", u.Input+u.InputAudio+u.InputImage)
+	o.Int("cache_creation_input_tokens", u.CacheWrite5m+u.CacheWrite1h)
+	o.Int("cache_read_input_tokens", u.CacheRead)
+	if o.Free("cache_creation") {
 		w.KeyOpen("cache_creation", '{')
 		w.KeyInt("ephemeral_5m_input_tokens", u.CacheWrite5m)
 		w.KeyInt("ephemeral_1h_input_tokens", u.CacheWrite1h)
 		w.Close('}')
 	}
-	o.int("output_tokens", u.Out())
-	if (u.Reasoning > 0 || !o.free(noThinking)) && o.free("output_tokens_details") {
+	o.Int("output_tokens", u.Out())
+	if (u.Reasoning > 0 || !o.Free(noThinking)) && o.Free("output_tokens_details") {
 		w.KeyOpen("output_tokens_details", '{')
 		w.KeyInt("thinking_tokens", u.Reasoning)
 		w.Close('}')
 	}
-	if u.Searches > 0 && o.free("server_tool_use") {
+	if u.Searches > 0 && o.Free("server_tool_use") {
 		w.KeyOpen("server_tool_use", '{')
 		w.KeyInt("web_search_requests", u.Searches)
 		w.Close('}')
 	}
-	o.optStr("service_tier", tier)
-	o.end()
+	o.OptStr("service_tier", tier)
+	o.End()
 }

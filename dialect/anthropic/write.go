@@ -5,6 +5,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -38,11 +39,11 @@ func appendBlocks(w *jsonw.Writer, blocks []llm.Block) {
 }
 
 func appendText(w *jsonw.Writer, b llm.Text) {
-	o := begin(w, b.Extra)
+	o := wire.Begin(w, b.Extra.In(Name))
 	w.KeyStr("type", "text")
-	o.str("text", b.Text)
+	o.Str("text", b.Text)
 	if len(b.Citations) > 0 {
-		o.forget("citations")
+		o.Forget("citations")
 		w.KeyOpen("citations", '[')
 		for _, c := range b.Citations {
 			appendCitation(w, c)
@@ -50,7 +51,7 @@ func appendText(w *jsonw.Writer, b llm.Text) {
 		w.Close(']')
 	}
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }
 
 // appendCitation writes a citation as it stood. Of another vendor's only the page on the web can be
@@ -70,46 +71,46 @@ func appendCitation(w *jsonw.Writer, c llm.Citation) {
 }
 
 func appendThought(w *jsonw.Writer, b llm.Thought) {
-	o := begin(w, b.Extra)
+	o := wire.Begin(w, b.Extra.In(Name))
 	if b.Sealed != "" {
 		w.KeyStr("type", "redacted_thinking")
-		o.str("data", b.Sealed)
-		o.end()
+		o.Str("data", b.Sealed)
+		o.End()
 		return
 	}
 	if b.Signature != "" {
-		o.forget("signature")
+		o.Forget("signature")
 	}
 	w.KeyStr("type", "thinking")
-	o.str("thinking", b.Text)
-	o.str("signature", b.Signature)
-	o.end()
+	o.Str("thinking", b.Text)
+	o.Str("signature", b.Signature)
+	o.End()
 }
 
 func appendToolUse(w *jsonw.Writer, b llm.ToolUse) {
-	o := begin(w, b.Extra)
+	o := wire.Begin(w, b.Extra.In(Name))
 	w.KeyStr("type", "tool_use")
-	o.str("id", b.ID)
-	o.str("name", b.Name)
+	o.Str("id", b.ID)
+	o.Str("name", b.Name)
 	if blank(b.Args) {
 		b.Args = "{}"
 	}
-	o.raw("input", b.Args)
+	o.Raw("input", b.Args)
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }
 
 func appendToolDone(w *jsonw.Writer, b llm.ToolDone) {
-	o := begin(w, b.Extra)
+	o := wire.Begin(w, b.Extra.In(Name))
 	w.KeyStr("type", "tool_result")
-	o.str("tool_use_id", b.ID)
-	if b.Blocks != nil && o.free("content") {
+	o.Str("tool_use_id", b.ID)
+	if b.Blocks != nil && o.Free("content") {
 		w.Key("content")
 		appendContent(w, b.Blocks, b.Plain)
 	}
-	o.optBool("is_error", b.IsError)
+	o.OptBool("is_error", b.IsError)
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }
 
 // appendContent writes content as a string where it was one, and as a list otherwise.
@@ -124,26 +125,26 @@ func appendContent(w *jsonw.Writer, blocks []llm.Block, plain bool) {
 }
 
 func appendMedia(w *jsonw.Writer, b llm.Media) {
-	o := begin(w, b.Extra)
+	o := wire.Begin(w, b.Extra.In(Name))
 	if b.Kind == llm.Image {
 		w.KeyStr("type", "image")
 	} else {
 		w.KeyStr("type", "document")
 	}
-	if o.free("source") {
+	if o.Free("source") {
 		appendSource(w, b)
 	}
 	if b.Kind != llm.Image {
-		o.optStr("title", b.Name)
-		o.optStr("context", b.Context)
-		if b.Cite.Set && o.free("citations") {
+		o.OptStr("title", b.Name)
+		o.OptStr("context", b.Context)
+		if b.Cite.Set && o.Free("citations") {
 			w.KeyOpen("citations", '{')
 			w.KeyBool("enabled", b.Cite.V)
 			w.Close('}')
 		}
 	}
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }
 
 // sourceType returns the type of the source that says where a medium's content is, or "".
@@ -193,23 +194,10 @@ func appendMark(w *jsonw.Writer, c *llm.CacheMark) {
 }
 
 func appendMarkValue(w *jsonw.Writer, c *llm.CacheMark) {
-	o := begin(w, c.Extra)
-	o.str("type", "ephemeral")
-	o.optStr("ttl", c.TTL)
-	o.end()
-}
-
-// appendMembers writes the members of an object that is JSON already into the object being written.
-func appendMembers(w *jsonw.Writer, raw string) {
-	v := whole([]byte(raw))
-	if v.kind() != '{' {
-		return
-	}
-	// What is walked was written by this package.
-	_ = v.members(func(key []byte, m value) error {
-		w.KeyRaw(string(key), m.raw())
-		return nil
-	})
+	o := wire.Begin(w, c.Extra.In(Name))
+	o.Str("type", "ephemeral")
+	o.OptStr("ttl", c.TTL)
+	o.End()
 }
 
 // blank reports whether there is nothing but space.

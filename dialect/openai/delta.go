@@ -7,6 +7,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -43,41 +44,37 @@ type callDecoder struct {
 }
 
 // delta reads what a frame adds to a choice.
-func (d *streamDecoder) delta(c *choiceDecoder, v value) error {
-	m, err := readMessage(v)
-	if err != nil {
-		return err
-	}
-	for _, f := range m.extra.Fields {
-		switch {
-		case f.Key == "audio" && f.Raw != "null":
-			c.audio.add(whole([]byte(f.Raw)))
-		case f.Raw != "null":
-			keepRaw(&c.message, f.Key, f.Raw)
+func (d *streamDecoder) delta(c *choiceDecoder, v wire.Value) error {
+	var m message
+	if err := v.Members(func(key []byte, f wire.Value) error {
+		if f.IsNull() {
+			return nil
 		}
+		if at := m.member(string(key)); at != nil {
+			*at = f
+		} else if string(key) == "audio" {
+			c.audio.add(f)
+		} else {
+			keepRaw(&c.message, string(key), f.JSON())
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	d.reason(c, &m)
 	if err := d.content(c, m.content); err != nil {
-		return under(err, "content")
+		return wire.Under(err, "content")
 	}
-	if s := m.refusal.text(); s != "" {
+	if s := m.refusal.Text(); s != "" {
 		d.say(c, refusalProse, llm.Refusal{Extra: llm.Extra{Dialect: Name}}, s)
 	}
-	if m.annotations.kind() == '[' {
-		_ = m.annotations.elems(func(_ int, a value) error { d.cite(c, decodeCitation(a)); return nil })
+	if m.annotations.Kind() == '[' {
+		_ = m.annotations.Elems(func(_ int, a wire.Value) error { d.cite(c, decodeCitation(a)); return nil })
 	}
-	if m.calls.kind() == '[' {
-		return under2(m.calls.elems(func(_ int, call value) error { return d.callDelta(c, call) }), "tool_calls")
+	if m.calls.Kind() == '[' {
+		return wire.Under(m.calls.Elems(func(_ int, call wire.Value) error { return d.callDelta(c, call) }), "tool_calls")
 	}
 	return nil
-}
-
-// under2 is under for an error that may be nil.
-func under2(err error, key string) error {
-	if err == nil {
-		return nil
-	}
-	return under(err, key)
 }
 
 // open makes the block that prose is added to, if another is open or none.
@@ -114,23 +111,23 @@ func (d *streamDecoder) sayText(c *choiceDecoder, s string) {
 }
 
 // content reads content: a string, or Mistral's list of parts.
-func (d *streamDecoder) content(c *choiceDecoder, v value) error {
-	switch v.kind() {
+func (d *streamDecoder) content(c *choiceDecoder, v wire.Value) error {
+	switch v.Kind() {
 	case '"':
-		d.sayText(c, v.text())
+		d.sayText(c, v.Text())
 	case '[':
-		return v.elems(func(_ int, p value) error {
-			if p.kind() != '{' {
-				return &fault{want: "an object"}
+		return v.Elems(func(_ int, p wire.Value) error {
+			if p.Kind() != '{' {
+				return wire.Bad("", "an object")
 			}
-			switch p.get("type").text() {
+			switch p.Get("type").Text() {
 			case "text":
-				d.sayText(c, p.get("text").text())
+				d.sayText(c, p.Get("text").Text())
 			case "thinking":
-				text, _ := joinTexts(p.get("thinking"))
+				text, _ := joinTexts(p.Get("thinking"))
 				d.think(c, fieldContent, text)
 			default:
-				d.whole(c, opaque(p.get("type").text(), p))
+				d.whole(c, opaque(p.Get("type").Text(), p))
 			}
 			return nil
 		})
@@ -166,8 +163,8 @@ func (d *streamDecoder) think(c *choiceDecoder, field, s string) {
 // twice.
 func (d *streamDecoder) reason(c *choiceDecoder, m *message) {
 	detailed := false
-	if m.details.kind() == '[' {
-		_ = m.details.elems(func(_ int, v value) error {
+	if m.details.Kind() == '[' {
+		_ = m.details.Elems(func(_ int, v wire.Value) error {
 			if t, at, err := decodeDetail(0, v); err == nil {
 				detailed = d.detail(c, t, v, len(at) > 0) || detailed
 			}
@@ -177,20 +174,20 @@ func (d *streamDecoder) reason(c *choiceDecoder, m *message) {
 	if detailed {
 		return
 	}
-	if s := m.thought.text(); s != "" {
+	if s := m.thought.Text(); s != "" {
 		d.think(c, fieldThought, s)
 	} else {
-		d.think(c, fieldReasoning, m.reasoning.text())
+		d.think(c, fieldReasoning, m.reasoning.Text())
 	}
 }
 
 // detail adds an item of reasoning_details and reports whether it told a text.
-func (d *streamDecoder) detail(c *choiceDecoder, t llm.Thought, v value, text bool) bool {
+func (d *streamDecoder) detail(c *choiceDecoder, t llm.Thought, v wire.Value, text bool) bool {
 	if c.seals(t) {
 		d.seal(c, t)
 		return true
 	}
-	index, typ := int(v.get("index").count()), v.get("type").text()
+	index, typ := int(v.Get("index").Count()), v.Get("type").Text()
 	p := &c.prose
 	if p.kind != thoughtProse || p.field != fieldDetails || p.detail != index || p.typ != typ {
 		d.openDetail(c, t)
@@ -208,8 +205,8 @@ func (d *streamDecoder) detail(c *choiceDecoder, t llm.Thought, v value, text bo
 
 func (d *streamDecoder) openDetail(c *choiceDecoder, t llm.Thought) {
 	b := llm.Thought{Field: fieldDetails, Origin: t.Origin, Item: t.Item, Extra: llm.Extra{Dialect: Name}}
-	if noted(t.Extra, noteSummary) {
-		note(&b.Extra, noteSummary)
+	if t.Extra.Noted(Name, noteSummary) {
+		b.Extra.Note(Name, noteSummary)
 	}
 	d.open(c, thoughtProse, b)
 	c.prose.field = fieldDetails
@@ -265,24 +262,24 @@ func (c *choiceDecoder) leaveCites() {
 
 // callDelta reads a piece of a call. A call is known by its index; hosts that count badly are told apart
 // by ids.
-func (d *streamDecoder) callDelta(c *choiceDecoder, v value) error {
-	if v.kind() != '{' {
-		return &fault{want: "an object"}
+func (d *streamDecoder) callDelta(c *choiceDecoder, v wire.Value) error {
+	if v.Kind() != '{' {
+		return wire.Bad("", "an object")
 	}
-	id := v.get("id").text()
-	wire := len(c.calls)
+	id := v.Get("id").Text()
+	number := len(c.calls)
 	var call *callDecoder
-	if at := v.get("index"); at.kind() == '0' {
-		wire = int(at.count())
-		call = c.find(wire)
-	} else if wire > 0 {
-		call = c.calls[wire-1]
+	if at := v.Get("index"); at.Kind() == '0' {
+		number = int(at.Count())
+		call = c.find(number)
+	} else if number > 0 {
+		call = c.calls[number-1]
 	}
 	if call == nil || id != "" && call.call.ID != "" && call.call.ID != id {
 		if len(c.calls) >= mostCalls {
-			return &fault{want: "fewer calls"}
+			return wire.Bad("", "fewer calls")
 		}
-		call = &callDecoder{wire: wire}
+		call = &callDecoder{wire: number}
 		call.call.Kind = llm.ToolFunction
 		c.calls = append(c.calls, call)
 		c.called = true
@@ -292,26 +289,26 @@ func (d *streamDecoder) callDelta(c *choiceDecoder, v value) error {
 }
 
 // find returns the newest call with an index on the wire.
-func (c *choiceDecoder) find(wire int) *callDecoder {
+func (c *choiceDecoder) find(number int) *callDecoder {
 	for i := len(c.calls) - 1; i >= 0; i-- {
-		if c.calls[i].wire == wire {
+		if c.calls[i].wire == number {
 			return c.calls[i]
 		}
 	}
 	return nil
 }
 
-func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v value) error {
-	var args value
-	err := v.members(func(key []byte, m value) error {
+func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v wire.Value) error {
+	var args wire.Value
+	err := v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "index", "type":
 		case "id":
 			if call.call.ID == "" && !call.started {
-				call.call.ID = m.text()
+				call.call.ID = m.Text()
 			}
 		case "custom", "function":
-			if m.kind() != '{' {
+			if m.Kind() != '{' {
 				return nil
 			}
 			name := "arguments"
@@ -319,12 +316,12 @@ func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v value) er
 				call.call.Kind, name = llm.ToolCustom, "input"
 			}
 			if call.call.Name == "" {
-				call.call.Name = m.get("name").text()
+				call.call.Name = m.Get("name").Text()
 			}
-			args = m.get(name)
+			args = m.Get(name)
 		default:
-			if !call.started && !m.isNull() {
-				keepRaw(&call.call.Extra, string(key), m.raw())
+			if !call.started && !m.IsNull() {
+				keepRaw(&call.call.Extra, string(key), m.JSON())
 			}
 		}
 		return nil
@@ -332,9 +329,9 @@ func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v value) er
 	if err != nil {
 		return err
 	}
-	s := args.text()
-	if args.kind() == '{' {
-		s = args.raw()
+	s := args.Text()
+	if args.Kind() == '{' {
+		s = args.JSON()
 	}
 	d.text += len(s)
 	if call.call.Name == "" { // a name may come belated
@@ -385,19 +382,19 @@ type audioDecoder struct {
 	any              bool
 }
 
-func (a *audioDecoder) add(v value) {
-	if v.kind() != '{' {
+func (a *audioDecoder) add(v wire.Value) {
+	if v.Kind() != '{' {
 		return
 	}
 	a.any = true
-	_ = v.members(func(key []byte, m value) error {
+	_ = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "data":
-			a.data.WriteString(m.text())
+			a.data.WriteString(m.Text())
 		case "transcript":
-			a.transcript.WriteString(m.text())
+			a.transcript.WriteString(m.Text())
 		default:
-			keepRaw(&a.rest, string(key), m.raw())
+			keepRaw(&a.rest, string(key), m.JSON())
 		}
 		return nil
 	})
@@ -409,9 +406,9 @@ func (a *audioDecoder) leave(e *llm.Extra) {
 		return
 	}
 	var w jsonw.Writer
-	o := begin(&w, a.rest)
-	o.str("data", a.data.String())
-	o.str("transcript", a.transcript.String())
-	o.end()
+	o := wire.Begin(&w, a.rest.In(Name))
+	o.Str("data", a.data.String())
+	o.Str("transcript", a.transcript.String())
+	o.End()
 	keepRaw(e, "audio", w.String())
 }

@@ -9,6 +9,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -46,12 +47,12 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		model, ok = d, true
 	}
 	if !ok || model == "" {
-		return h, invalid(&fault{path: "model", want: "the name of a model"})
+		return h, invalid(wire.Bad("model", "the name of a model"))
 	}
 	h.Model = model
 	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
 		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(&fault{path: "stream", want: "true or false"})
+			return h, invalid(wire.Bad("stream", "true or false"))
 		}
 	}
 	for _, at := range [...]int{atMaxTokens, atMaxCompletion} {
@@ -61,7 +62,7 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		}
 		n, ok := v.Int(in.Body)
 		if !ok || n < 0 || n > math.MaxInt32 {
-			return h, invalid(&fault{path: peekKeys()[at], want: "a whole number"})
+			return h, invalid(wire.Bad(peekKeys()[at], "a whole number"))
 		}
 		h.MaxOut = llm.Some(int(n))
 	}
@@ -208,9 +209,9 @@ func (e *editor) rename() {
 // askUsage asks for usage at the end of the stream, which this dialect gives only on request.
 func (e *editor) askUsage() {
 	m := e.spans.found[atStreamOptions]
-	v := value{e.body, m.Value}
+	v := wire.At(e.body, m.Value)
 	if e.traits().NoStreamUsage {
-		if m.Found() && !v.isNull() {
+		if m.Found() && !v.IsNull() {
 			e.edit.Delete(m)
 			e.change("stream_options removed (refused by the host)")
 		}
@@ -222,15 +223,15 @@ func (e *editor) askUsage() {
 	switch {
 	case !m.Found():
 		e.edit.Insert(e.spans.object.Span, "stream_options", []byte(`{"include_usage":true}`))
-	case v.kind() != '{':
+	case v.Kind() != '{':
 		e.edit.Set(m.Value, []byte(`{"include_usage":true}`))
 	default:
-		asked := v.get("include_usage")
-		if yes, _ := asked.boolean(); yes {
+		asked := v.Get("include_usage")
+		if yes, _ := asked.Bool(); yes {
 			return
 		}
-		if asked.found() {
-			e.edit.Set(asked.at, []byte("true"))
+		if asked.Found() {
+			e.edit.Set(asked.Span(), []byte("true"))
 		} else {
 			// An empty object ends in a brace that Insert finds by its span.
 			e.edit.Insert(m.Value, "include_usage", []byte("true"))
@@ -244,17 +245,17 @@ func (e *editor) developers() {
 	if !e.traits().NoDeveloper || !bytes.Contains(e.body, []byte(`developer`)) {
 		return
 	}
-	list := value{e.body, e.spans.found[atMessages].Value}
-	if list.kind() != '[' {
+	list := wire.At(e.body, e.spans.found[atMessages].Value)
+	if list.Kind() != '[' {
 		return
 	}
 	// The body passed Scan: walking it does not fail.
-	_ = list.elems(func(_ int, m value) error {
-		if m.kind() != '{' {
+	_ = list.Elems(func(_ int, m wire.Value) error {
+		if m.Kind() != '{' {
 			return nil
 		}
-		if role := m.get("role"); role.at.Equal(role.b, string(llm.Developer)) {
-			e.edit.SetString(role.at, string(llm.System))
+		if role := m.Get("role"); role.Is(string(llm.Developer)) {
+			e.edit.SetString(role.Span(), string(llm.System))
 			e.change(noDeveloper)
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -247,7 +248,7 @@ func (e *encoder) write(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs 
 	} else {
 		w.Null()
 	}
-	appendFields(w, extra)
+	wire.AppendFields(w, extra)
 	w.Close('}')
 	w.Close(']')
 	if e.wantUsage {
@@ -262,14 +263,6 @@ func (e *encoder) write(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs 
 	}
 	w.Close('}')
 	e.frame(from)
-}
-
-func appendFields(w *jsonw.Writer, fields []llm.Field) {
-	for _, f := range fields {
-		if f.Raw != "" {
-			w.KeyRaw(f.Key, f.Raw)
-		}
-	}
 }
 
 // speak says the first chunk of a choice, which tells the role and nothing else.
@@ -320,7 +313,7 @@ func (e *encoder) finish(v llm.Finish) {
 	}
 	e.speak(c)
 	if !c.done {
-		e.write(c, func(w *jsonw.Writer) { appendFields(w, v.Message.In(Name)) }, nil, word, v.Extra.In(Name))
+		e.write(c, func(w *jsonw.Writer) { wire.AppendFields(w, v.Message.In(Name)) }, nil, word, v.Extra.In(Name))
 	}
 	c.done = true
 }
@@ -345,7 +338,7 @@ func (e *encoder) end(v llm.End) {
 			e.w.Key("usage")
 			appendUsage(&e.w, e.usage)
 		}
-		appendFields(&e.w, v.Extra.In(Name))
+		wire.AppendFields(&e.w, v.Extra.In(Name))
 		e.w.Close('}')
 		e.frame(from)
 	}

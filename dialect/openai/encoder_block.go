@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -85,7 +86,7 @@ func (e *encoder) call(c *choiceEncoder, b *blockEncoder, u llm.ToolUse) {
 		w.KeyStr("name", u.Name)
 		w.KeyStr(args, u.Args)
 		w.Close('}')
-		appendFields(w, u.Extra.In(Name))
+		wire.AppendFields(w, u.Extra.In(Name))
 		w.Close('}')
 		w.Close(']')
 	}, nil)

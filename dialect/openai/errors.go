@@ -14,6 +14,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -189,55 +190,55 @@ func errorWords(body []byte) words {
 	if splice.Valid(trimmed, splice.DefaultDepth) != nil {
 		return words{msg: plainWords(trimmed)}
 	}
-	v := whole(trimmed)
-	list := v.kind() == '['
+	v := wire.Whole(trimmed)
+	list := v.Kind() == '['
 	if list {
-		v = v.get("0")
+		v = v.Get("0")
 	}
-	switch v.kind() {
+	switch v.Kind() {
 	case '"':
-		return words{msg: v.text()}
+		return words{msg: v.Text()}
 	case '{':
 	default:
 		return words{msg: plainWords(trimmed)}
 	}
-	inner := v.get("error")
-	switch inner.kind() {
+	inner := v.Get("error")
+	switch inner.Kind() {
 	case '{':
 		return words{
-			typ: inner.get("type").text(), code: scalar(inner.get("code")), param: scalar(inner.get("param")),
+			typ: inner.Get("type").Text(), code: scalar(inner.Get("code")), param: scalar(inner.Get("param")),
 			msg: messageOf(inner), ours: !list,
 		}
 	case '"':
 		// xAI's older shape says the code beside.
-		return words{code: scalar(v.get("code")), typ: v.get("type").text(), msg: inner.text(), ours: true}
+		return words{code: scalar(v.Get("code")), typ: v.Get("type").Text(), msg: inner.Text(), ours: true}
 	}
-	return words{typ: v.get("type").text(), code: scalar(v.get("code")), param: scalar(v.get("param")), msg: messageOf(v)}
+	return words{typ: v.Get("type").Text(), code: scalar(v.Get("code")), param: scalar(v.Get("param")), msg: messageOf(v)}
 }
 
 // scalar returns a string or a number as text.
-func scalar(v value) string {
-	switch v.kind() {
+func scalar(v wire.Value) string {
+	switch v.Kind() {
 	case '"':
-		return v.text()
+		return v.Text()
 	case '0':
-		return v.raw()
+		return v.JSON()
 	}
 	return ""
 }
 
 // messageOf returns what an object says in words.
-func messageOf(v value) string {
+func messageOf(v wire.Value) string {
 	for _, key := range [...]string{"message", "detail", "Message", "error_description", "msg"} {
-		m := v.get(key)
-		switch m.kind() {
+		m := v.Get(key)
+		switch m.Kind() {
 		case '"':
-			return m.text()
+			return m.Text()
 		case '{', '[':
-			return m.raw()
+			return m.JSON()
 		}
 	}
-	return v.raw()
+	return v.JSON()
 }
 
 // mostWords is how much of a body that is not JSON becomes a message.
@@ -391,9 +392,8 @@ func internal(op string, err error) error {
 
 // invalid makes an error of kind Invalid of what is wrong with a request.
 func invalid(err error) error {
-	var f *fault
-	if errors.As(err, &f) {
-		return &llm.Error{Kind: llm.Invalid, Op: "dialect/openai", Param: f.path, Message: f.Error()}
+	if e := wire.Invalid("dialect/openai", err); e != nil {
+		return e
 	}
 	return notJSON(err)
 }

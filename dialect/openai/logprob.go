@@ -4,14 +4,15 @@ import (
 	"slices"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
 // decodeLogprobs reads the log probabilities of a choice. Shapes other than lists of tokens stay as they
 // stand.
-func decodeLogprobs(v value) (*llm.Logprobs, error) {
+func decodeLogprobs(v wire.Value) (*llm.Logprobs, error) {
 	var l llm.Logprobs
-	err := v.members(func(key []byte, m value) (err error) {
+	err := v.Members(func(key []byte, m wire.Value) (err error) {
 		name := string(key)
 		list := &l.Content
 		switch {
@@ -19,14 +20,14 @@ func decodeLogprobs(v value) (*llm.Logprobs, error) {
 		case name == "refusal":
 			list = &l.Refusal
 		default:
-			l.Extra.Add(Name, name, m.raw())
+			l.Extra.Add(Name, name, m.JSON())
 			return nil
 		}
 		switch {
-		case m.isNull():
+		case m.IsNull():
 			l.Null = append(l.Null, name)
-		case m.kind() != '[':
-			l.Extra.Add(Name, name, m.raw())
+		case m.Kind() != '[':
+			l.Extra.Add(Name, name, m.JSON())
 		default:
 			*list, err = decodeTokens(m)
 			if len(*list) == 0 {
@@ -38,16 +39,16 @@ func decodeLogprobs(v value) (*llm.Logprobs, error) {
 	return &l, err
 }
 
-func decodeTokens(v value) ([]llm.Logprob, error) {
+func decodeTokens(v wire.Value) ([]llm.Logprob, error) {
 	var out []llm.Logprob
-	err := v.elems(func(_ int, el value) error {
+	err := v.Elems(func(_ int, el wire.Value) error {
 		var p llm.Logprob
-		err := el.fields(&p.Extra, func(key []byte, m value) (known bool, err error) {
+		err := el.Fields(Name, &p.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 			switch string(key) {
 			case "token":
-				p.Token, err = m.str()
+				p.Token, err = m.Str()
 			case "logprob":
-				p.Value = m.raw()
+				p.Value = m.JSON()
 			case "bytes":
 				p.Bytes, err = decodeBytes(m)
 			case "top_logprobs":
@@ -66,10 +67,10 @@ func decodeTokens(v value) ([]llm.Logprob, error) {
 	return out, err
 }
 
-func decodeBytes(v value) ([]int, error) {
+func decodeBytes(v wire.Value) ([]int, error) {
 	out := []int{}
-	err := v.elems(func(_ int, el value) error {
-		n, err := el.integer()
+	err := v.Elems(func(_ int, el wire.Value) error {
+		n, err := el.Int()
 		out = append(out, int(n))
 		return err
 	})
@@ -84,28 +85,28 @@ func appendLogprobs(w *jsonw.Writer, l *llm.Logprobs) {
 	}{{"content", l.Content}, {"refusal", l.Refusal}}
 	for _, m := range lists {
 		if len(m.list) > 0 { // a stream may say an empty list before
-			_, extra = without(extra, m.name)
+			_, extra = wire.Take(extra, Name, m.name)
 		}
 	}
-	o := begin(w, extra)
+	o := wire.Begin(w, extra.In(Name))
 	for _, m := range lists {
 		switch {
 		case slices.Contains(l.Null, m.name) && len(m.list) == 0:
-			o.raw(m.name, "null")
+			o.Raw(m.name, "null")
 		case len(m.list) > 0:
 			w.Key(m.name)
 			appendTokens(w, m.list)
 		}
 	}
-	o.end()
+	o.End()
 }
 
 func appendTokens(w *jsonw.Writer, list []llm.Logprob) {
 	w.Open('[')
 	for _, p := range list {
-		o := begin(w, p.Extra)
-		o.str("token", p.Token)
-		o.raw("logprob", p.Value)
+		o := wire.Begin(w, p.Extra.In(Name))
+		o.Str("token", p.Token)
+		o.Raw("logprob", p.Value)
 		if p.Bytes != nil {
 			w.KeyOpen("bytes", '[')
 			for _, n := range p.Bytes {
@@ -117,7 +118,7 @@ func appendTokens(w *jsonw.Writer, list []llm.Logprob) {
 			w.Key("top_logprobs")
 			appendTokens(w, p.Top)
 		}
-		o.end()
+		o.End()
 	}
 	w.Close(']')
 }

@@ -32,7 +32,7 @@ func (l *losses) extra(path string, e llm.Extra) {
 		path += "."
 	}
 	for _, f := range e.Fields {
-		if says(f) {
+		if f.Telling() {
 			l.add(path+f.Key, "")
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -19,9 +20,9 @@ func cutDataURL(url string) (mime, data string, ok bool) {
 
 func dataURL(mime, data string) string { return "data:" + mime + ";base64," + data }
 
-func decodeImage(l *blockList, v value) error {
+func decodeImage(l *blockList, v wire.Value) error {
 	b := llm.Media{Kind: llm.Image}
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
@@ -34,32 +35,32 @@ func decodeImage(l *blockList, v value) error {
 		return false, nil
 	})
 	if err == nil && b.URL == "" && b.Data == "" {
-		err = &fault{"image_url.url", "a URL"}
+		err = wire.Bad("image_url.url", "a URL")
 	}
 	l.add(b)
 	return err
 }
 
 // imageURL reads where an image is: an object, or the bare URL that some hosts take.
-func imageURL(b *llm.Media, v value) error {
-	if v.kind() == '"' {
-		note(&b.Extra, noteBareURL)
-		setURL(b, v.text())
+func imageURL(b *llm.Media, v wire.Value) error {
+	if v.Kind() == '"' {
+		b.Extra.Note(Name, noteBareURL)
+		setURL(b, v.Text())
 		return nil
 	}
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "url":
-			url, err := m.str()
+			url, err := m.Str()
 			setURL(b, url)
 			return true, err
 		case "detail":
-			return optString(&b.Detail, m)
+			return m.StrTo(&b.Detail)
 		}
 		return false, nil
 	})
-	leave(&b.Extra, "image_url", rest)
+	wire.Leave(&b.Extra, "image_url", rest)
 	return err
 }
 
@@ -71,9 +72,9 @@ func setURL(b *llm.Media, url string) {
 	b.URL = url
 }
 
-func decodeAudio(l *blockList, v value) error {
+func decodeAudio(l *blockList, v wire.Value) error {
 	b := llm.Media{Kind: llm.Audio}
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
@@ -89,29 +90,29 @@ func decodeAudio(l *blockList, v value) error {
 	return err
 }
 
-func inputAudio(b *llm.Media, v value) error {
-	if v.kind() == '"' { // Mistral's bare base64 or URL
-		b.Extra.Add(Name, "input_audio", v.raw())
-		b.Data = v.text()
+func inputAudio(b *llm.Media, v wire.Value) error {
+	if v.Kind() == '"' { // Mistral's bare base64 or URL
+		b.Extra.Add(Name, "input_audio", v.JSON())
+		b.Data = v.Text()
 		return nil
 	}
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "data":
-			return optString(&b.Data, m)
+			return m.StrTo(&b.Data)
 		case "format":
-			return optString(&b.Format, m)
+			return m.StrTo(&b.Format)
 		}
 		return false, nil
 	})
-	leave(&b.Extra, "input_audio", rest)
+	wire.Leave(&b.Extra, "input_audio", rest)
 	return err
 }
 
-func decodeFile(l *blockList, v value) error {
+func decodeFile(l *blockList, v wire.Value) error {
 	b := llm.Media{Kind: llm.File}
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
@@ -130,12 +131,12 @@ func decodeFile(l *blockList, v value) error {
 	return err
 }
 
-func inputFile(b *llm.Media, v value) error {
+func inputFile(b *llm.Media, v wire.Value) error {
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "file_data":
-			s, err := m.str()
+			s, err := m.Str()
 			switch mime, data, ok := cutDataURL(s); {
 			case ok:
 				b.MIME, b.Data = mime, data
@@ -146,13 +147,13 @@ func inputFile(b *llm.Media, v value) error {
 			}
 			return s != "", err
 		case "filename":
-			return optString(&b.Name, m)
+			return m.StrTo(&b.Name)
 		case "file_id":
-			return optString(&b.FileID, m)
+			return m.StrTo(&b.FileID)
 		}
 		return false, nil
 	})
-	leave(&b.Extra, "file", rest)
+	wire.Leave(&b.Extra, "file", rest)
 	return err
 }
 
@@ -162,30 +163,30 @@ func appendMedia(w *jsonw.Writer, b llm.Media) {
 	case llm.Image:
 		appendImage(w, b)
 	case llm.Audio:
-		rest, extra := without(b.Extra, "input_audio")
-		o := begin(w, extra)
+		rest, extra := wire.Take(b.Extra, Name, "input_audio")
+		o := wire.Begin(w, extra.In(Name))
 		w.KeyStr("type", "input_audio")
 		if rest != "" && rest[0] == '"' {
 			w.KeyRaw("input_audio", rest)
 		} else {
-			o.open("input_audio", rest)
+			o.Open("input_audio", rest)
 			optMember(w, "data", b.Data)
 			optMember(w, "format", b.Format)
 			w.Close('}')
 		}
 		appendMark(w, b.Cache)
-		o.end()
+		o.End()
 	default:
-		rest, extra := without(b.Extra, "file")
-		o := begin(w, extra)
+		rest, extra := wire.Take(b.Extra, Name, "file")
+		o := wire.Begin(w, extra.In(Name))
 		w.KeyStr("type", "file")
-		o.open("file", rest)
+		o.Open("file", rest)
 		optMember(w, "filename", b.Name)
 		optMember(w, "file_data", fileData(b))
 		optMember(w, "file_id", b.FileID)
 		w.Close('}')
 		appendMark(w, b.Cache)
-		o.end()
+		o.End()
 	}
 }
 
@@ -210,17 +211,17 @@ func appendImage(w *jsonw.Writer, b llm.Media) {
 	if b.Data != "" {
 		url = dataURL(b.MIME, b.Data)
 	}
-	rest, extra := without(b.Extra, "image_url")
-	o := begin(w, extra)
+	rest, extra := wire.Take(b.Extra, Name, "image_url")
+	o := wire.Begin(w, extra.In(Name))
 	w.KeyStr("type", "image_url")
-	if noted(extra, noteBareURL) {
+	if extra.Noted(Name, noteBareURL) {
 		w.KeyStr("image_url", url)
 	} else {
-		o.open("image_url", rest)
+		o.Open("image_url", rest)
 		w.KeyStr("url", url)
 		optMember(w, "detail", b.Detail)
 		w.Close('}')
 	}
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }

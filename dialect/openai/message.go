@@ -3,6 +3,7 @@ package openai
 import (
 	"strings"
 
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -28,14 +29,14 @@ const (
 
 // message is a message of a request or an answer before its blocks are made: where its members stand.
 type message struct {
-	role, name, content, refusal, calls, callID value
-	annotations, details, reasoning, thought    value
+	role, name, content, refusal, calls, callID wire.Value
+	annotations, details, reasoning, thought    wire.Value
 	extra                                       llm.Extra
 }
 
-func readMessage(v value) (message, error) {
+func readMessage(v wire.Value) (message, error) {
 	var m message
-	err := v.fields(&m.extra, func(key []byte, f value) (known bool, err error) {
+	err := v.Fields(Name, &m.extra, func(key []byte, f wire.Value) (known bool, err error) {
 		at := m.member(string(key))
 		if at == nil {
 			return false, nil
@@ -47,7 +48,7 @@ func readMessage(v value) (message, error) {
 }
 
 // member returns where a member is noted, or nil for one that is not known.
-func (m *message) member(key string) *value {
+func (m *message) member(key string) *wire.Value {
 	switch key {
 	case "role":
 		return &m.role
@@ -77,13 +78,13 @@ func (m *message) member(key string) *value {
 type blockList struct {
 	blocks []llm.Block
 	record bool
-	at     [][]value
+	at     [][]wire.Value
 }
 
-func (l *blockList) add(b llm.Block, at ...value) {
+func (l *blockList) add(b llm.Block, at ...wire.Value) {
 	l.blocks = append(l.blocks, b)
 	if l.record {
-		l.at = append(l.at, append([]value(nil), at...))
+		l.at = append(l.at, append([]wire.Value(nil), at...))
 	}
 }
 
@@ -91,7 +92,7 @@ func (l *blockList) add(b llm.Block, at ...value) {
 const functionMessage = "function message"
 
 // message reads a message of a request.
-func (d *requestDecoder) message(_ int, v value) error {
+func (d *requestDecoder) message(_ int, v wire.Value) error {
 	m, _, err := decodeMessage(v, false)
 	if err == nil {
 		d.r.Messages = append(d.r.Messages, m)
@@ -100,13 +101,13 @@ func (d *requestDecoder) message(_ int, v value) error {
 }
 
 // decodeMessage reads a message of a request, with the places of its blocks' texts where record is set.
-func decodeMessage(v value, record bool) (llm.Message, blockList, error) {
+func decodeMessage(v wire.Value, record bool) (llm.Message, blockList, error) {
 	l := blockList{record: record}
 	m, err := readMessage(v)
 	if err != nil {
 		return llm.Message{}, l, err
 	}
-	out := llm.Message{Role: llm.Role(m.role.text())}
+	out := llm.Message{Role: llm.Role(m.role.Text())}
 	switch out.Role {
 	case llm.System, llm.Developer, llm.User, llm.Assistant:
 		out.Plain, err = m.turn(&l, out.Role == llm.Assistant)
@@ -116,15 +117,15 @@ func decodeMessage(v value, record bool) (llm.Message, blockList, error) {
 		l.add(opaque(functionMessage, v))
 		return llm.Message{Role: llm.ToolRole, Blocks: l.blocks, Extra: llm.Extra{Dialect: Name}}, l, nil
 	default:
-		err = &fault{"role", "system, developer, user, assistant or tool"}
+		err = wire.Bad("role", "system, developer, user, assistant or tool")
 	}
-	if err == nil && m.name.found() {
-		out.Name, err = m.name.str()
+	if err == nil && m.name.Found() {
+		out.Name, err = m.name.Str()
 		if err != nil {
-			err = under(err, "name")
+			err = wire.Under(err, "name")
 		}
 		if out.Name == "" {
-			m.extra.Add(Name, "name", m.name.raw())
+			m.extra.Add(Name, "name", m.name.JSON())
 		}
 	}
 	out.Blocks, out.Extra = l.blocks, m.extra
@@ -136,7 +137,7 @@ func (m *message) turn(l *blockList, assistant bool) (plain bool, err error) {
 	if !assistant {
 		for _, f := range []struct {
 			key string
-			v   value
+			v   wire.Value
 		}{
 			{"refusal", m.refusal},
 			{"tool_calls", m.calls},
@@ -144,18 +145,18 @@ func (m *message) turn(l *blockList, assistant bool) (plain bool, err error) {
 			{fieldReasoning, m.reasoning},
 			{fieldThought, m.thought},
 		} {
-			if f.v.found() {
-				m.extra.Add(Name, f.key, f.v.raw())
+			if f.v.Found() {
+				m.extra.Add(Name, f.key, f.v.JSON())
 			}
 		}
-		m.refusal, m.calls, m.details, m.reasoning, m.thought = value{}, value{}, value{}, value{}, value{}
+		m.refusal, m.calls, m.details, m.reasoning, m.thought = wire.Value{}, wire.Value{}, wire.Value{}, wire.Value{}, wire.Value{}
 	}
 	for _, f := range []struct {
 		key string
-		v   value
+		v   wire.Value
 	}{{"tool_call_id", m.callID}, {"annotations", m.annotations}} {
-		if f.v.found() {
-			m.extra.Add(Name, f.key, f.v.raw())
+		if f.v.Found() {
+			m.extra.Add(Name, f.key, f.v.JSON())
 		}
 	}
 	return m.blocks(l)
@@ -163,21 +164,21 @@ func (m *message) turn(l *blockList, assistant bool) (plain bool, err error) {
 
 // result makes the one block of a tool's message.
 func (m *message) result(l *blockList) error {
-	b := llm.ToolDone{Name: m.name.text(), Extra: llm.Extra{Dialect: Name}}
-	if m.callID.found() {
+	b := llm.ToolDone{Name: m.name.Text(), Extra: llm.Extra{Dialect: Name}}
+	if m.callID.Found() {
 		var err error
-		if b.ID, err = m.callID.str(); err != nil {
-			return under(err, "tool_call_id")
+		if b.ID, err = m.callID.Str(); err != nil {
+			return wire.Under(err, "tool_call_id")
 		}
 	}
 	inner := blockList{record: true}
 	var err error
 	b.Plain, err = m.decodeContent(&inner)
 	if err != nil {
-		return under(err, "content")
+		return wire.Under(err, "content")
 	}
 	b.Blocks = inner.blocks
-	var at []value
+	var at []wire.Value
 	for _, one := range inner.at {
 		at = append(at, one...)
 	}
@@ -191,18 +192,18 @@ func (m *message) blocks(l *blockList) (plain bool, err error) {
 		return false, err
 	}
 	if plain, err = m.decodeContent(l); err != nil {
-		return plain, under(err, "content")
+		return plain, wire.Under(err, "content")
 	}
-	if m.refusal.found() {
-		text, err := m.refusal.str()
+	if m.refusal.Found() {
+		text, err := m.refusal.Str()
 		if err != nil {
-			return plain, under(err, "refusal")
+			return plain, wire.Under(err, "refusal")
 		}
 		l.add(llm.Refusal{Text: text, Extra: llm.Extra{Dialect: Name}}, m.refusal)
 	}
-	if m.calls.found() {
+	if m.calls.Found() {
 		if err := m.decodeCalls(l); err != nil {
-			return plain, under(err, "tool_calls")
+			return plain, wire.Under(err, "tool_calls")
 		}
 	}
 	return plain, nil
@@ -211,35 +212,35 @@ func (m *message) blocks(l *blockList) (plain bool, err error) {
 // decodeContent reads content, which is a string or a list of parts.
 func (m *message) decodeContent(l *blockList) (plain bool, err error) {
 	v := m.content
-	switch v.kind() {
+	switch v.Kind() {
 	case 0:
 		if _, null := m.extra.Get("content"); !null {
-			absent(&m.extra, "content")
+			m.extra.Note(Name, "content")
 		}
 		return false, nil
 	case '"':
-		if v.at.Text(v.b) == 0 {
-			note(&m.extra, noteEmptyContent)
+		if v.Bytes() == 0 {
+			m.extra.Note(Name, noteEmptyContent)
 			return true, nil
 		}
-		l.add(llm.Text{Text: v.text(), Extra: llm.Extra{Dialect: Name}}, v)
+		l.add(llm.Text{Text: v.Text(), Extra: llm.Extra{Dialect: Name}}, v)
 		return true, nil
 	case '[':
-		if v.size() == 0 {
-			note(&m.extra, noteNoParts)
+		if v.Len() == 0 {
+			m.extra.Note(Name, noteNoParts)
 		}
-		return false, v.elems(func(_ int, el value) error { return decodePart(l, el) })
+		return false, v.Elems(func(_ int, el wire.Value) error { return decodePart(l, el) })
 	}
-	return false, &fault{want: "a string or a list of parts"}
+	return false, wire.Bad("", "a string or a list of parts")
 }
 
-func decodePart(l *blockList, v value) error {
-	if v.kind() != '{' {
-		return &fault{want: "an object"}
+func decodePart(l *blockList, v wire.Value) error {
+	if v.Kind() != '{' {
+		return wire.Bad("", "an object")
 	}
-	kind, err := v.get("type").str()
+	kind, err := v.Get("type").Str()
 	if err != nil {
-		return under(err, "type")
+		return wire.Under(err, "type")
 	}
 	switch kind {
 	case "text":
@@ -259,16 +260,16 @@ func decodePart(l *blockList, v value) error {
 	return nil
 }
 
-func decodeText(l *blockList, v value) error {
+func decodeText(l *blockList, v wire.Value) error {
 	var b llm.Text
-	var at value
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	var at wire.Value
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "text":
 			at = m
-			b.Text, err = m.str()
+			b.Text, err = m.Str()
 			return true, err
 		case "cache_control":
 			b.Cache, err = decodeMark(m)
@@ -280,21 +281,21 @@ func decodeText(l *blockList, v value) error {
 	return err
 }
 
-func decodeRefusal(l *blockList, v value) error {
+func decodeRefusal(l *blockList, v wire.Value) error {
 	var b llm.Refusal
-	var at value
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	var at wire.Value
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "refusal":
 			at = m
-			b.Text, err = m.str()
+			b.Text, err = m.Str()
 			return true, err
 		}
 		return false, nil
 	})
-	note(&b.Extra, notePart)
+	b.Extra.Note(Name, notePart)
 	l.add(b, at)
 	return err
 }
@@ -303,18 +304,18 @@ func decodeRefusal(l *blockList, v value) error {
 const notePart = "refusal: a part"
 
 // decodeThinking reads Mistral's part of reasoning, whose text is itself a list of parts.
-func decodeThinking(l *blockList, v value) error {
+func decodeThinking(l *blockList, v wire.Value) error {
 	b := llm.Thought{Field: fieldContent}
-	var at []value
-	err := v.fields(&b.Extra, func(key []byte, m value) (known bool, err error) {
+	var at []wire.Value
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
 			return true, nil
 		case "signature":
-			return optString(&b.Signature, m)
+			return m.StrTo(&b.Signature)
 		case "thinking":
 			b.Text, at = joinTexts(m)
-			return m.kind() == '[' && len(at) == 1 && m.size() == 1 && m.get("0").size() == 2, nil
+			return m.Kind() == '[' && len(at) == 1 && m.Len() == 1 && m.Get("0").Len() == 2, nil
 		}
 		return false, nil
 	})
@@ -326,17 +327,17 @@ func decodeThinking(l *blockList, v value) error {
 }
 
 // joinTexts returns the texts in a list of parts, laid end to end, and their places.
-func joinTexts(v value) (text string, at []value) {
-	if v.kind() == '"' {
-		return v.text(), []value{v}
+func joinTexts(v wire.Value) (text string, at []wire.Value) {
+	if v.Kind() == '"' {
+		return v.Text(), []wire.Value{v}
 	}
-	if v.kind() != '[' {
+	if v.Kind() != '[' {
 		return "", nil
 	}
 	var all strings.Builder
-	_ = v.elems(func(_ int, el value) error {
-		if t := el.get("text"); el.kind() == '{' && t.kind() == '"' {
-			all.WriteString(t.text())
+	_ = v.Elems(func(_ int, el wire.Value) error {
+		if t := el.Get("text"); el.Kind() == '{' && t.Kind() == '"' {
+			all.WriteString(t.Text())
 			at = append(at, t)
 		}
 		return nil
@@ -346,10 +347,10 @@ func joinTexts(v value) (text string, at []value) {
 
 // decodeCalls reads the calls of tools.
 func (m *message) decodeCalls(l *blockList) error {
-	if m.calls.kind() == '[' && m.calls.size() == 0 {
-		note(&m.extra, noteNoCalls)
+	if m.calls.Kind() == '[' && m.calls.Len() == 0 {
+		m.extra.Note(Name, noteNoCalls)
 	}
-	return m.calls.elems(func(i int, v value) error {
+	return m.calls.Elems(func(i int, v wire.Value) error {
 		b, at, err := decodeCall(i, v)
 		if err == nil {
 			l.add(b, at)
@@ -361,24 +362,24 @@ func (m *message) decodeCalls(l *blockList) error {
 // callPrefix marks the type of an Opaque that is one of the tool_calls.
 const callPrefix = "tool call "
 
-func decodeCall(i int, v value) (b llm.Block, at value, err error) {
-	if v.kind() != '{' {
-		return nil, value{}, &fault{want: "an object"}
+func decodeCall(i int, v wire.Value) (b llm.Block, at wire.Value, err error) {
+	if v.Kind() != '{' {
+		return nil, wire.Value{}, wire.Bad("", "an object")
 	}
 	c := llm.ToolUse{Kind: llm.ToolFunction}
 	typ := "function"
 	typed, called := false, false
-	err = v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+	err = v.Fields(Name, &c.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "id":
-			return optString(&c.ID, m)
+			return m.StrTo(&c.ID)
 		case "type":
 			typed = true
-			typ, err = m.str()
+			typ, err = m.Str()
 			return true, err
 		case "index":
-			if n, ok := m.at.Int(m.b); ok && n == int64(i) {
-				note(&c.Extra, noteIndexed)
+			if n, err := m.Int(); err == nil && n == int64(i) {
+				c.Extra.Note(Name, noteIndexed)
 				return true, nil
 			}
 		case "function", "custom":
@@ -395,43 +396,43 @@ func decodeCall(i int, v value) (b llm.Block, at value, err error) {
 	case err != nil:
 		return nil, at, err
 	case typ != "function" && typ != "custom", !called:
-		return opaque(callPrefix+typ, v), value{}, nil
+		return opaque(callPrefix+typ, v), wire.Value{}, nil
 	case !typed:
 		if _, null := c.Extra.Get("type"); !null {
-			absent(&c.Extra, "type")
+			c.Extra.Note(Name, "type")
 		}
 	}
 	if _, said := c.Extra.Get("id"); c.ID == "" && !said {
-		absent(&c.Extra, "id")
+		c.Extra.Note(Name, "id")
 	}
 	return c, at, nil
 }
 
 // decodeCalled reads what is called and with what.
-func decodeCalled(c *llm.ToolUse, key string, v value) (at value, err error) {
+func decodeCalled(c *llm.ToolUse, key string, v wire.Value) (at wire.Value, err error) {
 	args := "arguments"
 	if key == "custom" {
 		c.Kind, args = llm.ToolCustom, "input"
 	}
 	var rest llm.Extra
-	err = v.fields(&rest, func(k []byte, m value) (known bool, err error) {
+	err = v.Fields(Name, &rest, func(k []byte, m wire.Value) (known bool, err error) {
 		switch string(k) {
 		case "name":
-			return optString(&c.Name, m)
+			return m.StrTo(&c.Name)
 		case args:
 			at = m
-			if m.kind() != '"' { // an object, from hosts that do not quote it
-				c.Args = m.raw()
+			if m.Kind() != '"' { // an object, from hosts that do not quote it
+				c.Args = m.JSON()
 				return false, nil
 			}
-			c.Args = m.text()
+			c.Args = m.Text()
 			return true, nil
 		}
 		return false, nil
 	})
-	if _, null := rest.Get(args); !at.found() && !null {
-		note(&c.Extra, noteNoArguments)
+	if _, null := rest.Get(args); !at.Found() && !null {
+		c.Extra.Note(Name, noteNoArguments)
 	}
-	leave(&c.Extra, key, rest)
+	wire.Leave(&c.Extra, key, rest)
 	return at, err
 }

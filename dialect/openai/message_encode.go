@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -46,15 +47,15 @@ func (e *requestEncoder) homeMessage(m *llm.Message) {
 		}
 	}
 	w := &e.w
-	o := begin(w, m.Extra)
-	o.str("role", e.role(m.Role))
-	o.optStr("name", m.Name)
+	o := wire.Begin(w, m.Extra.In(Name))
+	o.Str("role", e.role(m.Role))
+	o.OptStr("name", m.Name)
 	blocks, plain := m.Blocks, m.Plain
 	if m.Role == llm.ToolRole {
 		blocks, plain = nil, false
 		for _, b := range m.Blocks {
 			if done, ok := b.(llm.ToolDone); ok {
-				o.optStr("tool_call_id", done.ID)
+				o.OptStr("tool_call_id", done.ID)
 				blocks, plain = done.Blocks, done.Plain
 			}
 		}
@@ -62,10 +63,10 @@ func (e *requestEncoder) homeMessage(m *llm.Message) {
 	s := sortSpeech(blocks)
 	s.appendThoughts(w, m.Extra)
 	switch {
-	case !o.free("content"):
-	case noted(m.Extra, noteNoParts):
+	case !o.Free("content"):
+	case m.Extra.Noted(Name, noteNoParts):
 		w.KeyRaw("content", "[]")
-	case noted(m.Extra, noteEmptyContent), plain:
+	case m.Extra.Noted(Name, noteEmptyContent), plain:
 		w.KeyStr("content", s.text())
 	case len(s.parts) > 0:
 		w.Key("content")
@@ -76,10 +77,10 @@ func (e *requestEncoder) homeMessage(m *llm.Message) {
 	}
 	if s.called() {
 		appendCalls(w, s.calls)
-	} else if noted(m.Extra, noteNoCalls) {
+	} else if m.Extra.Noted(Name, noteNoCalls) {
 		w.KeyRaw("tool_calls", "[]")
 	}
-	o.end()
+	o.End()
 }
 
 // foreignMessage says a message of another dialect, as one or several.

@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -124,7 +125,7 @@ func redactBlock(b llm.Block, cuts []cut) (llm.Block, error) {
 		return b, err
 	case llm.Thought:
 		b.Text, err = applyText(b.Text, cuts)
-		_, b.Extra = without(b.Extra, "thinking")
+		_, b.Extra = wire.Take(b.Extra, Name, "thinking")
 		return b, err
 	case llm.ToolUse:
 		b.Args, err = applyText(b.Args, cuts)
@@ -167,8 +168,8 @@ func (e *editor) redact() error {
 		return nil
 	}
 	done := 0
-	list := value{e.body, e.spans.found[atMessages].Value}
-	err := list.elems(func(i int, m value) error {
+	list := wire.At(e.body, e.spans.found[atMessages].Value)
+	err := list.Elems(func(i int, m wire.Value) error {
 		if cuts[i] == nil {
 			return nil
 		}
@@ -188,7 +189,7 @@ func (e *editor) redact() error {
 	return nil
 }
 
-func (e *editor) redactMessage(m value, blocks map[int][]cut) error {
+func (e *editor) redactMessage(m wire.Value, blocks map[int][]cut) error {
 	_, list, err := decodeMessage(m, true)
 	if err != nil {
 		return err
@@ -198,14 +199,14 @@ func (e *editor) redactMessage(m value, blocks map[int][]cut) error {
 			return errNoText
 		}
 		at := list.at[j]
-		if _, thought := list.blocks[j].(llm.Thought); !thought || at[0].text() != at[len(at)-1].text() {
+		if _, thought := list.blocks[j].(llm.Thought); !thought || at[0].Text() != at[len(at)-1].Text() {
 			if err := rewrite(e.edit, at, cuts); err != nil {
 				return err
 			}
 			continue
 		}
 		for _, one := range at { // the same text, said in two fields
-			if err := rewrite(e.edit, []value{one}, cuts); err != nil {
+			if err := rewrite(e.edit, []wire.Value{one}, cuts); err != nil {
 				return err
 			}
 		}
@@ -214,12 +215,12 @@ func (e *editor) redactMessage(m value, blocks map[int][]cut) error {
 }
 
 // rewrite changes the text that stands at some places, laid end to end.
-func rewrite(ed *splice.Edit, at []value, cuts []cut) error {
+func rewrite(ed *splice.Edit, at []wire.Value, cuts []cut) error {
 	texts := make([]string, len(at))
 	for i, v := range at {
-		texts[i] = v.text()
-		if v.kind() != '"' {
-			texts[i] = v.raw()
+		texts[i] = v.Text()
+		if v.Kind() != '"' {
+			texts[i] = v.JSON()
 		}
 	}
 	fresh, err := apply(texts, cuts)
@@ -229,12 +230,12 @@ func rewrite(ed *splice.Edit, at []value, cuts []cut) error {
 	for i, v := range at {
 		switch {
 		case fresh[i] == texts[i]:
-		case v.kind() == '"':
-			ed.SetString(v.at, fresh[i])
+		case v.Kind() == '"':
+			ed.SetString(v.Span(), fresh[i])
 		case splice.Valid([]byte(fresh[i]), splice.MaxDepth) != nil:
 			return errors.New("the arguments are no JSON any more")
 		default:
-			ed.Set(v.at, []byte(fresh[i]))
+			ed.Set(v.Span(), []byte(fresh[i]))
 		}
 	}
 	return nil
@@ -284,7 +285,7 @@ func redactBody(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, erro
 	r, ok := ch.Result.(*llm.Response)
 	if !ok {
 		var err error
-		if r, err = decodeResponse(whole(ch.Body)); err != nil {
+		if r, err = decodeResponse(wire.Whole(ch.Body)); err != nil {
 			return ch, err
 		}
 	}
@@ -399,16 +400,16 @@ func swapTexts(body []byte, key string, swaps []swap) ([]byte, error) {
 			continue
 		}
 		n := 0
-		err := whole(body).get("choices").elems(func(i int, c value) error {
-			if at := c.get("index"); at.kind() == '0' {
-				i = int(at.count())
+		err := wire.Whole(body).Get("choices").Elems(func(i int, c wire.Value) error {
+			if at := c.Get("index"); at.Kind() == '0' {
+				i = int(at.Count())
 			}
-			if c.kind() != '{' || i != s.choice {
+			if c.Kind() != '{' || i != s.choice {
 				return nil
 			}
-			n += swapIn(ed, c.get(key), s)
-			if l := c.get("logprobs"); l.kind() == '{' {
-				ed.Set(l.at, []byte("null"))
+			n += swapIn(ed, c.Get(key), s)
+			if l := c.Get("logprobs"); l.Kind() == '{' {
+				ed.Set(l.Span(), []byte("null"))
 			}
 			return nil
 		})
@@ -422,17 +423,17 @@ func swapTexts(body []byte, key string, swaps []swap) ([]byte, error) {
 	return ed.Bytes()
 }
 
-func swapIn(ed *splice.Edit, v value, s swap) (n int) {
-	switch v.kind() {
+func swapIn(ed *splice.Edit, v wire.Value, s swap) (n int) {
+	switch v.Kind() {
 	case '"':
-		if v.at.Equal(v.b, s.old) {
-			ed.SetString(v.at, s.new)
+		if v.Is(s.old) {
+			ed.SetString(v.Span(), s.new)
 			return 1
 		}
 	case '[':
-		_ = v.elems(func(_ int, el value) error { n += swapIn(ed, el, s); return nil })
+		_ = v.Elems(func(_ int, el wire.Value) error { n += swapIn(ed, el, s); return nil })
 	case '{':
-		_ = v.members(func(_ []byte, m value) error { n += swapIn(ed, m, s); return nil })
+		_ = v.Members(func(_ []byte, m wire.Value) error { n += swapIn(ed, m, s); return nil })
 	}
 	return n
 }

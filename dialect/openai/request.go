@@ -2,7 +2,7 @@ package openai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -20,11 +20,12 @@ const (
 
 // DecodeRequest implements dialect.Server.
 func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
-	if err := splice.Valid(in.Body, splice.MaxDepth); err != nil {
+	v, err := wire.Parse(in.Body)
+	if err != nil {
 		return nil, notJSON(err)
 	}
 	d := requestDecoder{r: &llm.Request{}}
-	if err := whole(in.Body).fields(&d.r.Extra, d.member); err != nil {
+	if err := v.Fields(Name, &d.r.Extra, d.member); err != nil {
 		return nil, invalid(err)
 	}
 	if name := in.Vars[deploymentVar]; name != "" {
@@ -32,9 +33,9 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	}
 	switch {
 	case d.r.Model == "":
-		return nil, invalid(&fault{"model", "the name of a model"})
+		return nil, invalid(wire.Bad("model", "the name of a model"))
 	case !d.turns:
-		return nil, invalid(&fault{"messages", "a list of messages"})
+		return nil, invalid(wire.Bad("messages", "a list of messages"))
 	}
 	d.settleMaxOut()
 	return d.r, nil
@@ -46,18 +47,18 @@ type requestDecoder struct {
 	maxTokens, maxOutput llm.Opt[int]
 }
 
-func (d *requestDecoder) member(key []byte, v value) (known bool, err error) {
+func (d *requestDecoder) member(key []byte, v wire.Value) (known bool, err error) {
 	r := d.r
 	switch string(key) {
 	case "model":
-		r.Model, err = v.str()
+		r.Model, err = v.Str()
 	case "messages":
 		d.turns = true
 		r.Messages = nil
-		err = v.elems(d.message)
+		err = v.Elems(d.message)
 	case "tools":
 		r.Tools = []llm.Tool{}
-		err = v.elems(d.tool)
+		err = v.Elems(d.tool)
 	case "tool_choice":
 		err = d.choose(v)
 	case "response_format":
@@ -65,8 +66,8 @@ func (d *requestDecoder) member(key []byte, v value) (known bool, err error) {
 	case "stop":
 		err = d.stop(v)
 	case "stream":
-		if r.Stream, err = v.boolean(); !r.Stream {
-			note(&r.Extra, noteNotStreamed)
+		if r.Stream, err = v.Bool(); !r.Stream {
+			r.Extra.Note(Name, noteNotStreamed)
 		}
 	case "stream_options":
 		err = d.streamOptions(v)
@@ -83,76 +84,52 @@ func (d *requestDecoder) member(key []byte, v value) (known bool, err error) {
 }
 
 // param reads the members that are plain values.
-func (d *requestDecoder) param(key []byte, v value) (known bool, err error) {
+func (d *requestDecoder) param(key []byte, v wire.Value) (known bool, err error) {
 	r := d.r
 	switch string(key) {
 	case "max_tokens":
-		err = optInt(&d.maxTokens, v)
+		err = v.IntTo(&d.maxTokens)
 	case "max_completion_tokens":
-		err = optInt(&d.maxOutput, v)
+		err = v.IntTo(&d.maxOutput)
 	case "temperature":
-		err = optFloat(&r.Temperature, v)
+		err = v.FloatTo(&r.Temperature)
 	case "top_p":
-		err = optFloat(&r.TopP, v)
+		err = v.FloatTo(&r.TopP)
 	case "top_k":
-		err = optInt(&r.TopK, v)
+		err = v.IntTo(&r.TopK)
 	case "frequency_penalty":
-		err = optFloat(&r.FrequencyPenalty, v)
+		err = v.FloatTo(&r.FrequencyPenalty)
 	case "presence_penalty":
-		err = optFloat(&r.PresencePenalty, v)
+		err = v.FloatTo(&r.PresencePenalty)
 	case "n":
-		err = optInt(&r.N, v)
+		err = v.IntTo(&r.N)
 	case "logprobs":
-		err = optBool(&r.Logprobs, v)
+		err = v.BoolTo(&r.Logprobs)
 	case "top_logprobs":
-		err = optInt(&r.TopLogprobs, v)
+		err = v.IntTo(&r.TopLogprobs)
 	case "parallel_tool_calls":
-		err = optBool(&r.Parallel, v)
+		err = v.BoolTo(&r.Parallel)
 	case "seed":
 		return d.seed(v)
 	case "service_tier":
-		return optString(&r.Tier, v)
+		return v.StrTo(&r.Tier)
 	case "user":
-		return optString(&r.User, v)
+		return v.StrTo(&r.User)
 	case "prompt_cache_key":
-		return optString(&r.CacheKey, v)
+		return v.StrTo(&r.CacheKey)
 	default:
 		return false, nil
 	}
 	return true, err
 }
 
-func optInt(to *llm.Opt[int], v value) error {
-	n, err := v.integer()
-	*to = llm.Some(int(n))
-	return err
-}
-
-func optFloat(to *llm.Opt[float64], v value) error {
-	f, err := v.number()
-	*to = llm.Some(f)
-	return err
-}
-
-func optBool(to *llm.Opt[bool], v value) error {
-	b, err := v.boolean()
-	*to = llm.Some(b)
-	return err
-}
-
-// optString reads a string; an empty one stays as it stands.
-func optString(to *string, v value) (known bool, err error) {
-	*to, err = v.str()
-	return *to != "", err
-}
-
 // seed reads a whole number; hosts take larger ones than an int64 holds, which are left as they stand.
-func (d *requestDecoder) seed(v value) (known bool, err error) {
-	if v.kind() != '0' {
-		return false, &fault{want: "a whole number"}
+func (d *requestDecoder) seed(v wire.Value) (known bool, err error) {
+	if v.Kind() != '0' {
+		return false, wire.Bad("", "a whole number")
 	}
-	n, ok := v.at.Int(v.b)
-	if !ok {
+	n, err := v.Int()
+	if err != nil {
 		return false, nil
 	}
 	d.r.Seed = llm.Some(n)
@@ -170,56 +147,56 @@ func (d *requestDecoder) settleMaxOut() {
 		r.MaxOut = d.maxOutput
 	case d.maxTokens.Set:
 		r.MaxOut = d.maxTokens
-		note(&r.Extra, noteMaxTokens)
+		r.Extra.Note(Name, noteMaxTokens)
 	}
 }
 
-func (d *requestDecoder) stop(v value) error {
-	if v.kind() == '"' {
-		d.r.Stop = []string{v.text()}
-		note(&d.r.Extra, noteStopString)
+func (d *requestDecoder) stop(v wire.Value) error {
+	if v.Kind() == '"' {
+		d.r.Stop = []string{v.Text()}
+		d.r.Extra.Note(Name, noteStopString)
 		return nil
 	}
-	if v.kind() != '[' {
-		return &fault{want: "a string or a list of strings"}
+	if v.Kind() != '[' {
+		return wire.Bad("", "a string or a list of strings")
 	}
 	d.r.Stop = []string{}
-	return v.elems(func(_ int, el value) error {
-		s, err := el.str()
+	return v.Elems(func(_ int, el wire.Value) error {
+		s, err := el.Str()
 		d.r.Stop = append(d.r.Stop, s)
 		return err
 	})
 }
 
-func (d *requestDecoder) streamOptions(v value) error {
+func (d *requestDecoder) streamOptions(v wire.Value) error {
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		if string(key) != "include_usage" {
 			return false, nil
 		}
-		return true, optBool(&d.r.StreamUsage, m)
+		return true, m.BoolTo(&d.r.StreamUsage)
 	})
-	leave(&d.r.Extra, "stream_options", rest)
-	if err == nil && v.size() == 0 {
+	wire.Leave(&d.r.Extra, "stream_options", rest)
+	if err == nil && v.Len() == 0 {
 		d.r.Extra.Add(Name, "stream_options", "{}")
 	}
 	return err
 }
 
 // metadata reads an object of strings; anything else stays as it stands.
-func (d *requestDecoder) metadata(v value) (known bool, err error) {
-	if v.kind() != '{' || v.size() == 0 {
+func (d *requestDecoder) metadata(v wire.Value) (known bool, err error) {
+	if v.Kind() != '{' || v.Len() == 0 {
 		return false, nil
 	}
 	d.r.Metadata = nil
-	return true, v.members(func(key []byte, m value) error {
-		d.r.Metadata = append(d.r.Metadata, llm.Field{Key: string(key), Raw: m.raw()})
+	return true, v.Members(func(key []byte, m wire.Value) error {
+		d.r.Metadata = append(d.r.Metadata, llm.Field{Key: string(key), Raw: m.JSON()})
 		return nil
 	})
 }
 
-func (d *requestDecoder) effort(v value) (known bool, err error) {
-	word, err := v.str()
+func (d *requestDecoder) effort(v wire.Value) (known bool, err error) {
+	word, err := v.Str()
 	if err != nil || word == "" || d.r.Thinking != nil {
 		return false, err
 	}
@@ -230,8 +207,8 @@ func (d *requestDecoder) effort(v value) (known bool, err error) {
 // thinking reads what hosts other than OpenAI take as an object: `reasoning`, with effort, max_tokens and
 // enabled, and `thinking`, with type and budget_tokens. Of several ways to say it in one request the first
 // is read and the others stay as they stand.
-func (d *requestDecoder) thinking(key string, v value) (known bool, err error) {
-	if v.kind() != '{' || d.r.Thinking != nil {
+func (d *requestDecoder) thinking(key string, v wire.Value) (known bool, err error) {
+	if v.Kind() != '{' || d.r.Thinking != nil {
 		return false, nil
 	}
 	t := &llm.Thinking{}
@@ -239,22 +216,22 @@ func (d *requestDecoder) thinking(key string, v value) (known bool, err error) {
 	if key == "thinking" {
 		how = noteThinking
 	}
-	err = v.fields(&t.Extra, func(key []byte, m value) (known bool, err error) {
+	err = v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		return thinkingMember(t, how, string(key), m)
 	})
-	note(&t.Extra, how)
+	t.Extra.Note(Name, how)
 	d.r.Thinking = t
 	return true, err
 }
 
-func thinkingMember(t *llm.Thinking, how, key string, m value) (known bool, err error) {
+func thinkingMember(t *llm.Thinking, how, key string, m wire.Value) (known bool, err error) {
 	switch {
 	case how == noteReasoning && key == "effort":
-		return optString(&t.Effort, m)
+		return m.StrTo(&t.Effort)
 	case how == noteReasoning && key == "max_tokens", how == noteThinking && key == "budget_tokens":
-		return true, optInt(&t.Budget, m)
+		return true, m.IntTo(&t.Budget)
 	case how == noteReasoning && key == "enabled":
-		on, err := m.boolean()
+		on, err := m.Bool()
 		t.Mode = llm.ThinkOff
 		if on {
 			t.Mode = llm.ThinkOn
@@ -262,7 +239,7 @@ func thinkingMember(t *llm.Thinking, how, key string, m value) (known bool, err 
 		return true, err
 	case how == noteThinking && key == "type":
 		var word string
-		known, err := optString(&word, m)
+		known, err := m.StrTo(&word)
 		t.Mode = llm.ThinkMode(word)
 		return known, err
 	}
@@ -270,12 +247,12 @@ func thinkingMember(t *llm.Thinking, how, key string, m value) (known bool, err 
 }
 
 // format reads the shape of the answer. One of a type that only some host knows stays as it stands.
-func (d *requestDecoder) format(v value) (known bool, err error) {
+func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 	var f llm.Format
-	err = v.fields(&f.Extra, func(key []byte, m value) (known bool, err error) {
+	err = v.Fields(Name, &f.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			f.Kind = formatKind(m.text())
+			f.Kind = formatKind(m.Text())
 			return true, nil
 		case "json_schema":
 			return true, jsonSchema(&f, m)
@@ -301,23 +278,23 @@ func formatKind(word string) llm.FormatKind {
 	return llm.FormatUnset
 }
 
-func jsonSchema(f *llm.Format, v value) error {
+func jsonSchema(f *llm.Format, v wire.Value) error {
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "name":
-			return optString(&f.Name, m)
+			return m.StrTo(&f.Name)
 		case "description":
-			return optString(&f.Description, m)
+			return m.StrTo(&f.Description)
 		case "schema":
-			f.Schema = m.raw()
+			f.Schema = m.JSON()
 		case "strict":
-			err = optBool(&f.Strict, m)
+			err = m.BoolTo(&f.Strict)
 		default:
 			return false, nil
 		}
 		return true, err
 	})
-	leave(&f.Extra, "json_schema", rest)
+	wire.Leave(&f.Extra, "json_schema", rest)
 	return err
 }

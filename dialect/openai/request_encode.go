@@ -9,6 +9,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -65,12 +66,12 @@ func (e *requestEncoder) encode() {
 	if !e.home {
 		e.extra("", r.Extra)
 	}
-	options, extra := without(r.Extra, "stream_options")
+	options, extra := wire.Take(r.Extra, Name, "stream_options")
 	if e.traits.MaxTokensField != "" {
-		_, extra = without(extra, "max_tokens") // where both fields were said
+		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said
 	}
-	o := begin(&e.w, extra)
-	o.str("model", e.model())
+	o := wire.Begin(&e.w, extra.In(Name))
+	o.Str("model", e.model())
 	e.messages()
 	e.sayTools(o)
 	e.format(o)
@@ -80,7 +81,7 @@ func (e *requestEncoder) encode() {
 	e.thinking(o)
 	e.stream(o, options)
 	e.rest(o)
-	o.end()
+	o.End()
 }
 
 func (e *requestEncoder) model() string {
@@ -90,54 +91,54 @@ func (e *requestEncoder) model() string {
 	return e.r.Model
 }
 
-func (e *requestEncoder) sampling(o object) {
+func (e *requestEncoder) sampling(o wire.Object) {
 	r := e.r
-	o.optFloat("temperature", r.Temperature)
-	o.optFloat("top_p", r.TopP)
+	o.OptFloat("temperature", r.Temperature)
+	o.OptFloat("top_p", r.TopP)
 	if e.home {
-		o.optInt("top_k", r.TopK)
+		o.OptInt("top_k", r.TopK)
 	} else if r.TopK.Set {
 		e.add("top_k", "")
 	}
-	o.optFloat("frequency_penalty", r.FrequencyPenalty)
-	o.optFloat("presence_penalty", r.PresencePenalty)
+	o.OptFloat("frequency_penalty", r.FrequencyPenalty)
+	o.OptFloat("presence_penalty", r.PresencePenalty)
 	if r.Seed.Set {
-		o.int("seed", r.Seed.V)
+		o.Int("seed", r.Seed.V)
 	}
-	o.optInt("n", r.N)
-	o.optBool("logprobs", r.Logprobs)
-	o.optInt("top_logprobs", r.TopLogprobs)
+	o.OptInt("n", r.N)
+	o.OptBool("logprobs", r.Logprobs)
+	o.OptInt("top_logprobs", r.TopLogprobs)
 }
 
 // maxOut writes the cap on output under the name that the host knows, or that the caller used.
-func (e *requestEncoder) maxOut(o object) {
+func (e *requestEncoder) maxOut(o wire.Object) {
 	n := e.r.MaxOut
 	if c, ok := leastCap(e.shape.Edits, n.Set, int64(n.V)); ok {
 		n = llm.Some(c.N)
 		e.change(capped(c))
 	}
-	o.optInt(e.maxField(), n)
+	o.OptInt(e.maxField(), n)
 }
 
 func (e *requestEncoder) maxField() string {
 	switch {
 	case e.traits.MaxTokensField != "":
 		return e.traits.MaxTokensField
-	case noted(e.r.Extra, noteMaxTokens):
+	case e.r.Extra.Noted(Name, noteMaxTokens):
 		return "max_tokens"
 	}
 	return "max_completion_tokens"
 }
 
-func (e *requestEncoder) stop(o object) {
+func (e *requestEncoder) stop(o wire.Object) {
 	stop := e.r.Stop
 	if !e.home && len(stop) > mostStop {
 		e.add("stop_sequences["+itoa(mostStop)+"]", "four are the most here")
 		stop = stop[:mostStop]
 	}
 	switch {
-	case stop == nil || !o.free("stop"):
-	case len(stop) == 1 && noted(e.r.Extra, noteStopString):
+	case stop == nil || !o.Free("stop"):
+	case len(stop) == 1 && e.r.Extra.Noted(Name, noteStopString):
 		e.w.KeyStr("stop", stop[0])
 	case len(stop) > 0 || e.home:
 		e.w.KeyOpen("stop", '[')
@@ -148,29 +149,29 @@ func (e *requestEncoder) stop(o object) {
 	}
 }
 
-func (e *requestEncoder) thinking(o object) {
+func (e *requestEncoder) thinking(o wire.Object) {
 	t := e.r.Thinking
 	switch {
 	case t == nil:
 	case !e.home:
 		e.foreignThinking(t)
-	case noted(t.Extra, noteReasoning):
+	case t.Extra.Noted(Name, noteReasoning):
 		e.w.Key("reasoning")
-		x := begin(&e.w, t.Extra)
-		x.optStr("effort", t.Effort)
-		x.optInt("max_tokens", t.Budget)
-		if t.Mode != llm.ThinkUnset && x.free("enabled") {
+		x := wire.Begin(&e.w, t.Extra.In(Name))
+		x.OptStr("effort", t.Effort)
+		x.OptInt("max_tokens", t.Budget)
+		if t.Mode != llm.ThinkUnset && x.Free("enabled") {
 			e.w.KeyBool("enabled", t.Mode != llm.ThinkOff)
 		}
-		x.end()
-	case noted(t.Extra, noteThinking):
+		x.End()
+	case t.Extra.Noted(Name, noteThinking):
 		e.w.Key("thinking")
-		x := begin(&e.w, t.Extra)
-		x.optStr("type", string(t.Mode))
-		x.optInt("budget_tokens", t.Budget)
-		x.end()
+		x := wire.Begin(&e.w, t.Extra.In(Name))
+		x.OptStr("type", string(t.Mode))
+		x.OptInt("budget_tokens", t.Budget)
+		x.End()
 	default:
-		o.optStr("reasoning_effort", t.Effort)
+		o.OptStr("reasoning_effort", t.Effort)
 	}
 }
 
@@ -216,12 +217,12 @@ func effortOf(budget int) string {
 
 // stream says whether the answer is streamed, and asks for usage at its end. rest is what else the
 // caller's stream_options held.
-func (e *requestEncoder) stream(o object, rest string) {
+func (e *requestEncoder) stream(o wire.Object, rest string) {
 	switch {
 	case e.r.Stream:
-		o.raw("stream", "true")
-	case noted(e.r.Extra, noteNotStreamed):
-		o.raw("stream", "false")
+		o.Raw("stream", "true")
+	case e.r.Extra.Noted(Name, noteNotStreamed):
+		o.Raw("stream", "false")
 	}
 	want := e.r.StreamUsage
 	switch {
@@ -236,40 +237,40 @@ func (e *requestEncoder) stream(o object, rest string) {
 		}
 		return
 	}
-	o.open("stream_options", rest)
+	o.Open("stream_options", rest)
 	if want.Set {
 		e.w.KeyBool("include_usage", want.V)
 	}
 	e.w.Close('}')
 }
 
-func (e *requestEncoder) format(o object) {
+func (e *requestEncoder) format(o wire.Object) {
 	f := e.r.Output
 	if f.Kind == llm.FormatUnset {
 		e.extra("output_config.format", f.Extra)
 		return
 	}
-	if !o.free("response_format") {
+	if !o.Free("response_format") {
 		return
 	}
 	e.extra("output_config.format", f.Extra)
-	rest, extra := without(f.Extra, "json_schema")
+	rest, extra := wire.Take(f.Extra, Name, "json_schema")
 	e.w.Key("response_format")
-	x := begin(&e.w, extra)
+	x := wire.Begin(&e.w, extra.In(Name))
 	switch f.Kind {
 	case llm.FormatText:
-		x.str("type", "text")
+		x.Str("type", "text")
 	case llm.FormatJSON:
-		x.str("type", "json_object")
+		x.Str("type", "json_object")
 	case llm.FormatSchema:
-		x.str("type", "json_schema")
+		x.Str("type", "json_schema")
 		e.schema(x, f, rest)
 	}
-	x.end()
+	x.End()
 }
 
-func (e *requestEncoder) schema(o object, f llm.Format, rest string) {
-	o.open("json_schema", rest)
+func (e *requestEncoder) schema(o wire.Object, f llm.Format, rest string) {
+	o.Open("json_schema", rest)
 	if f.Name == "" && !e.home {
 		f.Name = "answer" // there must be one here
 	}
@@ -282,7 +283,7 @@ func (e *requestEncoder) schema(o object, f llm.Format, rest string) {
 	case f.Strict.Set:
 		e.w.KeyBool("strict", f.Strict.V)
 	case e.home:
-	case strictable(whole([]byte(f.Schema))):
+	case strictable(wire.Raw(f.Schema)):
 		e.w.KeyBool("strict", true)
 	default:
 		e.add("output_config.format", "held to less strictly: the schema leaves members open")
@@ -292,14 +293,14 @@ func (e *requestEncoder) schema(o object, f llm.Format, rest string) {
 
 // strictable reports whether a schema is one that hosts hold answers to exactly: in every object all
 // members are required and no others are allowed. The dialects that have no word for it always do.
-func strictable(v value) bool {
+func strictable(v wire.Value) bool {
 	ok := true
-	switch v.kind() {
+	switch v.Kind() {
 	case '[':
-		_ = v.elems(func(_ int, el value) error { ok = ok && strictable(el); return nil })
+		_ = v.Elems(func(_ int, el wire.Value) error { ok = ok && strictable(el); return nil })
 	case '{':
-		var properties, required, more value
-		_ = v.members(func(key []byte, m value) error {
+		var properties, required, more wire.Value
+		_ = v.Members(func(key []byte, m wire.Value) error {
 			switch string(key) {
 			case "properties":
 				properties = m
@@ -311,15 +312,15 @@ func strictable(v value) bool {
 			ok = ok && strictable(m)
 			return nil
 		})
-		if properties.kind() == '{' {
-			ok = ok && more.kind() == 'f' && required.size() == properties.size()
+		if properties.Kind() == '{' {
+			ok = ok && more.Kind() == 'f' && required.Len() == properties.Len()
 		}
 	}
 	return ok
 }
 
 // sayTools writes the tools and the choice among them.
-func (e *requestEncoder) sayTools(o object) {
+func (e *requestEncoder) sayTools(o wire.Object) {
 	e.tools = e.r.Tools
 	if !e.home {
 		e.tools = nil
@@ -329,7 +330,7 @@ func (e *requestEncoder) sayTools(o object) {
 			}
 		}
 	}
-	if (len(e.tools) > 0 || e.home && e.tools != nil) && o.free("tools") {
+	if (len(e.tools) > 0 || e.home && e.tools != nil) && o.Free("tools") {
 		e.w.KeyOpen("tools", '[')
 		for _, t := range e.tools {
 			appendTool(&e.w, t)
@@ -338,12 +339,12 @@ func (e *requestEncoder) sayTools(o object) {
 	}
 	if e.home {
 		if c := e.r.Choose; c.Mode != llm.ChooseUnset || c.Opaque.Raw != "" {
-			if o.free("tool_choice") {
+			if o.Free("tool_choice") {
 				e.w.Key("tool_choice")
 				appendChoice(&e.w, c)
 			}
 		}
-		o.optBool("parallel_tool_calls", e.r.Parallel)
+		o.OptBool("parallel_tool_calls", e.r.Parallel)
 		return
 	}
 	e.fitChoice()
@@ -376,9 +377,9 @@ func fitSchema(s string) string {
 	if s == "" || s == "null" {
 		return `{"type":"object","properties":{}}`
 	}
-	v := whole([]byte(s))
-	if p := v.get("properties"); v.kind() == '{' && p.isNull() {
-		return s[:p.at.Start] + "{}" + s[p.at.End:]
+	v := wire.Raw(s)
+	if p := v.Get("properties"); v.Kind() == '{' && p.IsNull() {
+		return s[:p.Span().Start] + "{}" + s[p.Span().End:]
 	}
 	return s
 }
@@ -418,15 +419,15 @@ func (e *requestEncoder) fitChoice() {
 }
 
 // rest writes what is left: tier, user, metadata, the cache's key.
-func (e *requestEncoder) rest(o object) {
+func (e *requestEncoder) rest(o wire.Object) {
 	r := e.r
-	o.optStr("service_tier", e.fitTier())
-	o.optStr("user", r.User)
-	o.optStr("prompt_cache_key", r.CacheKey)
+	o.OptStr("service_tier", e.fitTier())
+	o.OptStr("user", r.User)
+	o.OptStr("prompt_cache_key", r.CacheKey)
 	if r.Cache != nil {
 		e.mark(r.Cache)
 	}
-	if len(r.Metadata) > 0 && o.free("metadata") {
+	if len(r.Metadata) > 0 && o.Free("metadata") {
 		e.w.KeyOpen("metadata", '{')
 		for _, f := range r.Metadata {
 			e.w.KeyRaw(f.Key, f.Raw)

@@ -8,6 +8,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -21,14 +22,14 @@ const (
 
 // DecodeResponse implements dialect.Client.
 func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
-	if err := splice.Valid(r.Body, splice.MaxDepth); err != nil {
+	v, err := wire.Parse(r.Body)
+	if err != nil {
 		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
 	}
-	v := whole(r.Body)
-	if v.kind() != '{' {
+	if v.Kind() != '{' {
 		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
 	}
-	if hasError(v) && !v.get("choices").found() {
+	if hasError(v) && !v.Get("choices").Found() {
 		return nil, inStream(r.Body)
 	}
 	res, err := decodeResponse(v)
@@ -39,35 +40,35 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 }
 
 // hasError reports whether an answer with status 200 says an error after all.
-func hasError(v value) bool {
-	e := v.get("error")
-	return e.kind() == '{' || e.kind() == '"'
+func hasError(v wire.Value) bool {
+	e := v.Get("error")
+	return e.Kind() == '{' || e.Kind() == '"'
 }
 
-func decodeResponse(v value) (*llm.Response, error) {
+func decodeResponse(v wire.Value) (*llm.Response, error) {
 	r := &llm.Response{}
 	seen := map[string]bool{}
-	err := v.fields(&r.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &r.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		seen[string(key)] = true
 		switch string(key) {
 		case "id":
-			return optString(&r.ID, m)
+			return m.StrTo(&r.ID)
 		case "model":
-			return optString(&r.Model, m)
+			return m.StrTo(&r.Model)
 		case "object":
-			return m.text() == wholeObject, nil
+			return m.Text() == wholeObject, nil
 		case "created":
-			n, ok := m.at.Int(m.b)
+			n, err := m.Int()
 			r.Created = n
-			return ok && n != 0, nil
+			return err == nil && n != 0, nil
 		case "service_tier":
-			return optString(&r.Tier, m)
+			return m.StrTo(&r.Tier)
 		case "usage":
 			r.Usage = decodeUsage(m)
-			return m.kind() == '{', nil
+			return m.Kind() == '{', nil
 		case "choices":
 			r.Choices = nil
-			return true, m.elems(func(i int, el value) error {
+			return true, m.Elems(func(i int, el wire.Value) error {
 				c, err := decodeChoice(i, el)
 				r.Choices = append(r.Choices, c)
 				return err
@@ -77,7 +78,7 @@ func decodeResponse(v value) (*llm.Response, error) {
 	})
 	for _, key := range [...]string{"id", "model", "object", "created", "usage", "choices"} {
 		if _, null := r.Extra.Get(key); !seen[key] && !null {
-			absent(&r.Extra, key)
+			r.Extra.Note(Name, key)
 		}
 	}
 	if r.Extra.Empty() {
@@ -86,27 +87,27 @@ func decodeResponse(v value) (*llm.Response, error) {
 	return r, err
 }
 
-func decodeChoice(i int, v value) (llm.Choice, error) {
+func decodeChoice(i int, v wire.Value) (llm.Choice, error) {
 	c := llm.Choice{Index: i}
 	var said message
 	word, spoke := "", false
 	indexed, finished, logged := false, false, false
-	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &c.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "index":
 			indexed = true
 			var n int64
-			n, err = m.integer()
+			n, err = m.Int()
 			c.Index = int(n)
 		case "message":
 			spoke = true
 			said, err = readMessage(m)
 		case "finish_reason":
 			finished = true
-			return optString(&word, m)
+			return m.StrTo(&word)
 		case "logprobs":
 			logged = true
-			if m.kind() != '{' {
+			if m.Kind() != '{' {
 				return false, nil
 			}
 			c.Logprobs, err = decodeLogprobs(m)
@@ -123,13 +124,13 @@ func decodeChoice(i int, v value) (llm.Choice, error) {
 		said bool
 	}{{"index", indexed}, {"finish_reason", finished}, {"logprobs", logged}, {"message", spoke}} {
 		if _, null := c.Extra.Get(m.key); !m.said && !null {
-			absent(&c.Extra, m.key)
+			c.Extra.Note(Name, m.key)
 		}
 	}
 	if spoke {
 		c.Blocks, c.Message, err = said.answer()
 		if err != nil {
-			return c, under(err, "message")
+			return c, wire.Under(err, "message")
 		}
 	}
 	c.Stop = decodeStop(word, hasCall(c.Blocks))
@@ -150,24 +151,24 @@ func (m *message) answer() ([]llm.Block, llm.Extra, error) {
 	var l blockList
 	for _, f := range []struct {
 		key string
-		v   value
+		v   wire.Value
 	}{{"name", m.name}, {"tool_call_id", m.callID}} {
-		if f.v.found() {
-			m.extra.Add(Name, f.key, f.v.raw())
+		if f.v.Found() {
+			m.extra.Add(Name, f.key, f.v.JSON())
 		}
 	}
-	if m.role.text() != "assistant" {
-		if _, null := m.extra.Get("role"); m.role.found() {
-			m.extra.Add(Name, "role", m.role.raw())
+	if m.role.Text() != "assistant" {
+		if _, null := m.extra.Get("role"); m.role.Found() {
+			m.extra.Add(Name, "role", m.role.JSON())
 		} else if !null {
-			absent(&m.extra, "role")
+			m.extra.Note(Name, "role")
 		}
 	}
-	if _, null := m.extra.Get("refusal"); !m.refusal.found() && !null {
-		absent(&m.extra, "refusal")
+	if _, null := m.extra.Get("refusal"); !m.refusal.Found() && !null {
+		m.extra.Note(Name, "refusal")
 	}
-	if m.content.kind() == '[' {
-		note(&m.extra, noteParts)
+	if m.content.Kind() == '[' {
+		m.extra.Note(Name, noteParts)
 	}
 	if _, err := m.blocks(&l); err != nil {
 		return nil, m.extra, err
@@ -179,27 +180,27 @@ func (m *message) answer() ([]llm.Block, llm.Extra, error) {
 // annotate puts citations where they belong: on the text.
 func (m *message) annotate(blocks []llm.Block) {
 	v := m.annotations
-	if !v.found() {
+	if !v.Found() {
 		return
 	}
-	n := v.size()
-	if v.kind() == '[' && n == 0 {
-		note(&m.extra, noteNoAnnotations)
+	n := v.Len()
+	if v.Kind() == '[' && n == 0 {
+		m.extra.Note(Name, noteNoAnnotations)
 		return
 	}
 	for i, b := range blocks {
 		t, ok := b.(llm.Text)
-		if !ok || v.kind() != '[' {
+		if !ok || v.Kind() != '[' {
 			continue
 		}
-		_ = v.elems(func(_ int, el value) error {
+		_ = v.Elems(func(_ int, el wire.Value) error {
 			t.Citations = append(t.Citations, decodeCitation(el))
 			return nil
 		})
 		blocks[i] = t
 		return
 	}
-	m.extra.Add(Name, "annotations", v.raw())
+	m.extra.Add(Name, "annotations", v.JSON())
 }
 
 // EncodeResponse implements dialect.Server.
@@ -225,25 +226,25 @@ type answer struct {
 
 func (a *answer) encode(r *llm.Response) []byte {
 	a.extra("", r.Extra)
-	o := begin(&a.w, r.Extra)
-	o.str("id", answerID(r.ID, a.meta))
-	o.str("object", wholeObject)
-	o.int("created", createdAt(r.Created, a.meta))
-	o.str("model", r.Model)
-	if o.free("choices") {
+	o := wire.Begin(&a.w, r.Extra.In(Name))
+	o.Str("id", answerID(r.ID, a.meta))
+	o.Str("object", wholeObject)
+	o.Int("created", createdAt(r.Created, a.meta))
+	o.Str("model", r.Model)
+	if o.Free("choices") {
 		a.w.KeyOpen("choices", '[')
 		for _, c := range r.Choices {
 			a.choice(c)
 		}
 		a.w.Close(']')
 	}
-	if o.free("usage") {
+	if o.Free("usage") {
 		a.extra("usage", r.Usage.Extra)
 		a.w.Key("usage")
 		appendUsage(&a.w, r.Usage)
 	}
-	o.optStr("service_tier", a.tier(r.Tier, r.Extra.Dialect))
-	o.end()
+	o.OptStr("service_tier", a.tier(r.Tier, r.Extra.Dialect))
+	o.End()
 	return a.w.Buf
 }
 
@@ -280,9 +281,9 @@ func (a *answer) choice(c llm.Choice) {
 	a.extra(path, c.Extra)
 	a.stop(c.Stop, path)
 	s := sortSpeech(c.Blocks)
-	o := begin(&a.w, c.Extra)
-	o.int("index", int64(c.Index))
-	if o.free("message") {
+	o := wire.Begin(&a.w, c.Extra.In(Name))
+	o.Int("index", int64(c.Index))
+	if o.Free("message") {
 		a.w.Key("message")
 		if c.Message.Dialect == Name {
 			a.home(s, c.Message)
@@ -292,7 +293,7 @@ func (a *answer) choice(c llm.Choice) {
 			a.foreign(s, path+".message", c.Stop.Reason == llm.StopLength)
 		}
 	}
-	if o.free("logprobs") {
+	if o.Free("logprobs") {
 		a.w.Key("logprobs")
 		if c.Logprobs != nil {
 			appendLogprobs(&a.w, c.Logprobs)
@@ -301,22 +302,22 @@ func (a *answer) choice(c llm.Choice) {
 		}
 	}
 	if word := stopWord(c.Stop, s.called()); word != "" {
-		o.str("finish_reason", word)
+		o.Str("finish_reason", word)
 	} else {
-		o.raw("finish_reason", "null")
+		o.Raw("finish_reason", "null")
 	}
-	o.end()
+	o.End()
 }
 
 // home says a message as it stood in this dialect.
 func (a *answer) home(s speech, extra llm.Extra) {
 	w := &a.w
-	o := begin(w, extra)
-	o.str("role", "assistant")
+	o := wire.Begin(w, extra.In(Name))
+	o.Str("role", "assistant")
 	s.appendThoughts(w, extra)
 	switch {
-	case !o.free("content"):
-	case noted(extra, noteParts):
+	case !o.Free("content"):
+	case extra.Noted(Name, noteParts):
 		w.Key("content")
 		appendParts(w, s.parts)
 	default:
@@ -327,13 +328,13 @@ func (a *answer) home(s speech, extra llm.Extra) {
 	}
 	if s.called() {
 		appendCalls(w, s.calls)
-	} else if noted(extra, noteNoCalls) {
+	} else if extra.Noted(Name, noteNoCalls) {
 		w.KeyRaw("tool_calls", "[]")
 	}
-	if len(s.cites) > 0 || noted(extra, noteNoAnnotations) {
+	if len(s.cites) > 0 || extra.Noted(Name, noteNoAnnotations) {
 		appendAnnotations(w, s.cites)
 	}
-	o.end()
+	o.End()
 }
 
 // foreign says a message that came in another dialect, or was put together of a stream.
@@ -432,13 +433,13 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil {
 		return dialect.Gist{}
 	}
-	at := func(i int) value { return value{body, found[i].Value} }
-	g := dialect.Gist{ID: at(0).text(), Model: at(1).text()}
-	if u := at(2); u.found() {
+	at := func(i int) wire.Value { return wire.At(body, found[i].Value) }
+	g := dialect.Gist{ID: at(0).Text(), Model: at(1).Text()}
+	if u := at(2); u.Found() {
 		g.Usage = decodeUsage(u)
 	}
-	if list := at(3); list.kind() == '[' {
-		_ = list.elems(func(i int, v value) error {
+	if list := at(3); list.Kind() == '[' {
+		_ = list.Elems(func(i int, v wire.Value) error {
 			g.Text += gistChoice(&g, i, v)
 			return nil
 		})
@@ -446,24 +447,24 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	return g
 }
 
-func gistChoice(g *dialect.Gist, i int, v value) (text int) {
-	if v.kind() != '{' {
+func gistChoice(g *dialect.Gist, i int, v wire.Value) (text int) {
+	if v.Kind() != '{' {
 		return 0
 	}
-	m := v.get("message")
+	m := v.Get("message")
 	if i == 0 {
-		called := m.kind() == '{' && m.get("tool_calls").size() > 0
-		g.Stop = decodeStop(v.get("finish_reason").text(), called).Reason
+		called := m.Kind() == '{' && m.Get("tool_calls").Len() > 0
+		g.Stop = decodeStop(v.Get("finish_reason").Text(), called).Reason
 	}
-	if m.kind() != '{' {
+	if m.Kind() != '{' {
 		return 0
 	}
-	_ = m.members(func(key []byte, f value) error {
+	_ = m.Members(func(key []byte, f wire.Value) error {
 		switch string(key) {
 		case "content", "refusal", fieldThought, fieldReasoning, "tool_calls":
-			text += max(f.at.Text(f.b), 0)
-			if f.kind() == '[' {
-				text += f.at.End - f.at.Start
+			text += max(f.Bytes(), 0)
+			if f.Kind() == '[' {
+				text += f.Span().End - f.Span().Start
 			}
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -28,7 +29,7 @@ func sortSpeech(blocks []llm.Block) speech {
 				s.thoughts = append(s.thoughts, b)
 			}
 		case llm.Refusal:
-			if noted(b.Extra, notePart) || s.refusal != nil {
+			if b.Extra.Noted(Name, notePart) || s.refusal != nil {
 				s.parts = append(s.parts, b)
 			} else {
 				s.refusal = &b
@@ -77,20 +78,20 @@ func appendParts(w *jsonw.Writer, parts []llm.Block) {
 func appendPart(w *jsonw.Writer, b llm.Block) {
 	switch b := b.(type) {
 	case llm.Text:
-		o := begin(w, b.Extra)
+		o := wire.Begin(w, b.Extra.In(Name))
 		w.KeyStr("type", "text")
-		o.str("text", b.Text)
+		o.Str("text", b.Text)
 		appendMark(w, b.Cache)
-		o.end()
+		o.End()
 	case llm.Refusal:
-		o := begin(w, b.Extra)
+		o := wire.Begin(w, b.Extra.In(Name))
 		w.KeyStr("type", "refusal")
-		o.str("refusal", b.Text)
-		o.end()
+		o.Str("refusal", b.Text)
+		o.End()
 	case llm.Thought:
-		o := begin(w, b.Extra)
+		o := wire.Begin(w, b.Extra.In(Name))
 		w.KeyStr("type", "thinking")
-		if o.free("thinking") {
+		if o.Free("thinking") {
 			w.KeyOpen("thinking", '[')
 			w.Open('{')
 			w.KeyStr("type", "text")
@@ -98,8 +99,8 @@ func appendPart(w *jsonw.Writer, b llm.Block) {
 			w.Close('}')
 			w.Close(']')
 		}
-		o.optStr("signature", b.Signature)
-		o.end()
+		o.OptStr("signature", b.Signature)
+		o.End()
 	case llm.Media:
 		appendMedia(w, b)
 	case llm.Opaque:
@@ -119,9 +120,9 @@ func (s *speech) appendThoughts(w *jsonw.Writer, extra llm.Extra) {
 	}
 	for _, name := range [...]string{fieldThought, fieldReasoning} {
 		switch {
-		case noted(extra, name+noteEmptyField):
+		case extra.Noted(Name, name+noteEmptyField):
 			w.KeyStr(name, "")
-		case noted(extra, name+noteSameField):
+		case extra.Noted(Name, name+noteSameField):
 			w.KeyStr(name, all.String())
 		default:
 			for _, t := range s.thoughts {
@@ -184,22 +185,22 @@ func appendCall(w *jsonw.Writer, b llm.ToolUse, index int) {
 	if b.Kind == llm.ToolCustom {
 		key, args = "custom", "input"
 	}
-	rest, extra := without(b.Extra, key)
-	o := begin(w, extra)
-	if noted(extra, noteIndexed) {
+	rest, extra := wire.Take(b.Extra, Name, key)
+	o := wire.Begin(w, extra.In(Name))
+	if extra.Noted(Name, noteIndexed) {
 		w.KeyInt("index", int64(index))
 	}
-	o.str("id", b.ID)
-	o.str("type", key)
+	o.Str("id", b.ID)
+	o.Str("type", key)
 	w.KeyOpen(key, '{')
 	optMember(w, "name", b.Name)
-	if !whole([]byte(rest)).get(args).found() && !noted(extra, noteNoArguments) {
+	if !wire.Raw(rest).Get(args).Found() && !extra.Noted(Name, noteNoArguments) {
 		w.KeyStr(args, b.Args)
 	}
-	appendMembers(w, rest)
+	wire.AppendMembers(w, rest)
 	w.Close('}')
 	appendMark(w, b.Cache)
-	o.end()
+	o.End()
 }
 
 // fitCalls makes the calls of another dialect ones that can be said here: arguments are never empty but
@@ -249,15 +250,15 @@ func appendCitation(w *jsonw.Writer, c llm.Citation) {
 // citable reports whether a citation can be told here.
 func citable(c llm.Citation) bool { return c.Opaque.Dialect == Name || c.URL != "" }
 
-func decodeCitation(v value) llm.Citation {
-	c := llm.Citation{Source: -1, Opaque: opaque(v.get("type").text(), v)}
-	if v.kind() != '{' {
+func decodeCitation(v wire.Value) llm.Citation {
+	c := llm.Citation{Source: -1, Opaque: opaque(v.Get("type").Text(), v)}
+	if v.Kind() != '{' {
 		return c
 	}
-	if u := v.get("url_citation"); u.kind() == '{' {
-		c.Kind, c.URL, c.Title = llm.CiteURL, u.get("url").text(), u.get("title").text()
-		c.Start, c.End = int(u.get("start_index").count()), int(u.get("end_index").count())
-		c.Quote = u.get("content").text()
+	if u := v.Get("url_citation"); u.Kind() == '{' {
+		c.Kind, c.URL, c.Title = llm.CiteURL, u.Get("url").Text(), u.Get("title").Text()
+		c.Start, c.End = int(u.Get("start_index").Count()), int(u.Get("end_index").Count())
+		c.Quote = u.Get("content").Text()
 	}
 	return c
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -50,6 +52,7 @@ func (c *codec) DecodeStream(frames iter.Seq2[dialect.Frame, error], want dialec
 // frames that may hold a finish, usage or an error.
 type streamDecoder struct {
 	want    dialect.Want
+	doc     wire.Doc    // of the frame at hand
 	events  []llm.Event // of the frame at hand
 	choices []*choiceDecoder
 
@@ -115,15 +118,18 @@ func (d *streamDecoder) emit(ev llm.Event) {
 
 // data reads a frame whole.
 func (d *streamDecoder) data(f dialect.Frame) error {
-	v := whole(f.Data)
-	if v.kind() != '{' {
+	if splice.Whole(f.Data).Kind(f.Data) != '{' {
 		if f.Event == "error" {
 			return d.fault(f.Data)
 		}
 		return d.unreadable(f.Data, nil)
 	}
-	var choices, usage, groq, failed value
-	err := v.members(func(key []byte, m value) error {
+	v, err := d.doc.Read(f.Data)
+	if err != nil {
+		return d.unreadable(f.Data, err)
+	}
+	var choices, usage, groq, failed wire.Value
+	err = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "choices":
 			choices = m
@@ -142,22 +148,22 @@ func (d *streamDecoder) data(f dialect.Frame) error {
 	switch {
 	case err != nil:
 		return d.unreadable(f.Data, err)
-	case f.Event == "error", failed.found() && !failed.isNull():
+	case f.Event == "error", failed.Found() && !failed.IsNull():
 		return d.fault(f.Data)
 	}
-	if usage.kind() != '{' && groq.kind() == '{' {
-		usage = groq.get("usage")
+	if usage.Kind() != '{' && groq.Kind() == '{' {
+		usage = groq.Get("usage")
 	}
 	if d.start.ID != "" {
 		d.begin()
 	}
 	n := 0
-	if choices.kind() == '[' {
-		if err := choices.elems(func(i int, c value) error { n++; return d.choice(i, c) }); err != nil {
+	if choices.Kind() == '[' {
+		if err := choices.Elems(func(i int, c wire.Value) error { n++; return d.choice(i, c) }); err != nil {
 			return d.unreadable(f.Data, err)
 		}
 	}
-	if usage.kind() == '{' {
+	if usage.Kind() == '{' {
 		d.begin()
 		d.onlyForUsage = n == 0
 		d.emit(llm.UsageReport{Usage: decodeUsage(usage)})
@@ -180,27 +186,27 @@ func (d *streamDecoder) hush() {
 }
 
 // member reads a member of the frame itself. Most say the same in every frame.
-func (d *streamDecoder) member(key []byte, m value) {
+func (d *streamDecoder) member(key []byte, m wire.Value) {
 	s := &d.start
 	switch string(key) {
 	case "id":
 		if s.ID == "" && !d.started {
-			s.ID = m.text()
+			s.ID = m.Text()
 		}
 		return
 	case "model":
 		if s.Model == "" && !d.started {
-			s.Model = m.text()
+			s.Model = m.Text()
 		}
 		return
 	case "created":
 		if s.Created == 0 && !d.started {
-			s.Created = m.count()
+			s.Created = m.Count()
 		}
 		return
 	case "service_tier":
-		if m.kind() == '"' && !m.at.Equal(m.b, s.Tier) {
-			d.lateTier = m.text()
+		if m.Kind() == '"' && !m.Is(s.Tier) {
+			d.lateTier = m.Text()
 			if !d.started {
 				s.Tier = d.lateTier
 			}
@@ -209,24 +215,24 @@ func (d *streamDecoder) member(key []byte, m value) {
 	case "object", "obfuscation", "p": // the last two are padding
 		return
 	}
-	if m.isNull() {
+	if m.IsNull() {
 		return
 	}
-	raw := m.at.Raw(m.b)
+	raw := m.JSON()
 	for _, e := range [...]llm.Extra{d.late, s.Extra} {
 		for _, f := range e.Fields {
 			if f.Key == string(key) {
-				if f.Raw != string(raw) {
-					keepRaw(&d.late, f.Key, string(raw))
+				if f.Raw != raw {
+					keepRaw(&d.late, f.Key, raw)
 				}
 				return
 			}
 		}
 	}
 	if d.started {
-		keepRaw(&d.late, string(key), string(raw))
+		keepRaw(&d.late, string(key), raw)
 	} else {
-		keepRaw(&s.Extra, string(key), string(raw))
+		keepRaw(&s.Extra, string(key), raw)
 	}
 }
 
@@ -309,7 +315,7 @@ func (d *streamDecoder) at(index int) (*choiceDecoder, error) {
 		}
 	}
 	if len(d.choices) >= mostChoices || index < 0 {
-		return nil, &fault{"index", "a small number"}
+		return nil, wire.Bad("index", "a small number")
 	}
 	c := &choiceDecoder{index: index}
 	d.choices = append(d.choices, c)
@@ -317,11 +323,11 @@ func (d *streamDecoder) at(index int) (*choiceDecoder, error) {
 }
 
 // choice reads an element of choices.
-func (d *streamDecoder) choice(i int, v value) error {
+func (d *streamDecoder) choice(i int, v wire.Value) error {
 	d.begin()
-	var index, delta, finish, logprobs value
+	var index, delta, finish, logprobs wire.Value
 	more := false
-	if err := v.members(func(key []byte, m value) error {
+	if err := v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "index":
 			index = m
@@ -332,14 +338,14 @@ func (d *streamDecoder) choice(i int, v value) error {
 		case "logprobs":
 			logprobs = m
 		default:
-			more = more || !m.isNull()
+			more = more || !m.IsNull()
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	if index.kind() == '0' {
-		i = int(index.count())
+	if index.Kind() == '0' {
+		i = int(index.Count())
 	}
 	c, err := d.at(i)
 	if err != nil || c.done {
@@ -348,32 +354,32 @@ func (d *streamDecoder) choice(i int, v value) error {
 	if more {
 		c.extras(v)
 	}
-	if delta.kind() == '{' {
+	if delta.Kind() == '{' {
 		if err := d.delta(c, delta); err != nil {
-			return under(err, "delta")
+			return wire.Under(err, "delta")
 		}
 	}
-	if logprobs.kind() == '{' {
+	if logprobs.Kind() == '{' {
 		l, err := decodeLogprobs(logprobs)
 		if err != nil {
-			return under(err, "logprobs")
+			return wire.Under(err, "logprobs")
 		}
 		d.emit(llm.LogprobsDelta{Choice: c.index, Logprobs: *l})
 	}
-	if word := finish.text(); word != "" {
+	if word := finish.Text(); word != "" {
 		d.finish(c, word)
 	}
 	return nil
 }
 
 // extras keeps the members of a choice that have no word, in the form in which they came last.
-func (c *choiceDecoder) extras(v value) {
-	_ = v.members(func(key []byte, m value) error {
+func (c *choiceDecoder) extras(v wire.Value) {
+	_ = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "index", "delta", "finish_reason", "logprobs":
 		default:
-			if !m.isNull() {
-				keepRaw(&c.extra, string(key), m.raw())
+			if !m.IsNull() {
+				keepRaw(&c.extra, string(key), m.JSON())
 			}
 		}
 		return nil

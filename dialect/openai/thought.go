@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -42,40 +43,40 @@ func formatOf(origin string) string {
 // beside it is not told twice.
 func (m *message) thoughts(l *blockList) error {
 	var told []string
-	if m.details.kind() == '[' {
-		err := m.details.elems(func(i int, v value) error {
+	if m.details.Kind() == '[' {
+		err := m.details.Elems(func(i int, v wire.Value) error {
 			t, at, err := decodeDetail(i, v)
 			told = append(told, t.Text)
 			l.add(t, at...)
 			return err
 		})
 		if err != nil {
-			return under(err, fieldDetails)
+			return wire.Under(err, fieldDetails)
 		}
 		if len(told) == 0 {
 			m.extra.Add(Name, fieldDetails, "[]")
 		}
-	} else if m.details.found() {
-		m.extra.Add(Name, fieldDetails, m.details.raw())
+	} else if m.details.Found() {
+		m.extra.Add(Name, fieldDetails, m.details.JSON())
 	}
 	said, have := strings.Join(told, ""), len(told) > 0
 	for _, f := range []struct {
 		name string
-		v    value
+		v    wire.Value
 	}{{fieldThought, m.thought}, {fieldReasoning, m.reasoning}} {
-		text, isText := f.v.at.String(f.v.b)
+		text, isText := f.v.Text(), f.v.Kind() == '"'
 		switch {
-		case !f.v.found():
+		case !f.v.Found():
 		case !isText:
-			m.extra.Add(Name, f.name, f.v.raw())
+			m.extra.Add(Name, f.name, f.v.JSON())
 		case text == "":
-			note(&m.extra, f.name+noteEmptyField)
+			m.extra.Note(Name, f.name+noteEmptyField)
 		case have && text == said:
-			note(&m.extra, f.name+noteSameField)
+			m.extra.Note(Name, f.name+noteSameField)
 			// What redacts the text must find it here too.
 			l.also(f.v)
 		case have:
-			m.extra.Add(Name, f.name, f.v.raw())
+			m.extra.Add(Name, f.name, f.v.JSON())
 		default:
 			said, have = text, true
 			l.add(llm.Thought{Text: text, Field: f.name, Extra: llm.Extra{Dialect: Name}}, f.v)
@@ -85,58 +86,58 @@ func (m *message) thoughts(l *blockList) error {
 }
 
 // also notes another place of the only block's text.
-func (l *blockList) also(v value) {
+func (l *blockList) also(v wire.Value) {
 	if l.record && len(l.at) == 1 {
 		l.at[0] = append(l.at[0], v)
 	}
 }
 
 // decodeDetail reads an item of reasoning_details: text or a summary, perhaps signed, or sealed data.
-func decodeDetail(i int, v value) (llm.Thought, []value, error) {
+func decodeDetail(i int, v wire.Value) (llm.Thought, []wire.Value, error) {
 	t := llm.Thought{Field: fieldDetails}
-	var at value
+	var at wire.Value
 	typ := ""
-	err := v.fields(&t.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			typ = m.text()
+			typ = m.Text()
 			return typ != "", nil
 		case "text", "summary":
-			if m.kind() != '"' {
+			if m.Kind() != '"' {
 				return false, nil
 			}
 			if string(key) == "summary" {
-				note(&t.Extra, noteSummary)
+				t.Extra.Note(Name, noteSummary)
 			}
-			at, t.Text = m, m.text()
+			at, t.Text = m, m.Text()
 			return true, nil
 		case "data":
-			return optString(&t.Sealed, m)
+			return m.StrTo(&t.Sealed)
 		case "signature":
-			return optString(&t.Signature, m)
+			return m.StrTo(&t.Signature)
 		case "id":
-			return optString(&t.Item, m)
+			return m.StrTo(&t.Item)
 		case "format":
 			var word string
-			known, err := optString(&word, m)
+			known, err := m.StrTo(&word)
 			t.Origin = originOf(word)
 			return known, err
 		case "index":
-			n, ok := m.at.Int(m.b)
-			return ok && n == int64(i), nil
+			n, err := m.Int()
+			return err == nil && n == int64(i), nil
 		}
 		return false, nil
 	})
 	if err != nil {
 		return t, nil, err
 	}
-	settleDetail(&t, typ, at.found())
-	var places []value
-	if at.found() {
-		places = []value{at}
+	settleDetail(&t, typ, at.Found())
+	var places []wire.Value
+	if at.Found() {
+		places = []wire.Value{at}
 	}
-	if v.get("index").kind() == 0 {
-		absent(&t.Extra, "index")
+	if v.Get("index").Kind() == 0 {
+		t.Extra.Note(Name, "index")
 	}
 	return t, places, nil
 }
@@ -144,18 +145,18 @@ func decodeDetail(i int, v value) (llm.Thought, []value, error) {
 // settleDetail notes what writing the item would not bring back by itself.
 func settleDetail(t *llm.Thought, typ string, text bool) {
 	if typ == "" {
-		absent(&t.Extra, "type")
+		t.Extra.Note(Name, "type")
 	} else if typ != detailType(*t) {
 		t.Extra.Add(Name, "type", quote(typ))
 	}
 	if _, said := t.Extra.Get("text"); !text && !said {
-		absent(&t.Extra, "text")
+		t.Extra.Note(Name, "text")
 	}
 }
 
 func detailType(t llm.Thought) string {
 	switch {
-	case noted(t.Extra, noteSummary):
+	case t.Extra.Noted(Name, noteSummary):
 		return "reasoning.summary"
 	case t.Sealed != "":
 		return "reasoning.encrypted"
@@ -165,22 +166,22 @@ func detailType(t llm.Thought) string {
 
 // appendDetail writes an item of reasoning_details.
 func appendDetail(w *jsonw.Writer, t llm.Thought, index int) {
-	o := begin(w, t.Extra)
-	o.str("type", detailType(t))
+	o := wire.Begin(w, t.Extra.In(Name))
+	o.Str("type", detailType(t))
 	switch {
-	case noted(t.Extra, noteSummary):
+	case t.Extra.Noted(Name, noteSummary):
 		w.KeyStr("summary", t.Text)
 	case t.Sealed == "" || t.Text != "":
-		o.str("text", t.Text)
+		o.Str("text", t.Text)
 	}
-	o.optStr("data", t.Sealed)
-	o.optStr("signature", t.Signature)
-	o.optStr("id", t.Item)
+	o.OptStr("data", t.Sealed)
+	o.OptStr("signature", t.Signature)
+	o.OptStr("id", t.Item)
 	if t.Origin != "" {
-		o.str("format", formatOf(t.Origin))
+		o.Str("format", formatOf(t.Origin))
 	}
-	o.int("index", int64(index))
-	o.end()
+	o.Int("index", int64(index))
+	o.End()
 }
 
 func quote(s string) string { return string(jsonw.AppendString(nil, s)) }

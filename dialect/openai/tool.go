@@ -2,19 +2,20 @@ package openai
 
 import (
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
 // tool reads a tool. A function is the caller's; so is a custom tool, whose argument is free text; every
 // other type is some host's own. The last two are carried whole.
-func (d *requestDecoder) tool(_ int, v value) error {
+func (d *requestDecoder) tool(_ int, v wire.Value) error {
 	var t llm.Tool
-	var custom value
+	var custom wire.Value
 	typ := ""
-	err := v.fields(&t.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			typ, err = m.str()
+			typ, err = m.Str()
 			return true, err
 		case "function":
 			return true, toolFunction(&t, m)
@@ -30,22 +31,22 @@ func (d *requestDecoder) tool(_ int, v value) error {
 	if typ == "" && t.Name != "" { // some hosts and their SDKs leave the type out
 		typ = "function"
 		if _, null := t.Extra.Get("type"); !null {
-			absent(&t.Extra, "type")
+			t.Extra.Note(Name, "type")
 		}
 	}
 	switch {
 	case err != nil:
 		return err
 	case (typ == "function" || typ == "") && t.Name == "":
-		return &fault{"function.name", "the name of a function"}
+		return wire.Bad("function.name", "the name of a function")
 	case typ == "function" || typ == "":
 		t.Kind = llm.ToolFunction
 		if typ == "" { // Mistral's client leaves it out
-			absent(&t.Extra, "type")
+			t.Extra.Note(Name, "type")
 		}
 	case typ == "custom":
 		t = llm.Tool{
-			Kind: llm.ToolCustom, Name: custom.get("name").text(), Description: custom.get("description").text(),
+			Kind: llm.ToolCustom, Name: custom.Get("name").Text(), Description: custom.Get("description").Text(),
 			Opaque: opaque(typ, v),
 		}
 	default:
@@ -55,26 +56,26 @@ func (d *requestDecoder) tool(_ int, v value) error {
 	return nil
 }
 
-func toolFunction(t *llm.Tool, v value) error {
+func toolFunction(t *llm.Tool, v wire.Value) error {
 	var rest llm.Extra
-	err := v.fields(&rest, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "name":
-			return optString(&t.Name, m)
+			return m.StrTo(&t.Name)
 		case "description":
-			if t.Description, err = m.str(); t.Description == "" {
-				note(&t.Extra, noteEmptyDescription)
+			if t.Description, err = m.Str(); t.Description == "" {
+				t.Extra.Note(Name, noteEmptyDescription)
 			}
 		case "parameters":
-			t.Schema = m.raw()
+			t.Schema = m.JSON()
 		case "strict":
-			err = optBool(&t.Strict, m)
+			err = m.BoolTo(&t.Strict)
 		default:
 			return false, nil
 		}
 		return true, err
 	})
-	leave(&t.Extra, "function", rest)
+	wire.Leave(&t.Extra, "function", rest)
 	return err
 }
 
@@ -87,14 +88,14 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 		w.Raw(t.Opaque.Raw)
 		return
 	}
-	rest, extra := without(t.Extra, "function")
-	o := begin(w, extra)
-	o.str("type", "function")
+	rest, extra := wire.Take(t.Extra, Name, "function")
+	o := wire.Begin(w, extra.In(Name))
+	o.Str("type", "function")
 	w.KeyOpen("function", '{')
 	if t.Name != "" {
 		w.KeyStr("name", t.Name)
 	}
-	if t.Description != "" || noted(extra, noteEmptyDescription) {
+	if t.Description != "" || extra.Noted(Name, noteEmptyDescription) {
 		w.KeyStr("description", t.Description)
 	}
 	if t.Schema != "" {
@@ -103,32 +104,32 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 	if t.Strict.Set {
 		w.KeyBool("strict", t.Strict.V)
 	}
-	appendMembers(w, rest)
+	wire.AppendMembers(w, rest)
 	w.Close('}')
 	appendMark(w, t.Cache)
-	o.end()
+	o.End()
 }
 
 // choose reads tool_choice: a word, or an object that names a tool or several.
-func (d *requestDecoder) choose(v value) error {
+func (d *requestDecoder) choose(v wire.Value) error {
 	c := &d.r.Choose
 	*c = llm.ToolChoice{}
-	if v.kind() == '"' {
-		switch word := v.text(); word {
+	if v.Kind() == '"' {
+		switch word := v.Text(); word {
 		case "auto", "none":
 			c.Mode = llm.ChooseMode(word)
 		case "required":
 			c.Mode = llm.ChooseAny
 		case "any": // Mistral's word
 			c.Mode = llm.ChooseAny
-			note(&c.Extra, noteAnyTool)
+			c.Extra.Note(Name, noteAnyTool)
 		default:
 			c.Opaque = opaque(word, v)
 		}
 		return nil
 	}
-	if v.kind() != '{' {
-		return &fault{want: "a string or an object"}
+	if v.Kind() != '{' {
+		return wire.Bad("", "a string or an object")
 	}
 	name, err := chosen(v)
 	if err != nil {
@@ -137,33 +138,33 @@ func (d *requestDecoder) choose(v value) error {
 	switch {
 	case name != "":
 		*c = llm.ToolChoice{Mode: llm.ChooseTool, Name: name}
-	case v.get("type").text() == "allowed_tools" && chooseAllowed(c, v.get("allowed_tools")):
+	case v.Get("type").Text() == "allowed_tools" && chooseAllowed(c, v.Get("allowed_tools")):
 	default:
-		c.Opaque = opaque(v.get("type").text(), v)
+		c.Opaque = opaque(v.Get("type").Text(), v)
 	}
 	return nil
 }
 
 // chosen returns the name in a choice of one function that says nothing else.
-func chosen(v value) (string, error) {
-	f := v.get("function")
-	if typ := v.get("type"); typ.found() && typ.text() != "function" || f.kind() != '{' {
+func chosen(v wire.Value) (string, error) {
+	f := v.Get("function")
+	if typ := v.Get("type"); typ.Found() && typ.Text() != "function" || f.Kind() != '{' {
 		return "", nil
 	}
-	name := f.get("name").text()
+	name := f.Get("name").Text()
 	if name == "" {
-		return "", &fault{"function.name", "the name of a function"}
+		return "", wire.Bad("function.name", "the name of a function")
 	}
-	if v.size() != 2 || f.size() != 1 {
+	if v.Len() != 2 || f.Len() != 1 {
 		return "", nil
 	}
 	return name, nil
 }
 
 // chooseAllowed reads a choice among some of the tools, all of them functions.
-func chooseAllowed(c *llm.ToolChoice, v value) bool {
+func chooseAllowed(c *llm.ToolChoice, v wire.Value) bool {
 	var out llm.ToolChoice
-	switch v.get("mode").text() {
+	switch v.Get("mode").Text() {
 	case "auto":
 		out.Mode = llm.ChooseAuto
 	case "required":
@@ -171,8 +172,8 @@ func chooseAllowed(c *llm.ToolChoice, v value) bool {
 	default:
 		return false
 	}
-	plain := v.size() == 2
-	err := v.get("tools").elems(func(_ int, t value) error {
+	plain := v.Len() == 2
+	err := v.Get("tools").Elems(func(_ int, t wire.Value) error {
 		name, err := chosen(t)
 		plain = plain && err == nil && name != ""
 		out.Allowed = append(out.Allowed, name)
@@ -220,7 +221,7 @@ func appendChosen(w *jsonw.Writer, name string) {
 
 func choiceWord(c llm.ToolChoice) string {
 	switch {
-	case c.Mode == llm.ChooseAny && noted(c.Extra, noteAnyTool):
+	case c.Mode == llm.ChooseAny && c.Extra.Noted(Name, noteAnyTool):
 		return "any"
 	case c.Mode == llm.ChooseAny:
 		return "required"
@@ -229,21 +230,21 @@ func choiceWord(c llm.ToolChoice) string {
 }
 
 // decodeMark reads cache_control, which hosts of Anthropic's models take here as well.
-func decodeMark(v value) (*llm.CacheMark, error) {
+func decodeMark(v wire.Value) (*llm.CacheMark, error) {
 	var c llm.CacheMark
 	kind := false
-	err := v.fields(&c.Extra, func(key []byte, m value) (known bool, err error) {
+	err := v.Fields(Name, &c.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			kind = m.text() == "ephemeral"
+			kind = m.Text() == "ephemeral"
 			return kind, nil
 		case "ttl":
-			return optString(&c.TTL, m)
+			return m.StrTo(&c.TTL)
 		}
 		return false, nil
 	})
 	if _, said := c.Extra.Get("type"); !kind && !said {
-		absent(&c.Extra, "type")
+		c.Extra.Note(Name, "type")
 	}
 	return &c, err
 }
@@ -253,8 +254,8 @@ func appendMark(w *jsonw.Writer, c *llm.CacheMark) {
 		return
 	}
 	w.Key("cache_control")
-	o := begin(w, c.Extra)
-	o.str("type", "ephemeral")
-	o.optStr("ttl", c.TTL)
-	o.end()
+	o := wire.Begin(w, c.Extra.In(Name))
+	o.Str("type", "ephemeral")
+	o.OptStr("ttl", c.TTL)
+	o.End()
 }

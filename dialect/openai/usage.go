@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -15,12 +16,12 @@ type bill struct {
 	cached, written, audioIn, imageIn     int64
 	reasoning, audioOut, imageOut, search int64
 	extra                                 llm.Extra
-	in, out                               value // the details, as they stand
+	in, out                               wire.Value // the details, as they stand
 }
 
-func readBill(v value) bill {
+func readBill(v wire.Value) bill {
 	var b bill
-	_ = v.fields(&b.extra, func(key []byte, m value) (bool, error) {
+	_ = v.Fields(Name, &b.extra, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "prompt_tokens":
 			return b.take(&b.prompt, m), nil
@@ -35,66 +36,66 @@ func readBill(v value) bill {
 			b.out = m
 			return true, b.completionDetails(m)
 		case "prompt_cache_hit_tokens", "num_cached_tokens":
-			b.cached = max(b.cached, m.count())
+			b.cached = max(b.cached, m.Count())
 		case "cache_creation_input_tokens":
-			b.written = max(b.written, m.count())
+			b.written = max(b.written, m.Count())
 		case "reasoning_tokens":
-			b.reasoning = max(b.reasoning, m.count())
+			b.reasoning = max(b.reasoning, m.Count())
 		case "num_search_queries":
-			b.search = max(b.search, m.count())
+			b.search = max(b.search, m.Count())
 		case "server_tool_use", "server_tool_use_details":
-			b.search = max(b.search, m.get("web_search_requests").count())
+			b.search = max(b.search, m.Get("web_search_requests").Count())
 			return false, nil
 		case "prompt_cache_miss_tokens", "audio_prompt_tokens":
 			// The rest of another figure.
 		default:
 			return false, nil
 		}
-		tell(&b.extra, string(key), m.raw())
+		tell(&b.extra, string(key), m.JSON())
 		return true, nil
 	})
 	return b
 }
 
-func (b *bill) take(to *llm.Opt[int64], m value) bool {
-	n, ok := m.at.Int(m.b)
-	if ok && n >= 0 {
+func (b *bill) take(to *llm.Opt[int64], m wire.Value) bool {
+	n, err := m.Int()
+	if err == nil && n >= 0 {
 		*to = llm.Some(n)
 	}
 	return to.Set
 }
 
-func (b *bill) promptDetails(v value) error {
-	if v.kind() != '{' {
+func (b *bill) promptDetails(v wire.Value) error {
+	if v.Kind() != '{' {
 		return nil
 	}
-	return v.members(func(key []byte, m value) error {
+	return v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "cached_tokens":
-			b.cached = max(b.cached, m.count())
+			b.cached = max(b.cached, m.Count())
 		case "cache_write_tokens", "cache_creation_tokens":
-			b.written = max(b.written, m.count())
+			b.written = max(b.written, m.Count())
 		case "audio_tokens":
-			b.audioIn = m.count()
+			b.audioIn = m.Count()
 		case "image_tokens":
-			b.imageIn = m.count()
+			b.imageIn = m.Count()
 		}
 		return nil
 	})
 }
 
-func (b *bill) completionDetails(v value) error {
-	if v.kind() != '{' {
+func (b *bill) completionDetails(v wire.Value) error {
+	if v.Kind() != '{' {
 		return nil
 	}
-	return v.members(func(key []byte, m value) error {
+	return v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "reasoning_tokens":
-			b.reasoning = max(b.reasoning, m.count())
+			b.reasoning = max(b.reasoning, m.Count())
 		case "audio_tokens":
-			b.audioOut = m.count()
+			b.audioOut = m.Count()
 		case "image_tokens":
-			b.imageOut = m.count()
+			b.imageOut = m.Count()
 		}
 		return nil
 	})
@@ -102,8 +103,8 @@ func (b *bill) completionDetails(v value) error {
 
 // decodeUsage takes a usage object apart into classes that do not overlap, are never negative and add
 // up to the totals that were said.
-func decodeUsage(v value) llm.Usage {
-	if v.kind() != '{' {
+func decodeUsage(v wire.Value) llm.Usage {
+	if v.Kind() != '{' {
 		return llm.Usage{}
 	}
 	b := readBill(v)
@@ -159,44 +160,44 @@ func (b *bill) rest(u llm.Usage) llm.Extra {
 		switch {
 		case kept:
 		case !m.said.Set:
-			absent(&e, m.key)
+			e.Note(Name, m.key)
 		case m.said.V != m.otherwise: // reasoning apart, or figures that contradict each other
 			tell(&e, m.key, strconv.FormatInt(m.said.V, 10))
 		}
 	}
 	for _, m := range []struct {
 		key string
-		v   value
+		v   wire.Value
 	}{{"prompt_tokens_details", b.in}, {"completion_tokens_details", b.out}} {
 		switch _, kept := e.Get(m.key); {
 		case kept:
-		case !m.v.found():
-			absent(&e, m.key)
+		case !m.v.Found():
+			e.Note(Name, m.key)
 		case toldByClasses(m.v):
-			tell(&e, m.key, m.v.raw())
+			tell(&e, m.key, m.v.JSON())
 		default:
-			e.Add(Name, m.key, m.v.raw())
+			e.Add(Name, m.key, m.v.JSON())
 		}
 	}
 	return e
 }
 
 // tell notes a member of which nothing is lost where only the classes are told.
-func tell(e *llm.Extra, key, raw string) { note(e, key+"="+raw) }
+func tell(e *llm.Extra, key, raw string) { e.Note(Name, key+"="+raw) }
 
 // toldByClasses reports whether details hold nothing but what the classes tell, and zeros.
-func toldByClasses(v value) bool {
-	if v.kind() != '{' {
+func toldByClasses(v wire.Value) bool {
+	if v.Kind() != '{' {
 		return false
 	}
 	all := true
-	_ = v.members(func(key []byte, m value) error {
+	_ = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
 		case "cached_tokens", "cache_write_tokens", "cache_creation_tokens", "audio_tokens", "image_tokens",
 			"reasoning_tokens", "text_tokens":
 		default:
-			n, ok := m.at.Int(m.b)
-			all = all && (m.isNull() || ok && n == 0)
+			n, err := m.Int()
+			all = all && (m.IsNull() || err == nil && n == 0)
 		}
 		return nil
 	})
@@ -205,11 +206,11 @@ func toldByClasses(v value) bool {
 
 // appendUsage writes a usage object: totals that include everything, with details.
 func appendUsage(w *jsonw.Writer, u llm.Usage) {
-	o := begin(w, retold(u.Extra))
-	o.int("prompt_tokens", u.In())
-	o.int("completion_tokens", u.Out())
-	o.int("total_tokens", u.In()+u.Out())
-	if o.free("prompt_tokens_details") {
+	o := wire.Begin(w, retold(u.Extra))
+	o.Int("prompt_tokens", u.In())
+	o.Int("completion_tokens", u.Out())
+	o.Int("total_tokens", u.In()+u.Out())
+	if o.Free("prompt_tokens_details") {
 		w.KeyOpen("prompt_tokens_details", '{')
 		w.KeyInt("cached_tokens", u.CacheRead)
 		if n := u.CacheWrite5m + u.CacheWrite1h; n > 0 {
@@ -218,23 +219,24 @@ func appendUsage(w *jsonw.Writer, u llm.Usage) {
 		w.KeyInt("audio_tokens", u.InputAudio)
 		w.Close('}')
 	}
-	if o.free("completion_tokens_details") {
+	if o.Free("completion_tokens_details") {
 		w.KeyOpen("completion_tokens_details", '{')
 		w.KeyInt("reasoning_tokens", u.Reasoning)
 		w.KeyInt("audio_tokens", u.OutputAudio)
 		w.Close('}')
 	}
-	o.end()
+	o.End()
 }
 
-// retold returns an Extra in which the members that were told are members again.
-func retold(e llm.Extra) llm.Extra {
-	var out llm.Extra
-	for _, f := range e.In(Name) {
+// retold returns the fields of an Extra in which the members that were told are members again.
+func retold(e llm.Extra) []llm.Field {
+	kept := e.In(Name)
+	out := make([]llm.Field, 0, len(kept))
+	for _, f := range kept {
 		if key, raw, ok := strings.Cut(f.Key, "="); ok && f.Raw == "" {
 			f = llm.Field{Key: key, Raw: raw}
 		}
-		out.Add(Name, f.Key, f.Raw)
+		out = append(out, f)
 	}
 	return out
 }

@@ -29,6 +29,8 @@ var diagram = []layer{
 	{"L0", []string{"llm"}, nil},
 	{"L0", []string{"."}, []string{"llm"}},
 	{"L0", []string{"internal/..."}, []string{"internal/..."}},
+	// Reading a member and saying what is wrong with it needs the vocabulary: the one plumbing that knows it.
+	{"L0", []string{"internal/wire"}, []string{"llm", "internal/..."}},
 
 	{"L1", []string{"dialect"}, meaning},
 	{"L1", []string{"dialect/..."}, with(meaning, "dialect")},

@@ -197,6 +197,7 @@ func TestScanAndValidAgreeWithEncodingJSON(t *testing.T) {
 
 func agree(t interface{ Fatalf(string, ...any) }, in string) {
 	body := []byte(in)
+	agreeIndex(t, in)
 	valid := json.Valid(body)
 	if err := splice.Valid(body, splice.MaxDepth); (err == nil) != valid {
 		t.Fatalf("%q: Valid says %v, encoding/json %v", in, err, valid)

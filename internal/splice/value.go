@@ -215,6 +215,9 @@ func Unquote(dst, raw []byte) ([]byte, bool) {
 	return appendUnescaped(dst, in), true
 }
 
+// Unescape appends what stands between the quotes of a string with its escapes undone, as [Unquote] does.
+func Unescape(dst, in []byte) []byte { return appendUnescaped(dst, in) }
+
 func appendUnescaped(dst, in []byte) []byte {
 	for {
 		i := bytes.IndexByte(in, '\\')
