@@ -18,8 +18,6 @@ func cutDataURL(url string) (mime, data string, ok bool) {
 	return mime, data, ok && data != ""
 }
 
-func dataURL(mime, data string) string { return "data:" + mime + ";base64," + data }
-
 func decodeImage(l *blockList, v wire.Value) error {
 	b := llm.Media{Kind: llm.Image}
 	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
@@ -182,7 +180,7 @@ func appendMedia(w *jsonw.Writer, b llm.Media) {
 		w.KeyStr("type", "file")
 		o.Open("file", rest)
 		optMember(w, "filename", b.Name)
-		optMember(w, "file_data", fileData(b))
+		appendFileData(w, b)
 		optMember(w, "file_id", b.FileID)
 		w.Close('}')
 		appendMark(w, b.Cache)
@@ -196,29 +194,38 @@ func optMember(w *jsonw.Writer, key, s string) {
 	}
 }
 
-func fileData(b llm.Media) string {
+func appendFileData(w *jsonw.Writer, b llm.Media) {
 	switch {
 	case b.Data != "" && b.MIME != "":
-		return dataURL(b.MIME, b.Data)
+		w.Key("file_data")
+		appendURL(w, b)
 	case b.Data != "":
-		return b.Data
+		w.KeyStr("file_data", b.Data)
+	default:
+		optMember(w, "file_data", b.URL)
 	}
-	return b.URL
+}
+
+// appendURL writes where a medium is: its URL, or one that holds it.
+func appendURL(w *jsonw.Writer, b llm.Media) {
+	if b.Data != "" {
+		w.Strs("data:", b.MIME, ";base64,", b.Data)
+		return
+	}
+	w.Str(b.URL)
 }
 
 func appendImage(w *jsonw.Writer, b llm.Media) {
-	url := b.URL
-	if b.Data != "" {
-		url = dataURL(b.MIME, b.Data)
-	}
 	rest, extra := wire.Take(b.Extra, Name, "image_url")
 	o := wire.Begin(w, extra.In(Name))
 	w.KeyStr("type", "image_url")
 	if extra.Noted(Name, noteBareURL) {
-		w.KeyStr("image_url", url)
+		w.Key("image_url")
+		appendURL(w, b)
 	} else {
 		o.Open("image_url", rest)
-		w.KeyStr("url", url)
+		w.Key("url")
+		appendURL(w, b)
 		optMember(w, "detail", b.Detail)
 		w.Close('}')
 	}

@@ -4,9 +4,11 @@
 package jsonw
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"slices"
 	"strconv"
-	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -42,6 +44,17 @@ func (w *Writer) Key(k string) {
 func (w *Writer) Str(s string) {
 	w.comma()
 	w.Buf = AppendString(w.Buf, s)
+	w.more = true
+}
+
+// Strs writes a string that is made of several, without putting them together first.
+func (w *Writer) Strs(parts ...string) {
+	w.comma()
+	w.Buf = append(w.Buf, '"')
+	for _, s := range parts {
+		w.Buf = appendInner(w.Buf, s)
+	}
+	w.Buf = append(w.Buf, '"')
 	w.more = true
 }
 
@@ -111,47 +124,107 @@ func (w *Writer) comma() {
 
 const hex = "0123456789abcdef"
 
+// room is how much more than a string's own length is kept free while it is written: whole words are
+// copied, also at its end, and an escape is longer than what it stands for.
+const room = 32
+
 // AppendString appends s as a JSON string (RFC 8259, section 7). Only quotes, backslashes and control
-// characters are escaped; bytes that are not UTF-8 become U+FFFD.
+// characters are escaped; a run of bytes that are not UTF-8 becomes U+FFFD. It goes over s once.
 func AppendString(dst []byte, s string) []byte {
-	dst = slices.Grow(dst, len(s)+2)
-	dst = append(dst, '"')
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
-	for s != "" {
-		n := plain(s)
-		dst = append(dst, s[:n]...)
-		if n == len(s) {
-			break
-		}
-		dst = appendEscape(dst, s[n])
-		s = s[n+1:]
-	}
-	return append(dst, '"')
+	return append(appendInner(append(dst, '"'), s), '"')
 }
 
-// plain returns how many bytes of s stand for themselves. It looks at eight at a time: most text is
-// long, and has nothing to escape for a while.
-func plain(s string) int {
-	const (
-		ones  = 0x0101010101010101
-		highs = 0x8080808080808080
-	)
+// appendInner appends what stands between the quotes.
+func appendInner(dst []byte, s string) []byte {
+	dst = slices.Grow(dst, len(s)+room)
+	broken := false // the byte before was not UTF-8
+	for {
+		n := copyPlain(dst[len(dst):cap(dst)], s)
+		dst, s = dst[:len(dst)+n], s[n:]
+		if s == "" {
+			return dst
+		}
+		broken = broken && n == 0
+		if s[0] < utf8.RuneSelf {
+			dst, s = appendEscape(dst, s[0]), s[1:]
+			broken = false
+		}
+		for s != "" && s[0] >= utf8.RuneSelf {
+			n := runeLen(s)
+			switch {
+			case n > 0:
+				dst = append(dst, s[:n]...)
+				broken = false
+			case !broken:
+				dst = append(dst, "\uFFFD"...)
+				broken = true
+			}
+			s = s[max(n, 1):]
+		}
+		if cap(dst)-len(dst) < len(s)+room/2 {
+			dst = slices.Grow(dst, len(s)+len(s)/8+room)
+		}
+	}
+}
+
+// runeLen returns the length of the rune of several bytes with which s begins, or 0 where that is not
+// UTF-8.
+func runeLen(s string) int {
+	if len(s) >= 3 && s[0]&0xF0 == 0xE0 && s[1]&0xC0 == 0x80 && s[2]&0xC0 == 0x80 {
+		if r := rune(s[0]&0x0F)<<12 | rune(s[1]&0x3F)<<6; r >= 0x800 && !utf16.IsSurrogate(r) {
+			return 3
+		}
+		return 0
+	}
+	if r, n := utf8.DecodeRuneInString(s); r != utf8.RuneError || n > 1 {
+		return n
+	}
+	return 0
+}
+
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// odd marks the bytes of a word that do not stand for themselves or are part of a longer rune. Only the
+// lowest mark is sure to be right.
+//
+// Flipping a bit puts the quote where the space was, right behind the control characters, and the space
+// out of the way: so one comparison finds both.
+func odd(x uint64) uint64 {
+	return (x | (x ^ ones*2 - ones*('"'-1)) | (x ^ ones*'\\' - ones)) & tops
+}
+
+// copyPlain copies the bytes of s that stand for themselves, up to the first that may not, and returns how
+// many these are. It takes 32 at a time, then eight: most text is long, and has nothing to escape for a
+// while. There are more than len(s)+8 bytes in dst, and what is behind those copied may be written to.
+func copyPlain(dst []byte, s string) int {
 	n := 0
+	for ; len(s)-n >= 32 && len(dst)-n >= 32; n += 32 {
+		w, to := s[n:n+32], dst[n:n+32:n+32]
+		a, b, c, d := word(w), word(w[8:]), word(w[16:]), word(w[24:])
+		if odd(a)|odd(b)|odd(c)|odd(d) != 0 {
+			break
+		}
+		binary.LittleEndian.PutUint64(to, a)
+		binary.LittleEndian.PutUint64(to[8:], b)
+		binary.LittleEndian.PutUint64(to[16:], c)
+		binary.LittleEndian.PutUint64(to[24:], d)
+	}
 	for ; len(s)-n >= 8; n += 8 {
 		x := word(s[n:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// The high bit of a byte is set by the first three terms where it is zero or below space; bytes
-		// from 0x80 on are masked out, they are parts of runes.
-		if ((x-ones*' ')&^x|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
-			break
+		binary.LittleEndian.PutUint64(dst[n:], x)
+		if m := odd(x); m != 0 {
+			return n + bits.TrailingZeros64(m)/8
 		}
 	}
 	for ; n < len(s); n++ {
-		if c := s[n]; c < ' ' || c == '"' || c == '\\' {
+		c := s[n]
+		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			break
 		}
+		dst[n] = c
 	}
 	return n
 }

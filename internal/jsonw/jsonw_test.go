@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -59,6 +60,42 @@ func TestAppendStringFindsEveryEscapeAtEveryPlace(t *testing.T) {
 			}
 		}
 	}
+}
+
+// reference says a string as plainly as can be.
+func reference(s string) string {
+	out := []byte{'"'}
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		if r < ' ' || r == '"' || r == '\\' {
+			out = appendEscape(out, byte(r))
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return string(append(out, '"'))
+}
+
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{
+		"", "plain", "\xff\xfe\xff", "a\xe2\x82", "\xed\xa0\x80x", "\xf0\x9f\x98\x80", "\xe0\x80\x80", "\xc3\x28\xa0\xa1", "\xf4\x90\x80\x80",
+		strings.Repeat("\x01", 40), strings.Repeat("Zwölf \"Boxkämpfer\"\n", 9), strings.Repeat("x", 70) + "日本語\xe6" + strings.Repeat("\\", 33),
+	} {
+		f.Add(s, 3)
+	}
+	f.Fuzz(func(t *testing.T, s string, at int) {
+		dst := make([]byte, 1, 5)
+		if got, want := string(AppendString(dst, s)[1:]), reference(s); got != want {
+			t.Errorf("%q: got %s, want %s", s, got, want)
+		}
+		if at = min(max(at, 0), len(s)); !utf8.ValidString(s[:at]) || !utf8.ValidString(s[at:]) {
+			return
+		}
+		var w Writer
+		w.Strs(s[:at], "", s[at:])
+		if got := w.String(); got != reference(s) {
+			t.Errorf("%q in two parts: %s", s, got)
+		}
+	})
 }
 
 func BenchmarkAppendString(b *testing.B) {

@@ -2,8 +2,11 @@ package splice
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -219,21 +222,38 @@ func Unquote(dst, raw []byte) ([]byte, bool) {
 func Unescape(dst, in []byte) []byte { return appendUnescaped(dst, in) }
 
 func appendUnescaped(dst, in []byte) []byte {
+	dst = slices.Grow(dst, len(in)+8) // undone, an escape is never longer; whole words are copied
 	for {
-		i := bytes.IndexByte(in, '\\')
-		if i < 0 || i+1 >= len(in) {
+		n := copyPlain(dst[len(dst):cap(dst)], in)
+		dst, in = dst[:len(dst)+n], in[n:]
+		switch {
+		case len(in) < 2:
 			return append(dst, in...)
+		case in[1] == 'u':
+			dst, n = appendUnicode(dst, in)
+			in = in[n:]
+		default:
+			dst, in = append(dst, unescaped(in[1])), in[2:]
 		}
-		dst = append(dst, in[:i]...)
-		if in[i+1] == 'u' {
-			var n int
-			dst, n = appendUnicode(dst, in[i:])
-			in = in[i+n:]
-			continue
-		}
-		dst = append(dst, unescaped(in[i+1]))
-		in = in[i+2:]
 	}
+}
+
+// copyPlain copies bytes up to the first backslash and returns how many these are. There are at least
+// len(in)+8 bytes in dst, and what is behind those copied may be written to.
+func copyPlain(dst, in []byte) int {
+	n := 0
+	for ; len(in)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64(in[n:])
+		binary.LittleEndian.PutUint64(dst[n:], x)
+		y := x ^ ones*'\\'
+		if m := (y - ones) &^ y & tops; m != 0 {
+			return n + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; n < len(in) && in[n] != '\\'; n++ {
+		dst[n] = in[n]
+	}
+	return n
 }
 
 func unescaped(c byte) byte {

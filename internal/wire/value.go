@@ -112,7 +112,7 @@ func (v Value) Str() (string, error) {
 		return v.doc.text(at), nil
 	}
 	in := v.doc.index.Body[at.Start:at.End]
-	out := splice.Unescape(make([]byte, 0, len(in)), in)
+	out := splice.Unescape(nil, in)
 	if len(out) < len(in)/2 {
 		return string(out), nil
 	}
