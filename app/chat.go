@@ -91,14 +91,17 @@ func talk(cmd *cobra.Command, s *chat.Session, forget bool) error {
 	if !isTerminal(out) || !readsTerminal(in) {
 		return askOnce(cmd, s, in)
 	}
-	// Ctrl-C is the session's: it ends an answer. Being told to end from outside ends all.
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
-	defer stop()
 	s.Style = chat.Style{Color: colorful()}
 	if os.Getenv("TERM") == "dumb" {
+		// Ctrl-C is the session's: it ends an answer. Being told to end from outside ends all.
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
+		defer stop()
 		s.In = chat.NewLines(in, out)
 		return s.Run(ctx)
 	}
+	// Ctrl-C is a key like any other here, so that every signal comes from outside.
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	path := ""
 	if !forget {
 		path = historyPath()
@@ -107,7 +110,13 @@ func talk(cmd *cobra.Command, s *chat.Session, forget bool) error {
 	if err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "plenum: %v\n", err)
 	}
-	s.In = &chat.Editor{In: in, Out: out, Style: s.Style, History: h, Complete: s.Complete}
+	editor, err := chat.OpenEditor(in, out)
+	if err != nil {
+		return err
+	}
+	defer editor.Close()
+	editor.Style, editor.History, editor.Complete = s.Style, h, s.Complete
+	s.In = editor
 	return s.Run(ctx)
 }
 

@@ -99,13 +99,25 @@ func up(ctx context.Context, parts Parts, o upOptions, stdout, stderr io.Writer)
 	}
 	g := &greeter{out: stdout, url: urlOf(f, l.Addr()), key: key, vendors: f.Connections, dir: f.DataDir, self: self(), terminal: isTerminal(stdout)}
 	g.hello()
-	defer context.AfterFunc(ctx, func() { g.stopping(n.edge.InFlight()) })()
+	defer afterwards(ctx, func() { g.stopping(n.edge.InFlight()) })()
 	kind, eng := chooseEngine(ctx, parts, o)
 	if eng == nil {
 		g.ready(n.example(), n.callable())
 		return n.Serve(ctx, l)
 	}
 	return n.Serve(ctx, l, func(ctx context.Context) error { return n.supervise(ctx, kind, eng, g) })
+}
+
+// afterwards does something as soon as ctx ends. The function that it returns ends that, and waits for
+// what has begun.
+func afterwards(ctx context.Context, do func()) func() {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(done); do() })
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 func (o *upOptions) check(parts Parts) error {

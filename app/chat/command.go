@@ -51,9 +51,7 @@ func (s *Session) command(ctx context.Context, text string) (quit bool) {
 }
 
 func (s *Session) doModel(ctx context.Context, arg string) {
-	if models, err := s.Client.Models(ctx); err == nil {
-		s.models = models
-	}
+	_ = s.list(ctx) // those that were known before will do
 	if arg == "" {
 		for _, m := range s.models {
 			mark := " "

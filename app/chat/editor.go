@@ -7,51 +7,94 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 )
 
-// Editor reads prompts on a terminal: several lines, a history, completion. It has the terminal only
-// while a prompt is typed; answers are written as by any other program.
+// Editor reads prompts on a terminal: several lines, a history, completion. It draws only while a prompt
+// is typed; answers are written as by any other program. The keys are its own from OpenEditor to Close.
 type Editor struct {
-	In      io.Reader
-	Out     io.Writer
 	Style   Style
 	History *History
 	// Complete returns what a text could go on to be, whole.
 	Complete func(text string) []string
 
-	ahead []tea.Msg // what was typed after the last prompt was sent
+	keys *keyboard
+	out  io.Writer
 }
 
-var _ Input = (*Editor)(nil)
+var (
+	_ Input   = (*Editor)(nil)
+	_ watcher = (*Editor)(nil)
+)
+
+// Pastes come in one piece, also those during an answer.
+const (
+	pastesMarked   = "\x1b[?2004h"
+	pastesUnmarked = "\x1b[?2004l"
+)
+
+// OpenEditor takes the keys of a terminal, until Close.
+func OpenEditor(in io.Reader, out io.Writer) (*Editor, error) {
+	keys, err := newKeyboard(in)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(out, pastesMarked)
+	return &Editor{keys: keys, out: out}, nil
+}
+
+// Close gives the terminal back.
+func (e *Editor) Close() {
+	fmt.Fprint(e.out, pastesUnmarked)
+	e.keys.close()
+}
 
 // Read lets the person type a prompt.
 func (e *Editor) Read(ctx context.Context) (string, error) {
 	m := newPrompt(e.History, e.Complete, e.Style)
-	m.ahead, e.ahead = e.ahead, nil
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.In), tea.WithOutput(e.Out), tea.WithoutSignalHandler())
-	_, err := p.Run()
-	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
-		return "", ctx.Err()
+	if err := e.run(ctx, m); err != nil {
+		return "", err
 	}
-	if err != nil {
-		return "", fmt.Errorf("reading from the terminal: %w", err)
-	}
-	e.ahead = m.ahead
 	if m.ended {
 		return "", io.EOF
 	}
 	text := m.area.Value()
 	// The editor has gone from the screen: what was asked stays on it as text.
-	fmt.Fprintln(e.Out, e.Style.bold(marked(text)))
+	fmt.Fprintln(e.out, e.Style.bold(marked(text)))
 	text = unquote(text)
 	e.History.Add(text)
 	return text, nil
 }
+
+// run runs the editor of one prompt.
+func (e *Editor) run(ctx context.Context, m *prompt) error {
+	// The program has a silent input rather than none, or it would ask the terminal nothing.
+	silent, end := io.Pipe()
+	defer end.Close()
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(silent), tea.WithOutput(e.out), tea.WithoutSignalHandler())
+	feeding, stop := context.WithCancel(ctx)
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		e.keys.feed(feeding, p)
+	}()
+	_, err := p.Run()
+	stop()
+	<-fed
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("reading from the terminal: %w", err)
+	}
+	return nil
+}
+
+// watch calls interrupt when Ctrl-C is pressed, until the function that it returns is called.
+func (e *Editor) watch(interrupt func()) (stop func()) { return e.keys.watch(interrupt) }
 
 // mark stands before the first line of a prompt; further lines are set in as much.
 const (
@@ -93,7 +136,6 @@ type prompt struct {
 	width    int
 	ended    bool
 	sent     bool
-	ahead    []tea.Msg // keys to take before any other; once it is sent, those that came after
 }
 
 // maxLines is how many lines of a prompt are shown at once.
@@ -116,46 +158,38 @@ func newPrompt(h *History, complete func(string) []string, style Style) *prompt 
 	return &prompt{area: a, style: style, history: h, at: h.Len(), complete: complete}
 }
 
-// Init takes what was typed ahead.
-func (p *prompt) Init() tea.Cmd {
-	keys := p.ahead
-	p.ahead = nil
-	var cmds []tea.Cmd
-	for _, k := range keys {
-		_, cmd := p.Update(k)
-		cmds = append(cmds, cmd)
-	}
-	return tea.Batch(cmds...)
-}
+// Init does nothing: the keys come of themselves.
+func (p *prompt) Init() tea.Cmd { return nil }
 
-// leave ends the editor, a moment later: what was typed fast is then there to be kept for the next.
-func leave() tea.Cmd {
-	return tea.Tick(20*time.Millisecond, func(time.Time) tea.Msg { return tea.Quit() })
-}
-
-// Update takes a key.
+// Update takes a message, most of all a key, and tells whoever typed it whether to type on.
 func (p *prompt) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if p.sent || p.ended {
-		switch msg.(type) {
-		case tea.KeyPressMsg, tea.PasteMsg:
-			p.ahead = append(p.ahead, msg)
-		}
-		return p, nil
+	key, ok := msg.(keystroke)
+	if !ok {
+		return p, p.take(msg)
 	}
+	cmd := p.take(key.msg)
+	key.more <- !p.sent && !p.ended
+	return p, cmd
+}
+
+func (p *prompt) take(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		p.width = msg.Width
 		p.area.SetWidth(msg.Width)
-		return p, nil
+		return nil
+	case hungUp:
+		p.ended = true
+		return tea.Quit
 	case tea.KeyPressMsg:
 		p.hint = ""
 		if cmd, taken := p.key(msg); taken {
-			return p, cmd
+			return cmd
 		}
 	}
 	var cmd tea.Cmd
 	p.area, cmd = p.area.Update(msg)
-	return p, cmd
+	return cmd
 }
 
 // key takes the keys that mean more here than in any text.
@@ -176,7 +210,7 @@ func (p *prompt) key(k tea.KeyPressMsg) (tea.Cmd, bool) {
 			return nil, false // it deletes a character
 		}
 		p.ended = true
-		return leave(), true
+		return tea.Quit, true
 	case "up", "ctrl+p":
 		if p.area.Line() > 0 || p.area.LineInfo().RowOffset > 0 {
 			return nil, false
@@ -206,7 +240,7 @@ func (p *prompt) enter() tea.Cmd {
 		return nil
 	}
 	p.sent = true
-	return leave()
+	return tea.Quit
 }
 
 // recall puts a prompt of the history in place of what stands there.
@@ -262,14 +296,16 @@ func lastWords(found []string) string {
 
 // View shows the input. Once it is sent nothing is left of it here.
 func (p *prompt) View() tea.View {
+	v := tea.NewView("")
+	v.DisableBracketedPasteMode = true // it is the session's, and stays on during answers
 	if p.ended || p.sent {
-		return tea.NewView("")
+		return v
 	}
 	text := p.area.View()
 	if p.hint != "" {
 		text += "\n" + p.style.dim(clip(p.hint, max(p.width, 20)*3))
 	}
-	v := tea.NewView(text)
+	v.SetContent(text)
 	v.Cursor = p.area.Cursor()
 	return v
 }

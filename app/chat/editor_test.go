@@ -1,10 +1,14 @@
 package chat
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/go-cmp/cmp"
@@ -81,20 +85,78 @@ func TestCtrlDEnds(t *testing.T) {
 	}
 }
 
-func TestWhatIsTypedAheadIsKeptForTheNextPrompt(t *testing.T) {
-	p := newPrompt(nil, nil, Style{})
-	typeInto(p, "one", "<enter>", "two", "<enter>", "thr")
-	next := newPrompt(nil, nil, Style{})
-	next.ahead = p.ahead
-	next.Init()
-	if next.area.Value() != "two" || !next.sent {
-		t.Errorf("the next prompt is %q, sent %t", next.area.Value(), next.sent)
+// open returns an editor, and what stands for its keys.
+func open(t *testing.T) (*Editor, io.Writer) {
+	t.Helper()
+	keys, typing := io.Pipe()
+	e, err := OpenEditor(keys, io.Discard)
+	if err != nil {
+		t.Fatal(err)
 	}
-	last := newPrompt(nil, nil, Style{})
-	last.ahead = next.ahead
-	last.Init()
-	if last.area.Value() != "thr" || last.sent {
-		t.Errorf("the last prompt is %q, sent %t", last.area.Value(), last.sent)
+	t.Cleanup(func() { typing.Close(); e.Close() })
+	return e, typing
+}
+
+// reads reads prompts until there is no more, and what they say.
+func reads(t *testing.T, e *Editor) []string {
+	t.Helper()
+	var got []string
+	for {
+		text, err := e.Read(t.Context())
+		if errors.Is(err, io.EOF) {
+			return got
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, text)
+	}
+}
+
+func TestWhatIsTypedAheadIsKeptForTheNextPrompts(t *testing.T) {
+	e, typing := open(t)
+	go io.WriteString(typing, "one\rtwo\x1b\rlines\r\x1b[200~three\rpasted\x1b[201~\rfo\x03five\r\x04six\r")
+	if d := cmp.Diff([]string{"one", "two\nlines", "three\npasted", "five"}, reads(t, e)); d != "" {
+		t.Errorf("prompts (-want +got):\n%s", d)
+	}
+}
+
+func TestCtrlCDuringAnAnswerIsNotAKeyOfThePromptAfterIt(t *testing.T) {
+	e, typing := open(t)
+	interrupted := make(chan struct{})
+	stop := e.watch(func() { close(interrupted) })
+	if _, err := io.WriteString(typing, "ahe\x03ad\r"); err != nil {
+		t.Fatal(err)
+	}
+	<-interrupted
+	stop()
+	if got, err := e.Read(t.Context()); err != nil || got != "ahead" {
+		t.Errorf("the prompt is %q, %v", got, err)
+	}
+}
+
+func TestAPromptEndsWithItsInput(t *testing.T) {
+	keys, typing := io.Pipe()
+	e, err := OpenEditor(keys, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	go func() {
+		_, _ = io.WriteString(typing, "half a pro")
+		typing.Close()
+	}()
+	if got := reads(t, e); got != nil {
+		t.Errorf("it read %q", got)
+	}
+}
+
+func TestAPromptEndsWithItsContext(t *testing.T) {
+	e, _ := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := e.Read(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

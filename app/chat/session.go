@@ -19,6 +19,11 @@ type Input interface {
 	Read(ctx context.Context) (string, error)
 }
 
+// watcher is an Input that has Ctrl-C as a key, also while an answer comes.
+type watcher interface {
+	watch(interrupt func()) (stop func())
+}
+
 // Session is one conversation in a terminal.
 type Session struct {
 	Client *Client
@@ -112,21 +117,30 @@ func (s *Session) Once(ctx context.Context, prompt string, notes io.Writer) erro
 
 // load finds out what can be called. Where that is one thing and nothing was named, it is that.
 func (s *Session) load(ctx context.Context) error {
-	models, err := s.Client.Models(ctx)
-	if err != nil {
+	if err := s.list(ctx); err != nil {
 		return err
 	}
-	s.models = models
 	if s.Model != "" {
 		return nil
 	}
-	if len(models) == 0 {
+	if len(s.models) == 0 {
 		return errors.New("this Plenum has no model that can be called; set a vendor's key before `plenum up`, or let its local engine run")
 	}
-	if len(models) == 1 {
-		s.Model = models[0]
+	if len(s.models) == 1 {
+		s.Model = s.models[0]
 	}
 	return nil
+}
+
+// list asks what can be called.
+func (s *Session) list(ctx context.Context) error {
+	ctx, stop := s.interruptible(ctx)
+	defer stop()
+	models, err := s.Client.Models(ctx)
+	if err == nil {
+		s.models = models
+	}
+	return err
 }
 
 // pick has the person choose a model, where none was named and there are several.
@@ -187,9 +201,8 @@ func (s *Session) opening() []Message {
 
 // turn has a prompt answered. Ctrl-C ends the answer and not the session.
 func (s *Session) turn(ctx context.Context, prompt string) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	ctx, stop := s.interruptible(ctx)
 	defer stop()
-	defer quiet(s.Out)()
 	asked := slices.Concat(s.opening(), s.messages, []Message{{user, prompt}})
 	w := &answerWriter{out: s.Out, style: s.Style}
 	w.wait()
@@ -209,6 +222,17 @@ func (s *Session) turn(ctx context.Context, prompt string) {
 	default:
 		s.say("%s\n", s.Style.dim(s.bill(&a)))
 	}
+}
+
+// interruptible returns a context that Ctrl-C ends.
+func (s *Session) interruptible(ctx context.Context) (context.Context, func()) {
+	w, ok := s.In.(watcher)
+	if !ok {
+		return signal.NotifyContext(ctx, os.Interrupt)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := w.watch(cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 func (t *total) count(a *Answer) {
