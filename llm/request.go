@@ -53,6 +53,8 @@ type Request struct {
 	Cache    *CacheMark
 
 	Extra Extra
+	// Said knows how long texts stood on the wire. It is only there to save work.
+	Said *Said
 }
 
 // Op returns OpGenerate.

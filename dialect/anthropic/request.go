@@ -15,7 +15,8 @@ const notStreamed = "stream: false"
 
 // DecodeRequest implements dialect.Server.
 func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
-	v, err := wire.Parse(in.Body)
+	said := &llm.Said{}
+	v, err := wire.Parse(in.Body, said)
 	if err != nil {
 		return nil, notJSON(err)
 	}
@@ -23,6 +24,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	if err != nil {
 		return nil, invalid(err)
 	}
+	r.Said = said
 	if c.op == llm.OpCountTokens {
 		return &llm.CountTokens{Request: r}, nil
 	}

@@ -338,7 +338,7 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) (llm.Block, bool)
 
 // encode writes the body.
 func (e *requestEncoder) encode() []byte {
-	w := jsonw.Writer{Buf: make([]byte, 0, dialect.SizeOf(e.r))}
+	w := jsonw.Writer{Buf: make([]byte, 0, dialect.SizeOf(e.r)), Known: e.r.Said.JSON}
 	extra := e.r.Extra
 	config, extra := wire.Take(extra, Name, "output_config")
 	meta, extra := wire.Take(extra, Name, "metadata")

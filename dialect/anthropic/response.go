@@ -14,7 +14,7 @@ import (
 
 // DecodeResponse implements dialect.Client.
 func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
-	v, err := wire.Parse(r.Body)
+	v, err := wire.Parse(r.Body, nil)
 	if err != nil {
 		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
 	}

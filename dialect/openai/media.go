@@ -43,16 +43,13 @@ func decodeImage(l *blockList, v wire.Value) error {
 func imageURL(b *llm.Media, v wire.Value) error {
 	if v.Kind() == '"' {
 		b.Extra.Note(Name, noteBareURL)
-		setURL(b, v.Text())
-		return nil
+		return setURL(b, v)
 	}
 	var rest llm.Extra
 	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "url":
-			url, err := m.Str()
-			setURL(b, url)
-			return true, err
+			return true, setURL(b, m)
 		case "detail":
 			return m.StrTo(&b.Detail)
 		}
@@ -62,12 +59,15 @@ func imageURL(b *llm.Media, v wire.Value) error {
 	return err
 }
 
-func setURL(b *llm.Media, url string) {
+func setURL(b *llm.Media, v wire.Value) error {
+	url, err := v.Str()
 	if mime, data, ok := cutDataURL(url); ok {
 		b.MIME, b.Data = mime, data
-		return
+		v.Part(data)
+		return nil
 	}
 	b.URL = url
+	return err
 }
 
 func decodeAudio(l *blockList, v wire.Value) error {
@@ -138,6 +138,7 @@ func inputFile(b *llm.Media, v wire.Value) error {
 			switch mime, data, ok := cutDataURL(s); {
 			case ok:
 				b.MIME, b.Data = mime, data
+				m.Part(data)
 			case strings.Contains(s, "://"): // OpenRouter takes an address here
 				b.URL = s
 			default:

@@ -20,11 +20,12 @@ const (
 
 // DecodeRequest implements dialect.Server.
 func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
-	v, err := wire.Parse(in.Body)
+	said := &llm.Said{}
+	v, err := wire.Parse(in.Body, said)
 	if err != nil {
 		return nil, notJSON(err)
 	}
-	d := requestDecoder{r: &llm.Request{}}
+	d := requestDecoder{r: &llm.Request{Said: said}}
 	if err := v.Fields(Name, &d.r.Extra, d.member); err != nil {
 		return nil, invalid(err)
 	}

@@ -66,7 +66,7 @@ func (e *requestEncoder) encode() {
 	if !e.home {
 		e.extra("", r.Extra)
 	}
-	e.w.Buf = make([]byte, 0, dialect.SizeOf(r))
+	e.w = jsonw.Writer{Buf: make([]byte, 0, dialect.SizeOf(r)), Known: r.Said.JSON}
 	options, extra := wire.Take(r.Extra, Name, "stream_options")
 	if e.traits.MaxTokensField != "" {
 		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said

@@ -22,7 +22,7 @@ const (
 
 // DecodeResponse implements dialect.Client.
 func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
-	v, err := wire.Parse(r.Body)
+	v, err := wire.Parse(r.Body, nil)
 	if err != nil {
 		return nil, badUpstream(err, "the upstream's answer is not valid JSON")
 	}

@@ -54,6 +54,10 @@ func sortSpeech(blocks []llm.Block) speech {
 
 // text returns the texts of the content laid end to end.
 func (s *speech) text() string {
+	if len(s.parts) == 1 {
+		t, _ := s.parts[0].(llm.Text)
+		return t.Text
+	}
 	var b strings.Builder
 	for _, p := range s.parts {
 		if t, ok := p.(llm.Text); ok {

@@ -15,8 +15,11 @@ import (
 // Writer appends JSON to Buf. The zero Writer is ready. It puts the commas in by itself; it does not
 // check that what is written is balanced.
 type Writer struct {
-	Buf  []byte
-	more bool // a value stands before: the next one needs a comma
+	Buf []byte
+	// Known, where it is set, returns what a long string is in JSON, without its quotes, if that is known:
+	// it is then copied and not looked at.
+	Known func(s string) (json string, ok bool)
+	more  bool // a value stands before: the next one needs a comma
 }
 
 // Open begins an object or an array: Open('{'), Open('[').
@@ -43,8 +46,20 @@ func (w *Writer) Key(k string) {
 // Str writes a string.
 func (w *Writer) Str(s string) {
 	w.comma()
-	w.Buf = AppendString(w.Buf, s)
+	w.Buf = append(w.text(append(w.Buf, '"'), s), '"')
 	w.more = true
+}
+
+// long is the length from which it may pay to ask for what is known of a string.
+const long = 512
+
+func (w *Writer) text(dst []byte, s string) []byte {
+	if len(s) >= long && w.Known != nil {
+		if json, ok := w.Known(s); ok {
+			return append(dst, json...)
+		}
+	}
+	return appendInner(dst, s)
 }
 
 // Strs writes a string that is made of several, without putting them together first.
@@ -52,7 +67,7 @@ func (w *Writer) Strs(parts ...string) {
 	w.comma()
 	w.Buf = append(w.Buf, '"')
 	for _, s := range parts {
-		w.Buf = appendInner(w.Buf, s)
+		w.Buf = w.text(w.Buf, s)
 	}
 	w.Buf = append(w.Buf, '"')
 	w.more = true
@@ -165,6 +180,27 @@ func appendInner(dst []byte, s string) []byte {
 			dst = slices.Grow(dst, len(s)+len(s)/8+room)
 		}
 	}
+}
+
+// ValidUTF8 reports what utf8.ValidString does. It is quicker where there is ASCII between other letters:
+// wherever that stands, it is passed over eight bytes at a time.
+func ValidUTF8(s string) bool {
+	for s != "" {
+		n := 1
+		switch {
+		case len(s) >= 8 && word(s)&tops == 0:
+			n = 8
+		case len(s) >= 8 && s[0] < utf8.RuneSelf:
+			n = bits.TrailingZeros64(word(s)&tops) / 8
+		case s[0] >= utf8.RuneSelf:
+			n = runeLen(s)
+		}
+		if n == 0 {
+			return false
+		}
+		s = s[n:]
+	}
+	return true
 }
 
 // runeLen returns the length of the rune of several bytes with which s begins, or 0 where that is not

@@ -83,6 +83,9 @@ func FuzzAppendString(f *testing.F) {
 		f.Add(s, 3)
 	}
 	f.Fuzz(func(t *testing.T, s string, at int) {
+		if ValidUTF8(s) != utf8.ValidString(s) {
+			t.Errorf("%q: ValidUTF8 says %v", s, ValidUTF8(s))
+		}
 		dst := make([]byte, 1, 5)
 		if got, want := string(AppendString(dst, s)[1:]), reference(s); got != want {
 			t.Errorf("%q: got %s, want %s", s, got, want)

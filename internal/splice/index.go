@@ -12,11 +12,15 @@ import (
 // and value in turn) or elements, then one that closes it.
 type Node struct {
 	start uint32 // where the value starts; for a closing node where the value ends
-	mark  uint32 // for an object or array the node behind it; for others where it ends, see escaped
+	mark  uint32 // for an object or array the node behind it; for others where it ends, and what is odd in it
 }
 
-// escaped marks the end of a string that has escapes. Bodies are shorter than that.
-const escaped = 1 << 31
+// These mark the end of a string. Bodies are shorter than that.
+const (
+	escaped = 1 << 31 // it has escapes
+	high    = 1 << 30 // it has bytes that are not ASCII
+	most    = high
+)
 
 // Index is a table of all values of a body, made in one pass over it: what it holds can then be walked
 // over in any order, and as often as one likes, without looking at a byte twice. The zero Index is ready;
@@ -30,8 +34,8 @@ type Index struct {
 // all of the grammar, as [Valid] does; another only the structure, as [Scan] does.
 func (x *Index) Make(body []byte, at Span, strict bool) error {
 	x.Body, x.nodes = body, x.nodes[:0]
-	if at.End >= escaped {
-		return &SyntaxError{Offset: math.MaxInt32, Want: "a body of less than 2 GiB"}
+	if at.End >= most {
+		return &SyntaxError{Offset: math.MaxInt32, Want: "a body of less than 1 GiB"}
 	}
 	p := indexer{scanner{b: body[:at.End], maxDepth: MaxDepth, strict: strict}, x.nodes}
 	p.finish(p.item(p.space(at.Start), 0))
@@ -54,11 +58,14 @@ func (x *Index) Span(n int) Span {
 	if c := x.Body[at.start]; c == '{' || c == '[' {
 		return Span{int(at.start), int(x.nodes[at.mark-1].start)}
 	}
-	return Span{int(at.start), int(at.mark &^ escaped)}
+	return Span{int(at.start), int(at.mark &^ (escaped | high))}
 }
 
 // Escaped reports whether the string at a node has escapes.
 func (x *Index) Escaped(n int) bool { return x.nodes[n].mark&escaped != 0 }
+
+// ASCII reports whether the string at a node stands there in ASCII alone.
+func (x *Index) ASCII(n int) bool { return x.nodes[n].mark&high == 0 }
 
 // Inner returns the node of the first member or element of the object or array at a node, and the one
 // where they end.
@@ -147,17 +154,21 @@ func (p *indexer) name(i int) int {
 
 // text passes over a string.
 func (p *indexer) text(i int) int {
-	b, k, esc := p.b, i+1, 0
+	b, k, marks := p.b, i+1, 0
+	var all uint64
 	for {
-		k = special(b, k)
+		k, all = special(b, k, all)
 		switch {
 		case k == len(b):
 			return p.fail(k, "a closing quote")
 		case b[k] == '"':
-			p.note(i, k+1|esc)
+			if all&tops != 0 {
+				marks |= high
+			}
+			p.note(i, k+1|marks)
 			return k + 1
 		case b[k] == '\\':
-			esc = escaped
+			marks |= escaped
 			if !p.strict {
 				k++
 			} else if k = p.escape(k); k < 0 {
@@ -185,30 +196,42 @@ func specials(x uint64) uint64 {
 }
 
 // special returns the offset of the next byte that cannot stand for itself in a string, from i on, or
-// where b ends. It looks at 32 bytes at a time, then at eight.
-func special(b []byte, i int) int {
+// where b ends. It adds to all the bits of the bytes before that one. It looks at 32 bytes at a time, then
+// at eight.
+func special(b []byte, i int, all uint64) (int, uint64) {
 	if i+8 <= len(b) { // most strings are short
-		if m := specials(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+		x := binary.LittleEndian.Uint64(b[i:])
+		if m := specials(x); m != 0 {
+			return i + bits.TrailingZeros64(m)/8, all | x&before(m)
 		}
+		all |= x
 		i += 8
 	}
 	for ; i+32 <= len(b); i += 32 {
 		w := b[i : i+32 : i+32]
-		if specials(binary.LittleEndian.Uint64(w))|specials(binary.LittleEndian.Uint64(w[8:]))|
-			specials(binary.LittleEndian.Uint64(w[16:]))|specials(binary.LittleEndian.Uint64(w[24:])) != 0 {
+		x, y := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
+		z, a := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
+		if specials(x)|specials(y)|specials(z)|specials(a) != 0 {
 			break
 		}
+		all |= x | y | z | a
 	}
 	for ; i+8 <= len(b); i += 8 {
-		if m := specials(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)/8
+		x := binary.LittleEndian.Uint64(b[i:])
+		if m := specials(x); m != 0 {
+			return i + bits.TrailingZeros64(m)/8, all | x&before(m)
 		}
+		all |= x
 	}
 	for ; i < len(b); i++ {
-		if c := b[i]; c < ' ' || c == '"' || c == '\\' {
-			return i
+		c := b[i]
+		if c < ' ' || c == '"' || c == '\\' {
+			break
 		}
+		all |= uint64(c)
 	}
-	return len(b)
+	return i, all
 }
+
+// before returns a mask of the bytes before the lowest mark.
+func before(m uint64) uint64 { return m&-m - 1 }

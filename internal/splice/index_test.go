@@ -37,6 +37,9 @@ func sameNode(t interface{ Fatalf(string, ...any) }, x *splice.Index, n int, at 
 	end := n + 1
 	switch x.Kind(n) {
 	case '"':
+		if x.ASCII(n) == bytes.ContainsFunc(at.Raw(x.Body), func(r rune) bool { return r >= 0x80 }) {
+			t.Fatalf("%q: node %d is ASCII: %v", x.Body, n, x.ASCII(n))
+		}
 		if x.Escaped(n) != bytes.ContainsRune(at.Raw(x.Body), '\\') {
 			t.Fatalf("%q: node %d is escaped: %v", x.Body, n, x.Escaped(n))
 		}

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"strconv"
 	"unsafe"
 
+	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -11,9 +13,9 @@ import (
 // Doc is the table behind the values of one body. The zero Doc is ready. One that is read into again
 // uses its memory again, and the values that came of it before are void.
 type Doc struct {
-	index splice.Index
-	// shared says that strings may share the memory of the body, as nobody will write to it.
-	shared bool
+	index  splice.Index
+	shared bool      // strings may share the memory of the body, as nobody will write to it
+	said   *llm.Said // is told of the long strings that are read; may be nil
 }
 
 // Value is a JSON value where it stands in its body. The zero Value is none.
@@ -22,10 +24,10 @@ type Value struct {
 	node int
 }
 
-// Parse checks all of a body and returns its value. Long strings that are read of it share its memory:
-// the body must not be written to ever after.
-func Parse(body []byte) (Value, error) {
-	d := &Doc{shared: true}
+// Parse checks all of a body and returns its value. Long strings that are read of it share its memory, so
+// that the body must not be written to ever after; how they stood in it is told to said, if that is not nil.
+func Parse(body []byte, said *llm.Said) (Value, error) {
+	d := &Doc{shared: true, said: said}
 	return d.value(body, splice.Whole(body), true)
 }
 
@@ -108,15 +110,42 @@ func (v Value) Str() (string, error) {
 	}
 	at := v.Span()
 	at.Start, at.End = at.Start+1, at.End-1
+	raw := v.doc.index.Body[at.Start:at.End]
 	if !v.doc.index.Escaped(v.node) {
-		return v.doc.text(at), nil
+		s := v.doc.text(at)
+		v.keep(s, raw)
+		return s, nil
 	}
-	in := v.doc.index.Body[at.Start:at.End]
-	out := splice.Unescape(nil, in)
-	if len(out) < len(in)/2 {
+	out := splice.Unescape(nil, raw)
+	if len(out) < len(raw)/2 {
 		return string(out), nil
 	}
-	return unsafe.String(unsafe.SliceData(out), len(out)), nil // nobody else knows out
+	s := unsafe.String(unsafe.SliceData(out), len(out)) // nobody else knows out
+	v.keep(s, raw)
+	return s, nil
+}
+
+// keep tells how a long string stood, if it can be said again as it stood: it must be UTF-8, and have no
+// halves of pairs of surrogates.
+func (v Value) keep(s string, raw []byte) {
+	d := v.doc
+	if d.said == nil || len(raw) < shareFrom {
+		return
+	}
+	if d.index.Escaped(v.node) && (bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`))) {
+		return
+	}
+	json := unsafe.String(&raw[0], len(raw))
+	if d.index.ASCII(v.node) || jsonw.ValidUTF8(json) {
+		d.said.Keep(s, json)
+	}
+}
+
+// Part tells that s is a part of the string, and so can be said again as it stood where the whole can.
+func (v Value) Part(s string) {
+	if v.Kind() == '"' && v.doc.said != nil && len(s) >= shareFrom && v.doc.index.ASCII(v.node) && !v.doc.index.Escaped(v.node) {
+		v.doc.said.Keep(s, s)
+	}
 }
 
 // Text returns a string, and "" for anything else.

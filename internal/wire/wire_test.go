@@ -1,10 +1,12 @@
 package wire_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,7 +65,7 @@ func writeThing(t thing) string {
 
 func TestMembersAreReadAndSaidAgain(t *testing.T) {
 	const body = `{"name":"a\u00e9\n","size":1e2,"warm":0.5,"open":false,"k\"ey":[1, {"x":null}],"none":null}`
-	v, err := wire.Parse([]byte(body))
+	v, err := wire.Parse([]byte(body), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestFaultsNameTheirPath(t *testing.T) {
 		`{"parts":{}}`:               "parts must be a list",
 		`{"parts":[{"text":""},{}]}`: "parts[1].text must be a string",
 	} {
-		v, err := wire.Parse([]byte(body))
+		v, err := wire.Parse([]byte(body), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +151,7 @@ func TestValuesAreFoundByPath(t *testing.T) {
 func TestOnlyLongStringsShareTheBody(t *testing.T) {
 	long := strings.Repeat("x", 4096)
 	body := []byte(`{"short":"gpt","long":"` + long + `"}`)
-	v, err := wire.Parse(body)
+	v, err := wire.Parse(body, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,5 +207,53 @@ func TestInnerObjectsAreLeftAndTaken(t *testing.T) {
 	o.End()
 	if s := w.String(); s != `{"c":"fresh","inner":{"a":1},"options":{"a":1}}` {
 		t.Error(s)
+	}
+}
+
+// What is known of a string is only how it was said: with it and without it the same is written.
+func FuzzKnownStrings(f *testing.F) {
+	for _, s := range []string{
+		"a", `\n`, `\"\\`, `\u00e9\/`, `\ud83d\ude00`, `\ud83d`, `\uDE00`, "é", "\xff", "日本", `\ufffd`, "\xed\xa0\x80",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, piece string) {
+		body := []byte(`"` + strings.Repeat("x", 600) + piece + `"`)
+		var said llm.Said
+		v, err := wire.Parse(body, &said)
+		if err != nil {
+			return
+		}
+		text, err := v.Str()
+		if err != nil {
+			return
+		}
+		known, plain := jsonw.Writer{Known: said.JSON}, jsonw.Writer{}
+		known.Str(text)
+		plain.Str(text)
+		var a, b string
+		if json.Unmarshal(known.Buf, &a) != nil || json.Unmarshal(plain.Buf, &b) != nil || a != b || !utf8.Valid(known.Buf) {
+			t.Errorf("%q: said %q and %q", body, known.Buf, plain.Buf)
+		}
+		if wire.Whole(known.Buf).Text() != wire.Whole(plain.Buf).Text() {
+			t.Errorf("%q: said %q and %q", body, known.Buf, plain.Buf)
+		}
+	})
+}
+
+func TestPartsOfAStringAreKnown(t *testing.T) {
+	data := strings.Repeat("iVBO", 300)
+	var said llm.Said
+	v, err := wire.Parse([]byte(`["data:;base64,`+data+`","\n`+data+`","é`+data+`"]`), &said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false, false} {
+		el := v.Get(fmt.Sprint(i))
+		part := el.Text()[5:]
+		el.Part(part)
+		if json, ok := said.JSON(part); ok != want || ok && json != part {
+			t.Errorf("%d: known %v", i, ok)
+		}
 	}
 }
