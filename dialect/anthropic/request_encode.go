@@ -103,6 +103,9 @@ func (e *requestEncoder) arrange() {
 }
 
 func (e *requestEncoder) foreignMessage(m *llm.Message, i int) {
+	if m.Extra.Empty() && m.Name == "" {
+		return
+	}
 	path := messagePath(i)
 	e.extra(path, m.Extra)
 	if m.Name != "" {
@@ -190,7 +193,7 @@ func (e *requestEncoder) trimLast() {
 func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 	out := make([]llm.Block, 0, len(m.Blocks))
 	for j, b := range m.Blocks {
-		if !blockHome(b) {
+		if !blockHome(b) && !plain(b) {
 			var ok bool
 			if b, ok = e.fitBlock(b, m.Role, blockPath(i, j)); !ok {
 				continue

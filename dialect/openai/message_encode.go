@@ -133,9 +133,19 @@ func onlyText(parts []llm.Block, between string) (string, bool) {
 func (e *requestEncoder) fitParts(blocks []llm.Block, path string, system bool) []llm.Block {
 	var out []llm.Block
 	for i, b := range blocks {
+		if plain(b) {
+			out = append(out, b)
+			continue
+		}
 		out = append(out, e.fitPart(b, at(path, i), system)...)
 	}
 	return out
+}
+
+// plain reports whether a block of another dialect is a text and nothing else, which is said as it is.
+func plain(b llm.Block) bool {
+	t, ok := b.(llm.Text)
+	return ok && t.Text != "" && t.Cache == nil && t.Signature == "" && len(t.Citations) == 0 && t.Extra.Empty() && t.Extra.Dialect != Name
 }
 
 func (e *requestEncoder) fitPart(b llm.Block, path string, system bool) []llm.Block {
@@ -236,6 +246,10 @@ func (e *requestEncoder) user(m *llm.Message, path string) {
 	said := false
 	for i, b := range m.Blocks {
 		done, ok := b.(llm.ToolDone)
+		if plain(b) {
+			rest, said = append(rest, b), true
+			continue
+		}
 		if !ok {
 			more := e.fitPart(b, at(path, i), false)
 			said = said || len(more) > 0
@@ -299,6 +313,10 @@ func (e *requestEncoder) assistant(m *llm.Message, path string) {
 	e.order(m.Blocks, path)
 	var s speech
 	for i, b := range m.Blocks {
+		if plain(b) {
+			s.parts = append(s.parts, b)
+			continue
+		}
 		e.sortForeign(&s, b, at(path, i))
 	}
 	text, reasoning := s.text(), ""

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"unicode/utf16"
 )
 
 // Node is an entry of an [Index].
@@ -17,9 +18,10 @@ type Node struct {
 
 // These mark the end of a string. Bodies are shorter than that.
 const (
-	escaped = 1 << 31 // it has escapes
-	high    = 1 << 30 // it has bytes that are not ASCII
-	most    = high
+	escaped   = 1 << 31 // it has escapes
+	high      = 1 << 30 // it has bytes that are not ASCII
+	surrogate = 1 << 29 // it has an escape that is half of a pair of surrogates
+	most      = surrogate
 )
 
 // Index is a table of all values of a body, made in one pass over it: what it holds can then be walked
@@ -35,7 +37,7 @@ type Index struct {
 func (x *Index) Make(body []byte, at Span, strict bool) error {
 	x.Body, x.nodes = body, x.nodes[:0]
 	if at.End >= most {
-		return &SyntaxError{Offset: math.MaxInt32, Want: "a body of less than 1 GiB"}
+		return &SyntaxError{Offset: math.MaxInt32, Want: "a body of less than 512 MiB"}
 	}
 	p := indexer{scanner{b: body[:at.End], maxDepth: MaxDepth, strict: strict}, x.nodes}
 	p.finish(p.item(p.space(at.Start), 0))
@@ -58,11 +60,15 @@ func (x *Index) Span(n int) Span {
 	if c := x.Body[at.start]; c == '{' || c == '[' {
 		return Span{int(at.start), int(x.nodes[at.mark-1].start)}
 	}
-	return Span{int(at.start), int(at.mark &^ (escaped | high))}
+	return Span{int(at.start), int(at.mark &^ (escaped | high | surrogate))}
 }
 
 // Escaped reports whether the string at a node has escapes.
 func (x *Index) Escaped(n int) bool { return x.nodes[n].mark&escaped != 0 }
+
+// Surrogates reports whether the string at a node has escapes of surrogates, of which the other half may
+// be missing. Only a strict index knows.
+func (x *Index) Surrogates(n int) bool { return x.nodes[n].mark&surrogate != 0 }
 
 // ASCII reports whether the string at a node stands there in ASCII alone.
 func (x *Index) ASCII(n int) bool { return x.nodes[n].mark&high == 0 }
@@ -171,7 +177,12 @@ func (p *indexer) text(i int) int {
 			marks |= escaped
 			if !p.strict {
 				k++
-			} else if k = p.escape(k); k < 0 {
+				break
+			}
+			if utf16.IsSurrogate(hex4(b[k:])) {
+				marks |= surrogate
+			}
+			if k = p.escape(k); k < 0 {
 				return -1
 			}
 		case p.strict:

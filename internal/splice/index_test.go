@@ -73,6 +73,12 @@ func TestIndexOfAPart(t *testing.T) {
 	if err := x.Make(body, at, true); err != nil {
 		t.Fatal(err)
 	}
+	for in, want := range map[string]bool{`"\ud83d"`: true, `"x\uDFFF\n"`: true, `"\ue000\\ud83d"`: false, `"\\u"`: false} {
+		var y splice.Index
+		if err := y.Make([]byte(in), splice.Whole([]byte(in)), true); err != nil || y.Surrogates(0) != want {
+			t.Errorf("%s: surrogates %v, %v", in, y.Surrogates(0), err)
+		}
+	}
 	first, end := x.Inner(0)
 	second := x.Next(first)
 	if got := fmt.Sprintf("%s %s %v %v", x.Span(first).Raw(body), x.Span(second).Raw(body), x.Escaped(second), x.Next(second) == end); got != `1 "x\"y" true true` {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"strconv"
 	"unsafe"
 
@@ -129,10 +128,7 @@ func (v Value) Str() (string, error) {
 // halves of pairs of surrogates.
 func (v Value) keep(s string, raw []byte) {
 	d := v.doc
-	if d.said == nil || len(raw) < shareFrom {
-		return
-	}
-	if d.index.Escaped(v.node) && (bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`))) {
+	if d.said == nil || len(raw) < shareFrom || d.index.Surrogates(v.node) {
 		return
 	}
 	json := unsafe.String(&raw[0], len(raw))
