@@ -233,10 +233,16 @@ func odd(x uint64) uint64 {
 }
 
 // copyPlain copies the bytes of s that stand for themselves, up to the first that may not, and returns how
-// many these are. It takes 32 at a time, then eight: most text is long, and has nothing to escape for a
-// while. There are more than len(s)+8 bytes in dst, and what is behind those copied may be written to.
+// many these are. It takes eight at a time, and 32 once there was nothing to escape for a while. There are more than len(s)+8 bytes in dst, and what is behind those copied may be written to.
 func copyPlain(dst []byte, s string) int {
 	n := 0
+	for ; n < 32 && len(s)-n >= 8; n += 8 {
+		x := word(s[n:])
+		binary.LittleEndian.PutUint64(dst[n:], x)
+		if m := odd(x); m != 0 {
+			return n + bits.TrailingZeros64(m)/8
+		}
+	}
 	for ; len(s)-n >= 32 && len(dst)-n >= 32; n += 32 {
 		w, to := s[n:n+32], dst[n:n+32:n+32]
 		a, b, c, d := word(w), word(w[8:]), word(w[16:]), word(w[24:])
