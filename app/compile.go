@@ -91,7 +91,18 @@ func (c *compiler) connect(d *config.Connection, next map[string]built) (any, er
 		return nil, err
 	}
 	t := provider.Timeouts{Connect: d.Timeouts.Connect, FirstByte: d.Timeouts.FirstByte, Idle: d.Timeouts.Idle, Total: d.Timeouts.Total}
-	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t), Timeouts: t}
+	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t), Timeouts: t, Secrets: secrets(d)}
 	next[d.Name] = built{*d, conn}
 	return conn, nil
+}
+
+// secrets are all values of a connection that nobody may hear.
+func secrets(d *config.Connection) []plenum.Secret {
+	var out []plenum.Secret
+	for _, m := range [...]map[string]plenum.Secret{d.Credentials, d.Headers} {
+		for _, v := range m {
+			out = append(out, v)
+		}
+	}
+	return out
 }

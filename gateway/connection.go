@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -22,6 +23,8 @@ type Connection struct {
 	Provider  provider.Provider
 	Transport http.RoundTripper
 	Timeouts  provider.Timeouts
+	// Secrets are its credentials, which are taken out of errors that repeat them.
+	Secrets []plenum.Secret
 }
 
 // Close gives up idle connections. Calls in flight go on.

@@ -218,6 +218,9 @@ func (a *attempt) whole(body io.Reader, media string) error {
 	if a.same && !c.Understand && !c.Head.Stream {
 		g := a.plan.Codec.Gist(text)
 		chunk.Events, chunk.Text = gistEvents(g), g.Text
+		if err := a.answers(g, text); err != nil {
+			return err
+		}
 	} else {
 		res, err := a.plan.Codec.DecodeResponse(dialect.Reply{Status: a.resp.StatusCode, Header: a.resp.Header, Body: text})
 		if err != nil {
@@ -236,6 +239,16 @@ func (a *attempt) whole(body io.Reader, media string) error {
 		return err
 	}
 	return a.out.Chunk(chunk)
+}
+
+// answers reports what is wrong with an answer of status 200 in which nothing of an answer was found:
+// an error after all, or something broken. What does not pass may be answered by another target.
+func (a *attempt) answers(g dialect.Gist, text []byte) error {
+	if g.Text > 0 || g.Stop != "" || !g.Usage.Zero() {
+		return nil
+	}
+	_, err := a.plan.Codec.DecodeResponse(dialect.Reply{Status: a.resp.StatusCode, Header: a.resp.Header, Body: text})
+	return err
 }
 
 func gistEvents(g dialect.Gist) []llm.Event {
@@ -276,10 +289,14 @@ func (a *attempt) stream(body io.Reader) error {
 				return err
 			}
 		}
+		fault := faultOf(chunk)
+		if fault != nil {
+			chunk.Frame.Raw = a.conn.hideBytes(chunk.Frame.Raw)
+		}
 		if err := a.out.Chunk(chunk); err != nil {
 			return err
 		}
-		if fault := faultOf(chunk); fault != nil {
+		if fault != nil {
 			return fault
 		}
 	}
@@ -355,6 +372,7 @@ func (a *attempt) fault(ctx context.Context, err error) error {
 	}
 	var e *llm.Error
 	if errors.As(err, &e) {
+		a.conn.scrub(e)
 		return err
 	}
 	var gone *WriteError

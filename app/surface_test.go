@@ -1,0 +1,89 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/plenum-foundry/plenum/internal/testkit"
+)
+
+// bothDialects has an upstream of each dialect behind a name of its own.
+const bothDialects = `
+connections:
+  - {name: a, provider: openai-compatible, base_url: "%s/v1", credentials: {api_key: sk-ours-and-nobodys}}
+  - {name: b, provider: anthropic, base_url: "%s", credentials: {api_key: sk-ours-and-nobodys}}
+deployments:
+  - name: gpt
+    retry: {attempts: 2, max_wait: 1s}
+    targets: [{connection: a, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]
+  - name: claude
+    retry: {attempts: 2, max_wait: 1s}
+    targets: [{connection: b, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]
+`
+
+// ways are the ways of a call from a caller's dialect to an upstream's.
+var ways = []struct{ name, path, body string }{
+	{"openai to openai", "/v1/chat/completions", strings.Replace(askWhole, `"m"`, `"gpt"`, 1)},
+	{"openai to anthropic", "/v1/chat/completions", strings.Replace(askWhole, `"m"`, `"claude"`, 1)},
+	{"anthropic to openai", "/v1/messages", strings.Replace(askClaude, `"m"`, `"gpt"`, 1)},
+	{"anthropic to anthropic", "/v1/messages", strings.Replace(askClaude, `"m"`, `"claude"`, 1)},
+}
+
+func TestAnAnswerThatIsNoneDoesNotPassAsOne(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty": "", "cut": `{"id":"c1","object":"chat.com`, "null": "null", "a list": `[{"id":"c1"}]`, "a string": `"fine"`,
+		"an error":                    `{"error":{"message":"no good","type":"server_error","param":null,"code":null}}`,
+		"an error of the other shape": `{"type":"error","error":{"type":"api_error","message":"no good"}}`,
+	} {
+		for _, way := range ways {
+			t.Run(name+" "+way.name, func(t *testing.T) {
+				up := testkit.NewUpstream(t, testkit.JSON(body))
+				w := newWorld(t, Mechanisms{}, bothDialects, up.URL, up.URL)
+				resp, got := w.post(way.path, way.body)
+				if resp.StatusCode != http.StatusBadGateway || !strings.Contains(got, `"message"`) {
+					t.Errorf("%d %s", resp.StatusCode, got)
+				}
+				r := w.records.nth(t, 0)
+				if len(r.Attempts) != 2 || r.Cost != 0 || r.Outcome != "error" {
+					t.Errorf("record %+v", r)
+				}
+			})
+		}
+	}
+}
+
+func TestCase_I2_AnUpstreamThatRepeatsOurCredentialIsNotHeard(t *testing.T) {
+	const ours = "sk-ours-and-nobodys"
+	fault := `{"error":{"message":"bad header Bearer ` + ours + `","type":"server_error","param":null,"code":null}}`
+	for name, answer := range map[string]testkit.Answer{
+		"openai 400":    testkit.OpenAIError(http.StatusBadRequest, "invalid_request_error", "bad header Bearer "+ours),
+		"anthropic 400": testkit.AnthropicError(http.StatusBadRequest, "invalid_request_error", "bad header x-api-key: "+ours),
+		"401":           testkit.OpenAIError(http.StatusUnauthorized, "invalid_request_error", "bad key "+ours),
+		"a page":        testkit.Text(http.StatusBadGateway, "text/html", "<html><b>"+ours+"</b></html>"),
+		"a page of 200": testkit.Text(http.StatusOK, "text/html", "<html><b>"+ours+"</b></html>"),
+		"in 200":        testkit.JSON(fault),
+		"stream":        testkit.SSE(fault),
+		"later":         testkit.SSE(roleChunk, chunk("hello"), fault),
+	} {
+		for _, way := range ways {
+			t.Run(name+" "+way.name, func(t *testing.T) {
+				up := testkit.NewUpstream(t, answer)
+				w := newWorld(t, Mechanisms{}, bothDialects, up.URL, up.URL)
+				body := way.body
+				if name == "stream" || name == "later" {
+					body = strings.Replace(body, `"messages"`, `"stream":true,"messages"`, 1)
+				}
+				if _, got := w.post(way.path, body); strings.Contains(got, ours) {
+					t.Errorf("the caller heard %s", got)
+				}
+				r := w.records.nth(t, 0)
+				for _, a := range r.Attempts {
+					if strings.Contains(r.Error+a.Error, ours) {
+						t.Errorf("the record says %s; %s", r.Error, a.Error)
+					}
+				}
+			})
+		}
+	}
+}
