@@ -125,8 +125,13 @@ func flow(stream, piece string, n int) iter.Seq2[dialect.Frame, error] {
 // BenchmarkCrossChunk reports what it costs to read a frame of text in one dialect and say it in another.
 func BenchmarkCrossChunk(b *testing.B) {
 	told := []llm.Event{
-		llm.Start{ID: "msg_1", Model: "a-model", Created: 1}, llm.BlockStart{Block: llm.Text{}}, llm.TextDelta{Text: "Well"},
-		llm.TextDelta{Text: " over there"}, llm.BlockEnd{}, llm.Finish{Stop: llm.Stop{Reason: llm.StopEnd}}, llm.End{},
+		llm.Start{ID: "msg_1", Model: "a-model", Created: 1},
+		llm.BlockStart{Block: llm.Text{}},
+		llm.TextDelta{Text: "Well"},
+		llm.TextDelta{Text: " over there"},
+		llm.BlockEnd{},
+		llm.Finish{Stop: llm.Stop{Reason: llm.StopEnd}},
+		llm.End{},
 	}
 	for _, x := range []struct {
 		name     string

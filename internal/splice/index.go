@@ -176,7 +176,8 @@ func (p *indexer) text(i int) int {
 		case b[k] == '\\':
 			marks |= escaped
 			if !p.strict {
-				k++
+				k = min(k+1, len(b)-1)
+				all |= uint64(b[k])
 				break
 			}
 			if utf16.IsSurrogate(hex4(b[k:])) {

@@ -307,6 +307,7 @@ func TestRecordedRequestsKeepTheirBytes(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	f.Add(`{"model":"x","messages":[{"role":"user","content":"\"\\\u00e9"}],"n":-1.5e3,"a":[true,false,null,{}]}`)
 	f.Add(`{"a":[[[]]]} `)
+	f.Add("{\"a\":[\"\\\x88\"]}")
 	if dir, err := testkit.FindCorpus(); err == nil {
 		xs, err := testkit.LoadCorpus(dir)
 		if err != nil {
