@@ -54,8 +54,46 @@ func decodeBlock(v wire.Value, depth int) (llm.Block, error) {
 		return decodeMedia(v, llm.Document, depth)
 	case "tool_result":
 		return decodeToolDone(v, depth)
+	case "search_result":
+		return decodeSearchResult(v, depth)
 	}
 	return opaque(kind, v), nil
+}
+
+// noteSearchResult notes that a document was given as a result of a search, with its source as context.
+const noteSearchResult = "type: search_result"
+
+// decodeSearchResult reads what a caller found and gives to be cited: a document made of texts. One that
+// is not whole is carried as it stands.
+func decodeSearchResult(v wire.Value, depth int) (llm.Block, error) {
+	b := llm.Media{Kind: llm.Document}
+	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
+		switch string(key) {
+		case "type":
+			return true, nil
+		case "title":
+			return m.StrTo(&b.Name)
+		case "source":
+			return m.StrTo(&b.Context)
+		case "content":
+			if m.Kind() != '[' {
+				return false, nil
+			}
+			b.Blocks, _, err = decodeContent(m, depth+1)
+			return true, err
+		case "citations":
+			return decodeCite(&b, m)
+		case "cache_control":
+			b.Cache, err = decodeMark(m)
+			return true, err
+		}
+		return false, nil
+	})
+	if err == nil && (b.Name == "" || b.Context == "" || len(b.Blocks) == 0) {
+		return opaque("search_result", v), nil
+	}
+	b.Extra.Note(Name, noteSearchResult)
+	return b, err
 }
 
 func decodeText(v wire.Value) (llm.Block, error) {

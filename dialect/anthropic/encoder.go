@@ -54,7 +54,7 @@ func (e *encoder) emit(kind string, more func(w *jsonw.Writer)) {
 }
 
 // Losses implements dialect.Encoder.
-func (e *encoder) Losses() []dialect.Loss { return e.list }
+func (e *encoder) Losses() []dialect.Loss { return e.List() }
 
 // Encode implements dialect.Encoder.
 func (e *encoder) Encode(ev llm.Event) ([]dialect.Frame, error) {
@@ -88,7 +88,7 @@ func (e *encoder) event(ev llm.Event) {
 	case llm.OpaqueEvent:
 		e.opaqueEvent(v.Opaque)
 	case llm.LogprobsDelta:
-		e.add("choices["+itoa(v.Choice)+"].logprobs", "")
+		e.Add("choices["+itoa(v.Choice)+"].logprobs", "")
 	case llm.Finish:
 		e.finish(v)
 	case llm.End:
@@ -126,7 +126,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 			e.opaqueDelta(v)
 		}
 	case llm.MediaDelta:
-		e.add("choices["+itoa(v.Choice)+"].message.audio", "")
+		e.Add("choices["+itoa(v.Choice)+"].message.audio", "")
 	case llm.BlockEnd:
 		if v.Choice == 0 {
 			e.queue.end(v.Index, v.Block)
@@ -137,7 +137,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 // only names every choice but the first, which is the only one told here.
 func (e *encoder) only(choice int) bool {
 	if choice != 0 {
-		e.add("choices["+itoa(choice)+"]", "one answer is given here")
+		e.Add("choices["+itoa(choice)+"]", "one answer is given here")
 	}
 	return choice == 0
 }
@@ -158,7 +158,7 @@ func (e *encoder) thought(v llm.ThoughtDelta) {
 func (e *encoder) cite(v llm.CiteDelta) {
 	c := v.Citation
 	if c.Opaque.Dialect != Name && (c.Kind != llm.CiteURL || c.URL == "") {
-		e.add("content["+itoa(v.Index)+"].annotations", "")
+		e.Add("content["+itoa(v.Index)+"].annotations", "")
 		return
 	}
 	var w jsonw.Writer
@@ -168,7 +168,7 @@ func (e *encoder) cite(v llm.CiteDelta) {
 
 func (e *encoder) opaqueDelta(v llm.OpaqueDelta) {
 	if v.Opaque.Dialect != Name {
-		e.add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
+		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
 		return
 	}
 	e.queue.say(v.Index, llm.Text{}, piece{kind: opaquePiece, s: v.Opaque.Raw})
@@ -176,7 +176,7 @@ func (e *encoder) opaqueDelta(v llm.OpaqueDelta) {
 
 func (e *encoder) opaqueEvent(o llm.Opaque) {
 	if o.Dialect != Name {
-		e.add(o.Type, foreign)
+		e.Add(o.Type, foreign)
 		return
 	}
 	e.frames = append(e.frames, dialect.Frame{Event: o.Type, Data: []byte(o.Raw)})

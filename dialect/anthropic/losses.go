@@ -5,37 +5,15 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// losses collects what could not be said, each once and in the order in which it was met.
-type losses struct {
-	list []dialect.Loss
-	seen map[dialect.Loss]bool
-}
-
-func (l *losses) add(what, why string) {
-	x := dialect.Loss{What: what, Why: why}
-	if l.seen[x] {
-		return
-	}
-	if l.seen == nil {
-		l.seen = make(map[dialect.Loss]bool)
-	}
-	l.seen[x] = true
-	l.list = append(l.list, x)
-}
+// losses collects what could not be said.
+type losses struct{ dialect.Losses }
 
 // extra names the members that only another dialect can say, below a path.
 func (l *losses) extra(path string, e llm.Extra) {
 	if e.Dialect == Name || e.Dialect == oldFormat {
 		return
 	}
-	if path != "" {
-		path += "."
-	}
-	for _, f := range e.Fields {
-		if f.Telling() {
-			l.add(path+f.Key, "")
-		}
-	}
+	l.AddExtra(path, e)
 }
 
 // mark names what is foreign about a cache mark.
@@ -85,7 +63,7 @@ func (l *losses) fitText(b llm.Text, path string) llm.Text {
 			keep = append(keep, c)
 			continue
 		}
-		l.add(path+".annotations["+itoa(i)+"]", "")
+		l.Add(path+".annotations["+itoa(i)+"]", "")
 	}
 	b.Citations = keep
 	return b
@@ -99,10 +77,10 @@ func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	case blank(b.Args):
 		b.Args = "{}"
 	case b.Kind == llm.ToolCustom:
-		l.add(path, "a free-text tool's input is said as an object")
+		l.Add(path, "a free-text tool's input is said as an object")
 		b.Args = wrapInput(b.Args)
 	case !isObject(b.Args):
-		l.add(path+".arguments", "not a JSON object")
+		l.Add(path+".arguments", "not a JSON object")
 		b.Args = "{}"
 	}
 	return b

@@ -99,7 +99,7 @@ func (e *requestEncoder) planTools() {
 	e.extra("tool_choice", c.Extra)
 	c.Extra = llm.Extra{}
 	if c.Opaque.Raw != "" && c.Opaque.Dialect != Name {
-		e.add("tool_choice", c.Opaque.Type+" "+foreign)
+		e.Add("tool_choice", c.Opaque.Type+" "+foreign)
 		*c = llm.ToolChoice{}
 	}
 	if len(c.Allowed) > 0 {
@@ -107,7 +107,7 @@ func (e *requestEncoder) planTools() {
 	}
 	if len(e.tools) == 0 {
 		if c.Mode != llm.ChooseUnset && c.Mode != llm.ChooseNone && c.Mode != llm.ChooseAuto {
-			e.add("tool_choice", "there are no tools")
+			e.Add("tool_choice", "there are no tools")
 		}
 		*c, e.params.parallel = llm.ToolChoice{}, llm.Opt[bool]{}
 	}
@@ -128,7 +128,7 @@ func (e *requestEncoder) narrowTools(c *llm.ToolChoice) {
 		}
 	}
 	e.tools, c.Allowed = keep, nil
-	e.add("tool_choice.allowed_tools", "said by leaving out the other tools")
+	e.Add("tool_choice.allowed_tools", "said by leaving out the other tools")
 }
 
 func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
@@ -136,11 +136,11 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		if t.Opaque.Dialect == Name {
 			return t, true
 		}
-		e.add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
 		return t, false
 	}
 	if t.Name == "" {
-		e.add(path, "a tool without a name")
+		e.Add(path, "a tool without a name")
 		return t, false
 	}
 	e.extra(path, t.Extra)
@@ -186,13 +186,13 @@ func fitSchema(schema string) string {
 func (e *requestEncoder) planSampling() {
 	p := &e.params
 	if p.temperature.Set && p.temperature.V > 1 {
-		e.add("temperature", "1 is the most here")
+		e.Add("temperature", "1 is the most here")
 		p.temperature.V = 1
 	}
 	var stop []string
 	for i, s := range p.stop {
 		if blank(s) {
-			e.add("stop["+itoa(i)+"]", "only space")
+			e.Add("stop["+itoa(i)+"]", "only space")
 			continue
 		}
 		stop = append(stop, s)
@@ -200,10 +200,10 @@ func (e *requestEncoder) planSampling() {
 	p.stop = stop
 	p.tier = e.fitTier(p.tier)
 	if e.r.Output.Kind == llm.FormatJSON {
-		e.add("response_format", "any JSON object: the vendor has only schemas")
+		e.Add("response_format", "any JSON object: the vendor has only schemas")
 	}
 	if e.r.Output.Description != "" {
-		e.add("response_format.json_schema.description", "")
+		e.Add("response_format.json_schema.description", "")
 	}
 	e.extra("response_format", e.r.Output.Extra)
 }
@@ -215,7 +215,7 @@ func (e *requestEncoder) fitTier(tier string) string {
 	case "default":
 		return "standard_only"
 	}
-	e.add("service_tier", tier+" is not a tier here")
+	e.Add("service_tier", tier+" is not a tier here")
 	return ""
 }
 
@@ -235,11 +235,11 @@ func (e *requestEncoder) nameUnsaid() {
 		{"prompt_cache_key", r.CacheKey != ""},
 	} {
 		if p.said {
-			e.add(p.name, "")
+			e.Add(p.name, "")
 		}
 	}
 	if r.N.Or(1) > 1 {
-		e.add("n", "one answer is given")
+		e.Add("n", "one answer is given")
 	}
 	e.extra("", r.Extra)
 }

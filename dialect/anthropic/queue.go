@@ -145,7 +145,7 @@ func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
 		k.Extra, k.Cache = llm.Extra{}, nil
 	}
 	if k.Kind == llm.ToolCustom {
-		e.add(path, "a free-text tool's input is said as an object")
+		e.Add(path, "a free-text tool's input is said as an object")
 	}
 	if k.ID == "" {
 		k.ID = e.callName(e.calls)
@@ -183,7 +183,7 @@ func (q *queue) say(index int, kind llm.Block, p piece) {
 		b = q.find(index)
 	}
 	if _, text := b.block.(llm.Text); p.kind == citePiece && !text {
-		q.encoder.add("content["+itoa(index)+"].annotations", "")
+		q.encoder.Add("content["+itoa(index)+"].annotations", "")
 		return
 	}
 	q.put(b, p)
@@ -207,7 +207,7 @@ func (q *queue) put(b *outBlock, p piece) {
 		return
 	case p.kind == argsPiece && b.shut:
 		if !blank(p.s) {
-			q.encoder.add("content["+itoa(b.index)+"].arguments", "more came after their end")
+			q.encoder.Add("content["+itoa(b.index)+"].arguments", "more came after their end")
 		}
 		return
 	}
@@ -233,7 +233,7 @@ func (q *queue) seal(b *outBlock, p piece) {
 	t, ok := b.block.(llm.Thought)
 	switch {
 	case !ok || t.Origin != Name:
-		q.encoder.add("content["+itoa(b.index)+"].signature", foreign)
+		q.encoder.Add("content["+itoa(b.index)+"].signature", foreign)
 	case p.kind == signaturePiece:
 		b.signature.WriteString(p.s)
 	default:
@@ -443,7 +443,7 @@ func (q *queue) drain() {
 			b = q.live
 		}
 		if b.waits {
-			q.encoder.add("content["+itoa(b.index)+"]", "a tool call whose name never came")
+			q.encoder.Add("content["+itoa(b.index)+"]", "a tool call whose name never came")
 			q.encoder.calls--
 			q.drop(b)
 			continue

@@ -281,6 +281,9 @@ func (d *requestDecoder) outputConfig(v wire.Value) error {
 		return false, nil
 	})
 	wire.Leave(&d.r.Extra, "output_config", rest)
+	if err == nil && v.Len() == 0 {
+		d.r.Extra.Add(Name, "output_config", "{}")
+	}
 	return err
 }
 

@@ -32,7 +32,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 		return dialect.Outbound{}, nil, err
 	}
 	out := dialect.Outbound{Header: headers(nil, nil), Body: body, Changed: append(e.changed, refused...)}
-	return out, e.list, nil
+	return out, e.List(), nil
 }
 
 // request returns the request within the payload of the codec's operation.
@@ -109,7 +109,7 @@ func (e *requestEncoder) foreignMessage(m *llm.Message, i int) {
 	path := messagePath(i)
 	e.extra(path, m.Extra)
 	if m.Name != "" {
-		e.add(path+".name", "")
+		e.Add(path+".name", "")
 	}
 }
 
@@ -125,7 +125,7 @@ func (e *requestEncoder) systemMessage(m *llm.Message, i int, home bool) {
 	case home:
 		e.turn(m, i, llm.System)
 	default:
-		e.add(messagePath(i)+".role", "a system message in mid-conversation is said as the user's")
+		e.Add(messagePath(i)+".role", "a system message in mid-conversation is said as the user's")
 		e.userTurn(m, i, false)
 	}
 }
@@ -137,7 +137,7 @@ func (e *requestEncoder) fitSystem(m *llm.Message, i int) []llm.Block {
 		case llm.Text, llm.Opaque:
 			out = append(out, b)
 		default:
-			e.add(blockPath(i, j), "a system prompt holds only text")
+			e.Add(blockPath(i, j), "a system prompt holds only text")
 		}
 	}
 	return out
@@ -210,7 +210,7 @@ func (e *requestEncoder) fitBlock(b llm.Block, role llm.Role, path string) (llm.
 		return e.fitText(b, path), b.Text != ""
 	case llm.Refusal:
 		e.extra(path, b.Extra)
-		e.add(path+".refusal", "said as text")
+		e.Add(path+".refusal", "said as text")
 		return llm.Text{Text: b.Text}, b.Text != ""
 	case llm.Thought:
 		return e.fitThought(b, path)
@@ -220,12 +220,12 @@ func (e *requestEncoder) fitBlock(b llm.Block, role llm.Role, path string) (llm.
 		return e.fitToolDone(b, path), true
 	case llm.Media:
 		if role == llm.Assistant {
-			e.add(path, "the assistant says only text here")
+			e.Add(path, "the assistant says only text here")
 			return nil, false
 		}
 		return e.fitMedia(b, path)
 	case llm.Opaque:
-		e.add(path, b.Type+" "+foreign)
+		e.Add(path, b.Type+" "+foreign)
 	}
 	return nil, false
 }
@@ -237,7 +237,7 @@ func (e *requestEncoder) fitThought(b llm.Thought, path string) (llm.Block, bool
 		return b, true
 	}
 	if !b.Empty() {
-		e.add(path, "reasoning that this vendor has not signed")
+		e.Add(path, "reasoning that this vendor has not signed")
 	}
 	return nil, false
 }
@@ -298,22 +298,22 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) (llm.Block, bool) {
 	e.extra(path, b.Extra)
 	e.mark(path, b.Cache)
 	if b.Detail != "" {
-		e.add(path+".detail", "")
+		e.Add(path+".detail", "")
 	}
 	if b.FileID != "" && b.Data == "" && b.URL == "" {
-		e.add(path, "a file kept by another vendor")
+		e.Add(path, "a file kept by another vendor")
 		return nil, false
 	}
 	switch {
 	case sourceType(b) == "":
-		e.add(path, "without content")
+		e.Add(path, "without content")
 		return nil, false
 	case b.Kind == llm.Image:
 		return b, true
 	case b.Kind == llm.Document, b.Kind == llm.File:
 		return e.fitDocument(b, path)
 	}
-	e.add(path, string(b.Kind)+" is not read by this vendor")
+	e.Add(path, string(b.Kind)+" is not read by this vendor")
 	return nil, false
 }
 
@@ -335,7 +335,7 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) (llm.Block, bool)
 			return b, true
 		}
 	}
-	e.add(path, "a document of type "+b.MIME)
+	e.Add(path, "a document of type "+b.MIME)
 	return nil, false
 }
 

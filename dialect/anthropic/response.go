@@ -159,8 +159,15 @@ func stopReason(word string) (reason llm.StopReason, raw string) {
 // stopWord says why an answer ended. called tells whether a tool of the caller's was called: an agent
 // goes on only where the reason says so, whatever the upstream said.
 func stopWord(s llm.Stop, called, refused bool) string {
-	if s.Extra.Dialect == Name && s.Raw != "" {
-		return s.Raw
+	if s.Extra.Dialect == Name {
+		switch {
+		case s.Raw != "":
+			return s.Raw
+		case s.Reason == llm.StopEnd:
+			return "end_turn"
+		case s.Reason == llm.StopTool:
+			return "tool_use"
+		}
 	}
 	switch s.Reason {
 	case llm.StopLength:
@@ -198,7 +205,7 @@ func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, m dialect.Meta) (d
 		return dialect.Reply{}, nil, internal("EncodeResponse", fmt.Errorf("a %T is no answer of this dialect", res))
 	}
 	h := http.Header{"Content-Type": {"application/json"}}
-	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, l.list, nil
+	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, l.List(), nil
 }
 
 // requestOf returns the request in a payload, or nil.
@@ -231,7 +238,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 			c = x
 			continue
 		}
-		l.add("choices["+itoa(i)+"]", "one answer is given here")
+		l.Add("choices["+itoa(i)+"]", "one answer is given here")
 	}
 	blocks := a.fitAll(c.Blocks)
 	a.nameChoice(c.Extra, c.Message, c.Logprobs)
@@ -263,7 +270,7 @@ func (l *losses) tier(tier string) string {
 	case "default":
 		return "standard"
 	}
-	l.add("service_tier", tier+" is not a tier here")
+	l.Add("service_tier", tier+" is not a tier here")
 	return ""
 }
 
@@ -287,7 +294,7 @@ func (a *answer) nameChoice(choice, message llm.Extra, lp *llm.Logprobs) {
 	a.extra("choices[0]", choice)
 	a.extra("choices[0].message", message)
 	if lp != nil {
-		a.add("choices[0].logprobs", "")
+		a.Add("choices[0].logprobs", "")
 	}
 }
 
@@ -320,11 +327,11 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		return a.fitText(b, path), b.Text != ""
 	case llm.Opaque:
 		if !home {
-			a.add(path, b.Type+" "+foreign)
+			a.Add(path, b.Type+" "+foreign)
 		}
 		return b, home
 	case llm.Media:
-		a.add(path, string(b.Kind)+" in an answer")
+		a.Add(path, string(b.Kind)+" in an answer")
 	case llm.ToolDone:
 		return b, home
 	}
@@ -354,7 +361,7 @@ func (a *answer) fitThought(b llm.Thought, path string) llm.Thought {
 		return b
 	}
 	if b.Signature != "" || b.Sealed != "" {
-		a.add(path+".signature", foreign)
+		a.Add(path+".signature", foreign)
 	}
 	return llm.Thought{Text: b.Text}
 }
@@ -365,7 +372,7 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	kept := s.Extra.In(Name)
 	word := stopWord(s, a.calls > 0, a.refused)
 	if s.Reason == llm.StopError {
-		a.add("finish_reason", "an error is said as the end of the turn")
+		a.Add("finish_reason", "an error is said as the end of the turn")
 	}
 	if word == "" {
 		w.KeyNull("stop_reason")

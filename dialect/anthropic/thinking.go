@@ -36,7 +36,7 @@ func (e *requestEncoder) planThinking() {
 	case !t.Budget.Set && word == "" && t.Mode == llm.ThinkUnset:
 		return
 	case e.unsigned():
-		e.add(thinkingPath(word), "the history has no signed thinking for a tool turn")
+		e.Add(thinkingPath(word), "the history has no signed thinking for a tool turn")
 		return
 	}
 	if t.Mode == llm.ThinkAdaptive && word == "" {
@@ -56,7 +56,7 @@ func thinkingPath(word string) string {
 func (e *requestEncoder) adaptive(t *llm.Thinking, word string) {
 	switch word {
 	case "minimal":
-		e.add("reasoning_effort", "minimal is said as low")
+		e.Add("reasoning_effort", "minimal is said as low")
 		word = "low"
 	case "":
 		if t.Budget.Set {
@@ -112,9 +112,9 @@ func (e *requestEncoder) budget(t *llm.Thinking, word string) {
 	case !e.r.MaxOut.Set && e.raise(n):
 	case e.params.maxOut >= 2*leastBudget:
 		n = e.params.maxOut / 2
-		e.add(thinkingPath(word), fmt.Sprintf("limited to %d tokens by max_tokens", n))
+		e.Add(thinkingPath(word), fmt.Sprintf("limited to %d tokens by max_tokens", n))
 	default:
-		e.add(thinkingPath(word), "max_tokens leaves no room for it")
+		e.Add(thinkingPath(word), "max_tokens leaves no room for it")
 		return
 	}
 	e.params.thinking = &llm.Thinking{Mode: llm.ThinkOn, Budget: llm.Some(n), Display: t.Display}
@@ -156,19 +156,19 @@ func (e *requestEncoder) calm(budgeted bool) {
 	p := &e.params
 	const why = "refused together with thinking"
 	if p.temperature.Set && p.temperature.V != 1 {
-		e.add("temperature", why)
+		e.Add("temperature", why)
 		p.temperature = llm.Opt[float64]{}
 	}
 	if p.topP.Set && (p.topP.V < 0.95 || p.topP.V > 1) {
-		e.add("top_p", why)
+		e.Add("top_p", why)
 		p.topP = llm.Opt[float64]{}
 	}
 	if p.topK.Set {
-		e.add("top_k", why)
+		e.Add("top_k", why)
 		p.topK = llm.Opt[int]{}
 	}
 	if budgeted && (p.choose.Mode == llm.ChooseAny || p.choose.Mode == llm.ChooseTool) {
-		e.add("tool_choice", "a tool cannot be forced together with thinking")
+		e.Add("tool_choice", "a tool cannot be forced together with thinking")
 		p.choose = llm.ToolChoice{Mode: llm.ChooseAuto}
 	}
 }

@@ -126,6 +126,17 @@ func appendContent(w *jsonw.Writer, blocks []llm.Block, plain bool) {
 
 func appendMedia(w *jsonw.Writer, b llm.Media) {
 	o := wire.Begin(w, b.Extra.In(Name))
+	if b.Extra.Noted(Name, noteSearchResult) {
+		w.KeyStr("type", "search_result")
+		w.KeyStr("title", b.Name)
+		w.KeyStr("source", b.Context)
+		w.Key("content")
+		appendBlocks(w, b.Blocks)
+		appendCite(w, o, b)
+		appendMark(w, b.Cache)
+		o.End()
+		return
+	}
 	if b.Kind == llm.Image {
 		w.KeyStr("type", "image")
 	} else {
@@ -137,14 +148,18 @@ func appendMedia(w *jsonw.Writer, b llm.Media) {
 	if b.Kind != llm.Image {
 		o.OptStr("title", b.Name)
 		o.OptStr("context", b.Context)
-		if b.Cite.Set && o.Free("citations") {
-			w.KeyOpen("citations", '{')
-			w.KeyBool("enabled", b.Cite.V)
-			w.Close('}')
-		}
+		appendCite(w, o, b)
 	}
 	appendMark(w, b.Cache)
 	o.End()
+}
+
+func appendCite(w *jsonw.Writer, o wire.Object, b llm.Media) {
+	if b.Cite.Set && o.Free("citations") {
+		w.KeyOpen("citations", '{')
+		w.KeyBool("enabled", b.Cite.V)
+		w.Close('}')
+	}
 }
 
 // sourceType returns the type of the source that says where a medium's content is, or "".
