@@ -87,3 +87,19 @@ func TestCase_I2_AnUpstreamThatRepeatsOurCredentialIsNotHeard(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerThatIsTooLargeIsRefusedAndNotAskedForAgain(t *testing.T) {
+	large := strings.Replace(whole, "hi", strings.Repeat("hi", 20_000), 1)
+	for name, answer := range map[string]testkit.Answer{
+		"plain": testkit.JSON(large), "of unknown length": testkit.JSON(large).SplitEvery(1000), "compressed": testkit.JSON(large).Gzip(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			up := testkit.NewUpstream(t, answer)
+			w := newWorld(t, Mechanisms{}, "max_answer: 32KiB\n"+oneTarget, up.URL)
+			resp, got := w.post("/v1/chat/completions", askWhole)
+			if resp.StatusCode != http.StatusBadGateway || !strings.Contains(got, "max_answer") || up.Count() != 1 {
+				t.Errorf("after %d requests: %d %.300s", up.Count(), resp.StatusCode, got)
+			}
+		})
+	}
+}

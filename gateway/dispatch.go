@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/llm"
@@ -202,12 +203,12 @@ func (a *attempt) refused(body io.Reader) error {
 
 // whole reads an unstreamed answer. One that comes although a stream was asked for is told as a stream.
 func (a *attempt) whole(body io.Reader, media string) error {
-	text, err := readAll(body, a.resp.ContentLength)
+	c := a.call
+	text, err := readAll(body, a.resp.ContentLength, c.maxAnswer())
 	if err != nil {
 		return err
 	}
 	a.watch.alive(true)
-	c := a.call
 	if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) {
 		return &llm.Error{
 			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON", media),
@@ -405,14 +406,38 @@ func requestID(h http.Header) string {
 	return ""
 }
 
-// readAll reads a body whose length may be known, without growing a buffer more than it must.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length > 0 && length < 64<<20 {
-		buf := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
-		_, err := buf.ReadFrom(r)
-		return buf.Bytes(), err
+// readAll reads a body whose length may be known, without growing a buffer more than it must. One that
+// is longer than most is no answer, and asking again does not help.
+func readAll(r io.Reader, length, most int64) ([]byte, error) {
+	if length > most {
+		return nil, answerTooLarge(most)
 	}
-	return io.ReadAll(r)
+	var buf bytes.Buffer
+	if length > 0 {
+		buf.Grow(int(length) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(r, most+1)); err != nil {
+		return nil, err
+	}
+	if int64(buf.Len()) > most {
+		return nil, answerTooLarge(most)
+	}
+	return buf.Bytes(), nil
+}
+
+func answerTooLarge(most int64) error {
+	return &llm.Error{
+		Kind: llm.BadUpstream, Op: "dispatch", Upstream: &llm.Upstream{Status: http.StatusOK, NoRetry: true},
+		Message: fmt.Sprintf("the upstream's answer is larger than %s (max_answer)", config.Size(most)),
+	}
+}
+
+// maxAnswer is the largest whole answer that is taken from an upstream.
+func (c *Call) maxAnswer() int64 {
+	if c.Config.Declared == nil || c.Config.Declared.MaxAnswer == 0 {
+		return maxReplyBody
+	}
+	return int64(c.Config.Declared.MaxAnswer)
 }
 
 func looksJSON(b []byte) bool {
