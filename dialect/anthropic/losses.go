@@ -50,7 +50,7 @@ func blockHome(b llm.Block) bool {
 // plain reports whether a block is a text and nothing else, which every dialect can say.
 func plain(b llm.Block) bool {
 	t, ok := b.(llm.Text)
-	return ok && t.Text != "" && t.Cache == nil && len(t.Citations) == 0 && t.Extra.Empty()
+	return ok && !blank(t.Text) && t.Cache == nil && len(t.Citations) == 0 && t.Extra.Empty()
 }
 
 // fitText names the citations that cannot be said and leaves them out.

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -14,6 +15,9 @@ import (
 // defaultMaxOut caps an answer where the caller gave no cap and the offer knows none: this dialect
 // must have one.
 const defaultMaxOut = 4096
+
+// mostUser is the longest name of an end user that every host takes.
+const mostUser = 256
 
 // params are the parameters as they will be written.
 type params struct {
@@ -105,6 +109,10 @@ func (e *requestEncoder) planTools() {
 	if len(c.Allowed) > 0 {
 		e.narrowTools(c)
 	}
+	if len(e.tools) == 0 && e.pastTools() {
+		*c, e.params.parallel = llm.ToolChoice{Mode: llm.ChooseNone}, llm.Opt[bool]{}
+		e.changed = append(e.changed, "tools set to those of the history, not to be called")
+	}
 	if len(e.tools) == 0 {
 		if c.Mode != llm.ChooseUnset && c.Mode != llm.ChooseNone && c.Mode != llm.ChooseAuto {
 			e.Add("tool_choice", "there are no tools")
@@ -114,6 +122,20 @@ func (e *requestEncoder) planTools() {
 	if c.Mode == llm.ChooseTool {
 		c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
 	}
+}
+
+// pastTools declares the tools that the history calls, where the caller declares none: the vendor refuses
+// calls of what it does not know.
+func (e *requestEncoder) pastTools() bool {
+	for _, t := range e.turns {
+		for _, b := range t.blocks {
+			u, ok := b.(llm.ToolUse)
+			if ok && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == u.Name }) {
+				e.tools = append(e.tools, llm.Tool{Kind: llm.ToolFunction, Name: u.Name, Schema: fitSchema("")})
+			}
+		}
+	}
+	return len(e.tools) > 0
 }
 
 // narrowTools says a choice among some of the tools by leaving out the others.
@@ -272,11 +294,19 @@ func (e *requestEncoder) encodeMetadata(w *jsonw.Writer, meta string) {
 	case meta != "" || e.r.User != "":
 		w.KeyOpen("metadata", '{')
 		if e.r.User != "" {
-			w.KeyStr("user_id", e.r.User)
+			w.KeyStr("user_id", e.user())
 		}
 		wire.AppendMembers(w, meta)
 		w.Close('}')
 	}
+}
+
+// user returns the caller's name for its end user, which must not be too long.
+func (e *requestEncoder) user() string {
+	if e.home || len(e.r.User) <= mostUser {
+		return e.r.User
+	}
+	return dialect.ToolNames{}.Fit(e.r.User, mostUser)
 }
 
 func (e *requestEncoder) encodeTools(w *jsonw.Writer, o wire.Object) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -99,7 +100,18 @@ func (e *requestEncoder) arrange() {
 			e.userTurn(m, i, home)
 		}
 	}
+	e.speakUp()
 	e.trimLast()
+}
+
+// speakUp says a system prompt that comes without anything else as the user's word: the vendor wants one.
+func (e *requestEncoder) speakUp() {
+	if e.home || len(e.turns) > 0 || len(e.system) == 0 {
+		return
+	}
+	e.Add("messages[0].role", "a system message that comes alone is said as the user's")
+	e.turns = []turn{{role: llm.User, plain: e.plain, blocks: e.system}}
+	e.system = nil
 }
 
 func (e *requestEncoder) foreignMessage(m *llm.Message, i int) {
@@ -207,11 +219,14 @@ func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 func (e *requestEncoder) fitBlock(b llm.Block, role llm.Role, path string) (llm.Block, bool) {
 	switch b := b.(type) {
 	case llm.Text:
-		return e.fitText(b, path), b.Text != ""
+		if b.Text != "" && blank(b.Text) {
+			e.Add(path, "only space")
+		}
+		return e.fitText(b, path), !blank(b.Text)
 	case llm.Refusal:
 		e.extra(path, b.Extra)
 		e.Add(path+".refusal", "said as text")
-		return llm.Text{Text: b.Text}, b.Text != ""
+		return llm.Text{Text: b.Text}, !blank(b.Text)
 	case llm.Thought:
 		return e.fitThought(b, path)
 	case llm.ToolUse:
@@ -300,16 +315,23 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) (llm.Block, bool) {
 	if b.Detail != "" {
 		e.Add(path+".detail", "")
 	}
+	if strings.Contains(b.FileID, "://") { // some clients give an address so
+		b.URL, b.FileID = b.FileID, ""
+	}
 	if b.FileID != "" && b.Data == "" && b.URL == "" {
 		e.Add(path, "a file kept by another vendor")
 		return nil, false
 	}
+	b.MIME = mediaType(b)
 	switch {
 	case sourceType(b) == "":
 		e.Add(path, "without content")
 		return nil, false
-	case b.Kind == llm.Image:
+	case b.Kind == llm.Image && (b.Data == "" || readable(b.MIME)):
 		return b, true
+	case b.Kind == llm.Image:
+		e.Add(path, "an image of type "+b.MIME)
+		return nil, false
 	case b.Kind == llm.Document, b.Kind == llm.File:
 		return e.fitDocument(b, path)
 	}
@@ -317,26 +339,73 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) (llm.Block, bool) {
 	return nil, false
 }
 
+// fitDocument takes the types that the vendor reads. A file of which nothing tells the type is text if it
+// reads as such.
 func (e *requestEncoder) fitDocument(b llm.Media, path string) (llm.Block, bool) {
 	b.Kind = llm.Document
 	switch {
-	case b.Data == "" || b.MIME == "" || b.MIME == "application/pdf":
-		if b.Data != "" {
-			b.MIME = "application/pdf"
-		}
+	case b.Data == "" || b.MIME == pdf:
 		return b, true
-	case strings.HasPrefix(b.MIME, "image/"):
+	case readable(b.MIME):
 		b.Kind = llm.Image
 		return b, true
-	case strings.HasPrefix(b.MIME, "text/"), b.MIME == "application/json":
+	}
+	if textual(b.MIME) {
 		text, err := base64.StdEncoding.DecodeString(b.Data)
-		if err == nil {
+		if err == nil && utf8.Valid(text) && !blank(string(text)) {
 			b.Text, b.Data, b.MIME = string(text), "", "text/plain"
 			return b, true
 		}
 	}
 	e.Add(path, "a document of type "+b.MIME)
 	return nil, false
+}
+
+const pdf = "application/pdf"
+
+// mediaType returns the type of a medium. What its first bytes tell counts more than what is said of it:
+// the vendor refuses what is called by another name.
+func mediaType(b llm.Media) string {
+	for _, known := range [...]struct{ start, mime string }{
+		{"iVBORw0KGgo", "image/png"},
+		{"/9j/", "image/jpeg"},
+		{"R0lGOD", "image/gif"},
+		{"JVBERi0", pdf},
+	} {
+		if strings.HasPrefix(b.Data, known.start) {
+			return known.mime
+		}
+	}
+	if strings.HasPrefix(b.Data, "UklGR") && len(b.Data) > 16 && b.Data[12:16] == "RUJQ" {
+		return "image/webp"
+	}
+	said, _, _ := strings.Cut(strings.ToLower(b.MIME), ";")
+	if said == "image/jpg" {
+		return "image/jpeg"
+	}
+	return said
+}
+
+// textual reports whether a document of a type may be text.
+func textual(mime string) bool {
+	if mime == "" || mime == "application/octet-stream" || strings.HasPrefix(mime, "text/") {
+		return true
+	}
+	for _, end := range [...]string{"json", "xml", "yaml", "javascript"} {
+		if strings.HasSuffix(mime, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// readable reports whether the vendor reads images of a type.
+func readable(mime string) bool {
+	switch mime {
+	case "image/png", "image/jpeg", "image/gif", "image/webp":
+		return true
+	}
+	return false
 }
 
 // encode writes the body.
