@@ -103,3 +103,18 @@ func TestAnAnswerThatIsTooLargeIsRefusedAndNotAskedForAgain(t *testing.T) {
 		})
 	}
 }
+
+func TestCase_E9_AnErrorAnswerCostsNothingWhateverItsStatus(t *testing.T) {
+	for _, status := range []int{400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529} {
+		for _, way := range ways {
+			up := testkit.NewUpstream(t, testkit.OpenAIError(status, "some_error", "no"))
+			w := newWorld(t, Mechanisms{}, "retry: {attempts: 1}\n"+bothDialects, up.URL, up.URL)
+			if resp, _ := w.post(way.path, way.body); resp.Header.Get("Plenum-Cost-Usd") != "0.000000" {
+				t.Errorf("%s: %d cost %s", way.name, status, resp.Header.Get("Plenum-Cost-Usd"))
+			}
+			if r := w.records.nth(t, 0); r.Cost != 0 || r.Usage.Input != 0 {
+				t.Errorf("%s: %d is recorded with %+v", way.name, status, r)
+			}
+		}
+	}
+}

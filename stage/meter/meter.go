@@ -84,6 +84,9 @@ func (o *meterOut) mayCost(err error) bool {
 	if o.begun || err == nil {
 		return true
 	}
+	if e := llm.AsError(err); e.Upstream != nil {
+		return false
+	}
 	return o.call.Try.Sent && (llm.IsKind(err, llm.Canceled) || llm.IsKind(err, llm.Timeout))
 }
 
