@@ -46,6 +46,7 @@ func (e *requestEncoder) plan() {
 		e.params.thinking, e.params.effort = &t, t.Effort
 	}
 	if e.home {
+		e.format = r.Output
 		e.capThinking()
 		return
 	}
@@ -221,6 +222,23 @@ func (e *requestEncoder) planSampling() {
 	}
 	p.stop = stop
 	p.tier = e.fitTier(p.tier)
+	e.planFormat()
+}
+
+// planFormat settles the shape of the answer.
+func (e *requestEncoder) planFormat() {
+	e.format = e.r.Output
+	if e.format.Kind == llm.FormatSchema {
+		var c closer
+		c.schema(wire.Raw(e.format.Schema))
+		if c.closed {
+			e.changed = append(e.changed, "the objects of response_format allow no other members")
+		}
+		if c.cut {
+			e.Add("response_format.json_schema.schema", "objects allow no other members here")
+		}
+		e.format.Schema = c.w.String()
+	}
 	if e.r.Output.Kind == llm.FormatJSON {
 		e.Add("response_format", "any JSON object: the vendor has only schemas")
 	}
@@ -377,7 +395,7 @@ func (e *requestEncoder) encodeThinking(w *jsonw.Writer, o wire.Object) {
 }
 
 func (e *requestEncoder) encodeOutput(w *jsonw.Writer, o wire.Object, config string) {
-	format := e.r.Output
+	format := e.format
 	if format.Kind == llm.FormatSchema && format.Extra.Dialect == oldFormat && o.Free("output_format") {
 		w.Key("output_format")
 		appendFormat(w, format)

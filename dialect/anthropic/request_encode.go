@@ -68,6 +68,7 @@ type requestEncoder struct {
 	plain  bool // the system prompt is one string
 	turns  []turn
 	tools  []llm.Tool
+	format llm.Format
 	params params
 	ids    []string // ids of tool calls that no result has answered yet
 }

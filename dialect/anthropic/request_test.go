@@ -330,7 +330,7 @@ func TestParametersAcross(t *testing.T) {
 	wantMember(t, body, "top_p", "0.5")
 	wantMember(t, body, "stop_sequences", `["END"]`)
 	wantMember(t, body, "metadata", `{"user_id":"u1"}`)
-	wantMember(t, body, "output_config", `{"format":{"type":"json_schema","schema":{"type":"object"}}}`)
+	wantMember(t, body, "output_config", `{"format":{"type":"json_schema","schema":{"type":"object","additionalProperties":false}}}`)
 	wantMember(t, body, "max_tokens", "1000")
 	want := []string{
 		"temperature (1 is the most here)", "stop[1] (only space)", "service_tier (flex is not a tier here)",
@@ -339,7 +339,7 @@ func TestParametersAcross(t *testing.T) {
 	if d := cmp.Diff(want, lost); d != "" {
 		t.Errorf("losses differ:\n%s", d)
 	}
-	if d := cmp.Diff([]string{"max_tokens 1000 set"}, out.Changed); d != "" {
+	if d := cmp.Diff([]string{"max_tokens 1000 set", "the objects of response_format allow no other members"}, out.Changed); d != "" {
 		t.Error(d)
 	}
 }
