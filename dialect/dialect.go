@@ -198,20 +198,6 @@ type TextEdit struct {
 	New           string
 }
 
-// Loss is something that the other side's dialect cannot carry.
-type Loss struct {
-	What string // where it stood, as a path of the dialect it was said in: "thinking.budget_tokens"
-	Why  string // a short sentence, or ""
-}
-
-// String returns the place, with the reason in brackets.
-func (l Loss) String() string {
-	if l.Why == "" {
-		return l.What
-	}
-	return l.What + " (" + l.Why + ")"
-}
-
 // Meta is what an answer needs that neither request nor upstream says.
 type Meta struct {
 	CallID string // for dialects that must have an id where the upstream gave none

@@ -275,6 +275,9 @@ func invalidKind(status int, msg string) llm.Kind {
 		return llm.NotFound
 	case status == http.StatusRequestEntityTooLarge:
 		return llm.TooLarge
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= http.StatusInternalServerError:
+		// Look-alikes say this of everything: their status knows better.
+		return kindOfStatus(status, msg)
 	}
 	return badRequest(msg)
 }
@@ -311,7 +314,7 @@ func kindOfStatus(status int, msg string) llm.Kind {
 		return llm.Overloaded
 	}
 	switch {
-	case status >= http.StatusInternalServerError:
+	case status >= http.StatusInternalServerError, status == 0:
 		return llm.UpstreamFault
 	case status >= http.StatusBadRequest:
 		return badRequest(msg)
@@ -354,7 +357,7 @@ func inStream(data []byte) *llm.Error {
 		Op:       "dialect/anthropic.DecodeStream",
 		Upstream: &llm.Upstream{Status: http.StatusOK, Type: typ, Dialect: Name, Body: slices.Clone(data), InStream: true},
 	}
-	word(e, kindOf(http.StatusInternalServerError, typ, msg), msg)
+	word(e, kindOf(0, typ, msg), msg) // the status was 200 and says nothing
 	return e
 }
 

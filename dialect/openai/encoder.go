@@ -66,7 +66,7 @@ type blockEncoder struct {
 }
 
 // Losses implements dialect.Encoder.
-func (e *encoder) Losses() []dialect.Loss { return e.list }
+func (e *encoder) Losses() []dialect.Loss { return e.List() }
 
 // Encode implements dialect.Encoder. The frames are good until the next call.
 func (e *encoder) Encode(ev llm.Event) ([]dialect.Frame, error) {
@@ -139,7 +139,7 @@ func (e *encoder) choiceEvent(ev llm.Event) {
 	case llm.Finish:
 		e.finish(v)
 	case llm.MediaDelta:
-		e.add(choicePath(v.Choice)+".message", "media cannot be said in an answer here")
+		e.Add(choicePath(v.Choice)+".message", "media cannot be said in an answer here")
 	case llm.OpaqueDelta:
 		e.opaque(choicePath(v.Choice)+".message", v.Opaque)
 	}
@@ -148,7 +148,7 @@ func (e *encoder) choiceEvent(ev llm.Event) {
 func choicePath(i int) string { return "choices[" + itoa(i) + "]" }
 
 func (e *encoder) opaque(path string, o llm.Opaque) {
-	e.add(strings.TrimPrefix(path+"."+o.Type, "."), foreign)
+	e.Add(strings.TrimPrefix(path+"."+o.Type, "."), foreign)
 }
 
 // begin says the start, which opens the first choice. There is one in an answer: a second is that of a

@@ -18,7 +18,7 @@ func (e *encoder) blockStart(c *choiceEncoder, v llm.BlockStart) {
 		e.extra(choicePath(c.index)+".message.content", k.Extra)
 		b.cites = k.Citations
 		if c.calls > 0 {
-			e.add(choicePath(c.index)+".message.content", "text after a tool call is said before it")
+			e.Add(choicePath(c.index)+".message.content", "text after a tool call is said before it")
 		}
 		e.text(c, b, k.Text)
 	case llm.Refusal:
@@ -32,7 +32,7 @@ func (e *encoder) blockStart(c *choiceEncoder, v llm.BlockStart) {
 		e.extra(choicePath(c.index)+".message.tool_calls", k.Extra)
 		e.call(c, b, k)
 	default:
-		e.add(choicePath(c.index)+".message.content["+itoa(v.Index)+"]", blockWord(k)+" cannot be said in an answer here")
+		e.Add(choicePath(c.index)+".message.content["+itoa(v.Index)+"]", blockWord(k)+" cannot be said in an answer here")
 	}
 }
 
@@ -159,7 +159,7 @@ func (e *encoder) cite(c *choiceEncoder, b *blockEncoder) {
 	var cites []llm.Citation
 	for _, x := range b.cites {
 		if !citable(x) {
-			e.add(choicePath(c.index)+".message.content.citations", "only pages on the web can be cited")
+			e.Add(choicePath(c.index)+".message.content.citations", "only pages on the web can be cited")
 			continue
 		}
 		cites = append(cites, spanned(x, b.from, c.chars))

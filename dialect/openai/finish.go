@@ -61,14 +61,14 @@ func (l *losses) stop(s llm.Stop, path string) {
 	path += ".finish_reason"
 	switch s.Reason {
 	case llm.StopPause:
-		l.add(path, "the turn is paused and wants to be sent back; said as stop")
+		l.Add(path, "the turn is paused and wants to be sent back; said as stop")
 	case llm.StopRefusal:
-		l.add(path, "a refusal is said as content_filter")
+		l.Add(path, "a refusal is said as content_filter")
 	case llm.StopOther, llm.StopError:
-		l.add(path, "said as stop")
+		l.Add(path, "said as stop")
 	}
 	if s.Sequence != "" {
-		l.add("stop_sequence", "which sequence was met")
+		l.Add("stop_sequence", "which sequence was met")
 	}
 	l.extra(path, s.Extra)
 }

@@ -166,10 +166,10 @@ func (e *requestEncoder) fitPart(b llm.Block, path string, system bool) []llm.Bl
 		if b.Dialect == Name {
 			return []llm.Block{b}
 		}
-		e.add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
 		return nil
 	}
-	e.add(path, blockWord(b)+" cannot be said there")
+	e.Add(path, blockWord(b)+" cannot be said there")
 	return nil
 }
 
@@ -177,10 +177,10 @@ func (e *requestEncoder) fitText(b llm.Text, path string) llm.Text {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if len(b.Citations) > 0 {
-		e.add(path+".citations", "")
+		e.Add(path+".citations", "")
 	}
 	if b.Signature != "" {
-		e.add(path+".signature", foreign)
+		e.Add(path+".signature", foreign)
 	}
 	return llm.Text{Text: b.Text}
 }
@@ -190,19 +190,19 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.Context != "" {
-		e.add(path+".context", "")
+		e.Add(path+".context", "")
 	}
 	if b.Cite.V {
-		e.add(path+".citations", "")
+		e.Add(path+".citations", "")
 	}
 	b.Extra, b.Cache = llm.Extra{}, nil
 	switch {
 	case b.FileID != "" && b.Data == "" && b.URL == "":
-		e.add(path, "a file kept by another vendor")
+		e.Add(path, "a file kept by another vendor")
 	case b.Kind == llm.Image && (b.Data != "" || b.URL != ""), b.Kind == llm.Audio && b.Data != "":
 		return []llm.Block{b}
 	case b.Kind != llm.Document && b.Kind != llm.File:
-		e.add(path, string(b.Kind)+" cannot be said here")
+		e.Add(path, string(b.Kind)+" cannot be said here")
 	case b.Blocks != nil:
 		return e.fitParts(b.Blocks, path, false)
 	default:
@@ -217,7 +217,7 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) []llm.Block {
 	case b.Data != "" && strings.HasPrefix(b.MIME, "text/"):
 		text, err := base64.StdEncoding.DecodeString(b.Data)
 		if err != nil {
-			e.add(path, "not base64")
+			e.Add(path, "not base64")
 			return nil
 		}
 		b.Text = string(text)
@@ -227,10 +227,10 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) []llm.Block {
 		}
 		return []llm.Block{b}
 	case b.URL != "":
-		e.add(path, "a document cannot be given by its address")
+		e.Add(path, "a document cannot be given by its address")
 		return nil
 	default:
-		e.add(path, "without content")
+		e.Add(path, "without content")
 		return nil
 	}
 	if b.Name != "" {
@@ -257,7 +257,7 @@ func (e *requestEncoder) user(m *llm.Message, path string) {
 			continue
 		}
 		if said {
-			e.add(at(path, i), "a tool's result is said before what precedes it")
+			e.Add(at(path, i), "a tool's result is said before what precedes it")
 			said = false
 		}
 		media = append(media, e.result(done, at(path, i))...)
@@ -271,7 +271,7 @@ func (e *requestEncoder) result(b llm.ToolDone, path string) []llm.Block {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.IsError.V {
-		e.add(path+".is_error", "")
+		e.Add(path+".is_error", "")
 	}
 	var texts []string
 	var media []llm.Block
@@ -281,7 +281,7 @@ func (e *requestEncoder) result(b llm.ToolDone, path string) []llm.Block {
 				texts = append(texts, t.Text)
 				continue
 			}
-			e.add(at(path, i), "a tool's result holds only text here: the user says it afterwards")
+			e.Add(at(path, i), "a tool's result holds only text here: the user says it afterwards")
 			media = append(media, p)
 		}
 	}
@@ -365,15 +365,15 @@ func (e *requestEncoder) sortForeign(s *speech, b llm.Block, path string) {
 		e.extra(path, b.Extra)
 		e.mark(b.Cache)
 		if b.Signature != "" {
-			e.add(path+".signature", foreign)
+			e.Add(path+".signature", foreign)
 		}
 		b.Name = dialect.ToolNames{}.Fit(b.Name, mostName)
 		b.ID, b.Extra, b.Cache = fitID(b.ID), llm.Extra{}, nil
 		s.calls = append(s.calls, b)
 	case llm.Opaque:
-		e.add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
 	default:
-		e.add(path, "the assistant says only text here")
+		e.Add(path, "the assistant says only text here")
 	}
 }
 
@@ -382,12 +382,12 @@ func (e *requestEncoder) fitThought(s *speech, b llm.Thought, path string) {
 	e.extra(path, b.Extra)
 	if !e.traits.Unsigned {
 		if !b.Empty() {
-			e.add(path, "the host takes no reasoning back")
+			e.Add(path, "the host takes no reasoning back")
 		}
 		return
 	}
 	if b.Signature != "" || b.Sealed != "" {
-		e.add(path+".signature", foreign)
+		e.Add(path+".signature", foreign)
 	}
 	s.thoughts = append(s.thoughts, b)
 }

@@ -38,7 +38,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 		return dialect.Outbound{}, nil, err
 	}
 	out := dialect.Outbound{Header: headers(nil), Body: body, Changed: append(e.changed, refused...), AskedUsage: e.asked}
-	return out, e.list, nil
+	return out, e.List(), nil
 }
 
 // requestEncoder says one request.
@@ -99,7 +99,7 @@ func (e *requestEncoder) sampling(o wire.Object) {
 	if e.home {
 		o.OptInt("top_k", r.TopK)
 	} else if r.TopK.Set {
-		e.add("top_k", "")
+		e.Add("top_k", "")
 	}
 	o.OptFloat("frequency_penalty", r.FrequencyPenalty)
 	o.OptFloat("presence_penalty", r.PresencePenalty)
@@ -134,7 +134,7 @@ func (e *requestEncoder) maxField() string {
 func (e *requestEncoder) stop(o wire.Object) {
 	stop := e.r.Stop
 	if !e.home && len(stop) > mostStop {
-		e.add("stop_sequences["+itoa(mostStop)+"]", "four are the most here")
+		e.Add("stop_sequences["+itoa(mostStop)+"]", "four are the most here")
 		stop = stop[:mostStop]
 	}
 	switch {
@@ -185,22 +185,22 @@ func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 		return // a model that always thinks cannot be told not to, and others do not
 	case word == "max":
 		word = "xhigh"
-		e.add("output_config.effort", "max is said as xhigh")
+		e.Add("output_config.effort", "max is said as xhigh")
 	case word != "":
 	case t.Budget.Set:
 		word = effortOf(t.Budget.V)
-		e.add("thinking.budget_tokens", "said as reasoning_effort "+word)
+		e.Add("thinking.budget_tokens", "said as reasoning_effort "+word)
 	case t.Mode != llm.ThinkUnset:
 		word = "medium"
 	default:
 		return
 	}
 	if e.traits.Capabilities.Thinking == plenum.No {
-		e.add("thinking", "the model does not think")
+		e.Add("thinking", "the model does not think")
 		return
 	}
 	if t.Display != "" {
-		e.add("thinking.display", "")
+		e.Add("thinking.display", "")
 	}
 	e.w.KeyStr("reasoning_effort", word)
 }
@@ -287,7 +287,7 @@ func (e *requestEncoder) schema(o wire.Object, f llm.Format, rest string) {
 	case strictable(wire.Raw(f.Schema)):
 		e.w.KeyBool("strict", true)
 	default:
-		e.add("output_config.format", "held to less strictly: the schema leaves members open")
+		e.Add("output_config.format", "held to less strictly: the schema leaves members open")
 	}
 	e.w.Close('}')
 }
@@ -357,11 +357,11 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		if t.Opaque.Dialect == Name {
 			return t, true
 		}
-		e.add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
 		return t, false
 	}
 	if t.Name == "" {
-		e.add(path, "a tool without a name")
+		e.Add(path, "a tool without a name")
 		return t, false
 	}
 	e.extra(path, t.Extra)
@@ -391,18 +391,18 @@ func (e *requestEncoder) fitChoice() {
 	c := e.r.Choose
 	e.extra("tool_choice", c.Extra)
 	if c.Opaque.Raw != "" {
-		e.add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
+		e.Add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
 		c = llm.ToolChoice{}
 	}
 	if len(e.tools) == 0 {
 		if c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool {
-			e.add("tool_choice", "there are no tools")
+			e.Add("tool_choice", "there are no tools")
 		}
 		return
 	}
 	c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
 	if c.Mode == llm.ChooseTool && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == c.Name }) {
-		e.add("tool_choice", "the tool chosen cannot be said")
+		e.Add("tool_choice", "the tool chosen cannot be said")
 		c = llm.ToolChoice{}
 	}
 	allowed := make([]string, 0, len(c.Allowed))
@@ -444,7 +444,7 @@ func (e *requestEncoder) fitTier() string {
 	case t == "standard_only":
 		return "default"
 	default:
-		e.add("service_tier", t+" is not a tier here")
+		e.Add("service_tier", t+" is not a tier here")
 		return ""
 	}
 }

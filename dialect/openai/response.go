@@ -213,7 +213,7 @@ func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, meta dialect.Meta)
 	a := answer{names: dialect.NewToolNames(req), meta: meta}
 	body := a.encode(r)
 	h := http.Header{"Content-Type": {"application/json"}}
-	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, a.list, nil
+	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, a.List(), nil
 }
 
 // answer says one unstreamed answer.
@@ -271,7 +271,7 @@ func (l *losses) tier(tier, from string) string {
 	case tier == "standard":
 		return "default"
 	case tier != "":
-		l.add("service_tier", tier+" is not a tier here")
+		l.Add("service_tier", tier+" is not a tier here")
 	}
 	return ""
 }
@@ -372,13 +372,13 @@ func (a *answer) place(parts []llm.Block, path string) []llm.Citation {
 	for i, b := range parts {
 		t, ok := b.(llm.Text)
 		if !ok {
-			a.add(path+".content["+itoa(i)+"]", blockWord(b)+" cannot be said in an answer here")
+			a.Add(path+".content["+itoa(i)+"]", blockWord(b)+" cannot be said in an answer here")
 			continue
 		}
 		n := utf8.RuneCountInString(t.Text)
 		for _, c := range t.Citations {
 			if !citable(c) {
-				a.add(path+".content["+itoa(i)+"].citations", "only pages on the web can be cited")
+				a.Add(path+".content["+itoa(i)+"].citations", "only pages on the web can be cited")
 				continue
 			}
 			cites = append(cites, spanned(c, at, at+n))
@@ -405,7 +405,7 @@ func (l *losses) order(blocks []llm.Block, path string) {
 			called = true
 		case llm.Text:
 			if called && b.Text != "" {
-				l.add(path+".content", "text after a tool call is said before it")
+				l.Add(path+".content", "text after a tool call is said before it")
 			}
 		}
 	}
