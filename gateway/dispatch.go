@@ -17,6 +17,7 @@ import (
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/internal/h1"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -88,11 +89,12 @@ func (a *attempt) send(ctx context.Context) error {
 		return err
 	}
 	a.mute = ob.AskedUsage
-	req, err := http.NewRequestWithContext(ctx, a.plan.Method, a.plan.URL, bytes.NewReader(ob.Body))
+	req, err := http.NewRequestWithContext(ctx, a.plan.Method, a.plan.URL, nil)
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "the connection's address is not usable", Err: err}
 	}
 	req.Header = a.header(ob)
+	h1.NewBody(ob.Body).Set(req)
 	if err := a.conn.Provider.Sign(ctx, req, ob.Body); err != nil {
 		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
 	}

@@ -1,0 +1,200 @@
+package h1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// exchange is one request and its answer on a connection.
+type exchange struct {
+	ctx     context.Context
+	conn    *conn
+	body    *Body
+	stop    func() bool // ends the watch over the caller's context; false if that has struck already
+	used    bool        // the connection has served a request before
+	sent    int64       // bytes, once the writing is over
+	writing chan error  // where a large body is written beside the reading; nil otherwise
+	failed  bool        // the request could not be written whole
+	closing bool        // the upstream closes the connection after this
+	done    atomic.Bool
+}
+
+// asideFrom is the size from which a body is written beside the reading of the answer: what the buffers
+// of the system do not take at once would wait for an upstream that may be waiting for us.
+const asideFrom = 128 << 10
+
+// joinUpTo is the size up to which head and body go out from one buffer.
+const joinUpTo = 16 << 10
+
+// earlyAnswer is how long an answer is waited for when the request could not be written.
+const earlyAnswer = 500 * time.Millisecond
+
+func newExchange(ctx context.Context, c *conn, b *Body) *exchange {
+	x := &exchange{ctx: ctx, conn: c, body: b, used: c.used}
+	x.stop = context.AfterFunc(ctx, func() { _ = c.nc.Close() })
+	return x
+}
+
+// do sends the request and reads the answer's head.
+func (x *exchange) do(r *http.Request) (*http.Response, error) {
+	werr := x.send(r)
+	if werr != nil {
+		// The upstream may have answered without reading all, and closed: its word says more than the error.
+		x.failed = true
+		_ = x.conn.nc.SetReadDeadline(time.Now().Add(earlyAnswer))
+	}
+	resp, err := x.receive(r)
+	if err == nil {
+		return resp, nil
+	}
+	heard := x.conn.heard
+	x.finish(false)
+	switch {
+	case x.ctx.Err() != nil:
+		return nil, context.Cause(x.ctx)
+	case werr != nil && !heard:
+		return nil, werr
+	case errors.Is(err, io.EOF):
+		return nil, io.ErrUnexpectedEOF
+	}
+	return nil, err
+}
+
+// unsent reports whether nothing of the request has gone out because the connection had been closed.
+func (x *exchange) unsent() bool {
+	return x.used && x.sent == 0 && !x.conn.heard && x.ctx.Err() == nil
+}
+
+// release lets go of the body, unless it is still being written.
+func (x *exchange) release() {
+	if x.writing == nil {
+		_ = x.body.Close()
+	}
+}
+
+// send writes the request.
+func (x *exchange) send(r *http.Request) error {
+	c := x.conn
+	head, err := appendHead(c.head[:0], r, x.body.size)
+	if err != nil {
+		x.sent = -1 // another connection would not help
+		return err
+	}
+	c.left, c.heard = maxHead, false
+	if x.body.size <= joinUpTo {
+		for _, p := range x.body.parts {
+			head = append(head, p...)
+		}
+		c.head = head
+		n, err := c.nc.Write(head)
+		x.sent = int64(n)
+		return err
+	}
+	c.head = head
+	bufs := append(net.Buffers{head}, x.body.parts...)
+	if x.body.size < asideFrom {
+		x.sent, err = bufs.WriteTo(c.nc)
+		return err
+	}
+	x.writing = make(chan error, 1)
+	go func() {
+		_, err := bufs.WriteTo(c.nc)
+		_ = x.body.Close()
+		x.writing <- err
+	}()
+	x.sent = 1 // as far as anyone can know now
+	return nil
+}
+
+// receive reads the head of the answer.
+func (x *exchange) receive(r *http.Request) (*http.Response, error) {
+	for range maxInterim + 1 {
+		resp, err := http.ReadResponse(x.conn.br, r)
+		if err != nil {
+			return nil, err
+		}
+		if interim(resp.StatusCode) {
+			continue
+		}
+		x.conn.left = -1
+		x.closing = resp.Close
+		if resp.Body == http.NoBody {
+			x.finish(true)
+			return resp, nil
+		}
+		resp.Body = &answer{x: x, body: resp.Body}
+		return resp, nil
+	}
+	return nil, errors.New("the upstream sends one interim answer after the other")
+}
+
+func interim(status int) bool {
+	return status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
+}
+
+// finish ends the exchange, once. The connection is kept if all of the answer has been read.
+func (x *exchange) finish(whole bool) {
+	if !x.done.CompareAndSwap(false, true) {
+		return
+	}
+	c := x.conn
+	keep := x.stop() && whole && !x.failed && !x.closing && c.br.Buffered() == 0 && x.written()
+	if !keep {
+		_ = c.nc.Close() // which also ends the writing of a large body
+		return
+	}
+	c.used = true
+	if cap(c.head) > 2*joinUpTo {
+		c.head = nil
+	}
+	c.t.put(c)
+}
+
+// written reports whether the whole request has gone out by now.
+func (x *exchange) written() bool {
+	if x.writing == nil {
+		return true
+	}
+	select {
+	case err := <-x.writing:
+		return err == nil
+	default:
+		return false
+	}
+}
+
+// answer is the body of an answer. It gives the connection back at its end.
+type answer struct {
+	x    *exchange
+	body io.ReadCloser
+	err  error
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	if a.err != nil {
+		return 0, a.err
+	}
+	n, err := a.body.Read(p)
+	if err != nil {
+		a.x.finish(err == io.EOF)
+		if cause := context.Cause(a.x.ctx); cause != nil && err != io.EOF {
+			err = cause
+		}
+		a.err = err
+	}
+	return n, err
+}
+
+// Close gives up the rest of the answer, and the connection with it.
+func (a *answer) Close() error {
+	if a.err == nil {
+		a.err = http.ErrBodyReadAfterClose
+	}
+	a.x.finish(false)
+	return nil
+}
