@@ -107,7 +107,8 @@ type Head struct {
 
 // Outbound is a request to an upstream, less the address and the signature.
 type Outbound struct {
-	Header  http.Header // of the dialect's own namespace, and Content-Type
+	Header http.Header // of the dialect's own namespace, and Content-Type
+	// Body is the receiver's alone, to be overwritten when it was sent; or it is the body of the Inbound.
 	Body    []byte
 	Changed []string // what differs from what the caller said, for plenum-changed: "model" is understood
 	// AskedUsage says that the request asks for a usage frame that the caller did not ask for; the

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -39,6 +40,32 @@ type bodyReader struct {
 	conf *config.File
 	room *inflight
 	held int64
+	kept *lease // the buffer that the body is in
+}
+
+// lease is a buffer with those who read it. When the last has gone it serves another call.
+type lease struct {
+	buf     []byte
+	readers atomic.Int32
+}
+
+func newLease(buf []byte) *lease {
+	l := &lease{buf: buf}
+	l.readers.Store(1)
+	return l
+}
+
+func (l *lease) hold() {
+	if l != nil {
+		l.readers.Add(1)
+	}
+}
+
+func (l *lease) drop() {
+	if l != nil && l.readers.Add(-1) == 0 {
+		bufs.Put(l.buf)
+		l.buf = nil
+	}
 }
 
 // read returns the whole body, decompressed.
@@ -78,15 +105,14 @@ func (b *bodyReader) collect(in io.Reader) ([]byte, error) {
 	if !b.grow(size+bytes.MinRead, room) {
 		return nil, errNoRoom
 	}
-	buf := make([]byte, 0, size+bytes.MinRead)
+	buf := bufs.Get(int(size) + bytes.MinRead)
+	defer func() { b.kept = newLease(buf) }()
 	for {
 		if len(buf) == cap(buf) {
 			if !b.grow(int64(cap(buf)), room) {
 				return nil, errNoRoom
 			}
-			bigger := make([]byte, len(buf), 2*cap(buf))
-			copy(bigger, buf)
-			buf = bigger
+			buf = bufs.Grow(buf, cap(buf))
 		}
 		n, err := in.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -107,10 +133,12 @@ func (b *bodyReader) grow(n, limit int64) bool {
 	return true
 }
 
-// release gives the room back when the call has ended.
+// release gives the room back when the call has ended, and the buffer if nothing reads it any more.
 func (b *bodyReader) release() {
 	b.room.give(b.held)
 	b.held = 0
+	b.kept.drop()
+	b.kept = nil
 }
 
 var errNoRoom = errors.New("no room for another request body")

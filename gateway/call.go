@@ -27,7 +27,7 @@ type Call struct {
 	Op      llm.Op           // edge
 	Dialect *dialect.Dialect // edge: what the caller speaks
 	Codec   dialect.Codec    // edge: the codec of Op in it
-	In      dialect.Inbound  // edge; Body once Load has run
+	In      dialect.Inbound  // edge; Body once Load has run, and good until the pipeline returns
 	Head    dialect.Head     // Load
 	Config  *config.Snapshot // edge: the configuration that the call began under
 
@@ -61,6 +61,7 @@ type intake struct {
 	payload llm.Payload
 	decoded bool
 	decErr  error
+	lease   *lease // of the body's bytes; nil where they are nobody's but the collector's
 }
 
 // Load reads the body, bounded, and what routing must know of it. It does so once; stages call it when

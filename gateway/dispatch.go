@@ -16,6 +16,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/h1"
 	"github.com/plenum-foundry/plenum/llm"
@@ -42,7 +43,11 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 	a := &attempt{call: c, conn: conn, plan: plan, out: out, same: plan.Dialect.Name == c.Dialect.Name}
 	ctx, a.watch = newWatch(ctx, conn.Timeouts)
 	defer a.watch.stop()
-	if err := a.send(ctx); err != nil {
+	err = a.send(ctx)
+	if a.body != nil {
+		defer a.body.Close()
+	}
+	if err != nil {
 		return a.fault(ctx, err)
 	}
 	defer a.resp.Body.Close()
@@ -79,6 +84,7 @@ type attempt struct {
 	mute  bool // the upstream was asked for usage that the caller did not ask for
 	same  bool // caller and upstream speak the same dialect: the bytes pass
 	watch *watch
+	body  *h1.Body
 	resp  *http.Response
 }
 
@@ -94,7 +100,8 @@ func (a *attempt) send(ctx context.Context) error {
 		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "the connection's address is not usable", Err: err}
 	}
 	req.Header = a.header(ob)
-	h1.NewBody(ob.Body).Set(req)
+	a.body = a.carry(ob.Body)
+	a.body.Set(req)
 	if err := a.conn.Provider.Sign(ctx, req, ob.Body); err != nil {
 		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
 	}
@@ -104,6 +111,18 @@ func (a *attempt) send(ctx context.Context) error {
 		a.call.Try.Sent = !neverSent(err)
 	}
 	return err
+}
+
+// carry returns the request's body. Whoever sends it may go on reading it after this attempt has ended,
+// the answer came early or the attempt was called off; only then its memory is free.
+func (a *attempt) carry(b []byte) *h1.Body {
+	lease := a.call.req.lease
+	in := a.call.In.Body
+	if len(b) > 0 && len(in) > 0 && &b[0] == &in[0] {
+		lease.hold()
+		return h1.NewBody(lease.drop, b)
+	}
+	return h1.NewBody(func() { bufs.Put(b) }, b)
 }
 
 func (a *attempt) outbound() (dialect.Outbound, error) {
@@ -269,16 +288,12 @@ func (a *attempt) stream(body io.Reader) error {
 	if c.Config.Declared != nil {
 		max = int(c.Config.Declared.MaxEvent)
 	}
-	var frames iter.Seq2[frame.Frame, error]
-	if a.plan.Framing == provider.NDJSON {
-		frames = frame.NewLines(body, max).All()
-	} else {
-		frames = frame.NewReader(body, max).All()
-	}
+	frames := a.frames(body, max)
+	defer frames.Release()
 	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
 	want.MuteUsage = a.same && a.mute
 	began := false
-	for chunk, err := range a.plan.Codec.DecodeStream(frames, want) {
+	for chunk, err := range a.plan.Codec.DecodeStream(frames.All(), want) {
 		if err != nil {
 			return err
 		}
@@ -308,6 +323,18 @@ func (a *attempt) stream(body io.Reader) error {
 	}
 	a.drain(body)
 	return nil
+}
+
+type frames interface {
+	All() iter.Seq2[frame.Frame, error]
+	Release()
+}
+
+func (a *attempt) frames(body io.Reader, max int) frames {
+	if a.plan.Framing == provider.NDJSON {
+		return frame.NewLines(body, max)
+	}
+	return frame.NewReader(body, max)
 }
 
 // drainFor is how long the end of a finished stream is waited for.

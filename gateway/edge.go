@@ -53,6 +53,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer body.release()
 	c.req.load = func() (err error) {
 		c.In.Body, err = body.read()
+		c.req.lease = body.kept
 		c.Trail.Record.BytesIn = int64(len(c.In.Body))
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -36,7 +37,7 @@ type edgeOut struct {
 	faulted bool // the upstream's own error event has been passed on
 	enc     dialect.Encoder
 	fold    *llm.Folder
-	buf     []byte
+	buf     []byte    // said and not written yet: more is known to follow at once
 	limited time.Time // when the write deadline was last set
 }
 
@@ -65,21 +66,17 @@ func (o *edgeOut) Chunk(ch dialect.Chunk) error {
 
 // streamed says one frame of a stream.
 func (o *edgeOut) streamed(ch dialect.Chunk) error {
-	if ch.Mute {
-		return nil
-	}
 	o.startStream()
-	if o.same {
-		if len(ch.Frame.Raw) == 0 {
-			return nil
-		}
+	switch {
+	case ch.Mute:
+		return o.push(nil, ch.More)
+	case o.same:
 		o.faulted = o.faulted || faultOf(ch) != nil
 		if err := o.observe(ch.Events); err != nil {
 			return err
 		}
-		return o.write(ch.Frame.Raw, !ch.More)
+		return o.push(ch.Frame.Raw, ch.More)
 	}
-	o.buf = o.buf[:0]
 	for _, ev := range ch.Events {
 		if _, fault := ev.(llm.Fault); fault {
 			continue // said by Close, in the caller's words
@@ -88,10 +85,27 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 			return err
 		}
 	}
-	if len(o.buf) == 0 {
+	return o.push(nil, ch.More)
+}
+
+// maxUnsaid is how much is gathered of frames that came together before it is written.
+const maxUnsaid = 32 << 10
+
+// push writes bytes, with those that were kept back, unless more is known to follow at once: frames that
+// came together go on together.
+func (o *edgeOut) push(b []byte, more bool) error {
+	if more || len(o.buf) > 0 {
+		o.buf = append(bufs.Grow(o.buf, len(b)), b...)
+		if more && len(o.buf) < maxUnsaid {
+			return nil
+		}
+		b = o.buf
+		o.buf = o.buf[:0]
+	}
+	if len(b) == 0 {
 		return nil
 	}
-	return o.write(o.buf, !ch.More)
+	return o.write(b, !more)
 }
 
 // observe tells the encoder what goes out as bytes, where a stage may yet end or continue the answer in
@@ -118,13 +132,12 @@ func (o *edgeOut) replayed(ch dialect.Chunk) error {
 	}
 	o.startStream()
 	o.same = false
-	o.buf = o.buf[:0]
 	for ev := range llm.Replay(r) {
 		if err := o.encode(ev); err != nil {
 			return err
 		}
 	}
-	return o.write(o.buf, true)
+	return o.push(nil, false)
 }
 
 // folded gathers a stream into the whole answer that the caller asked for.
@@ -200,14 +213,17 @@ func (o *edgeOut) finish(err error) {
 	case err == nil && o.fold != nil:
 		err = o.whole(dialect.Chunk{Result: o.fold.Response()})
 	case err == nil && o.enc != nil && !o.same:
-		o.buf = o.buf[:0]
 		o.append(o.enc.Close(nil))
 		o.c.Trail.Lose(o.enc.Losses())
-		_ = o.write(o.buf, false)
 	}
 	if err != nil {
 		o.fail(err)
 	}
+	if len(o.buf) > 0 {
+		_ = o.write(o.buf, false)
+	}
+	bufs.Put(o.buf)
+	o.buf = nil
 	if o.wrote && o.c.Head.Stream {
 		o.trail()
 	}
@@ -228,9 +244,7 @@ func (o *edgeOut) fail(err error) {
 	if encErr != nil {
 		return
 	}
-	o.buf = o.buf[:0]
 	o.append(enc.Close(err))
-	_ = o.write(o.buf, false)
 }
 
 // reply writes a whole answer.

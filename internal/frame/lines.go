@@ -51,6 +51,9 @@ func (l *Lines) All() iter.Seq2[Frame, error] { return all(l.Next) }
 // Pending returns the bytes that were read and not delivered. They are good until the next Next.
 func (l *Lines) Pending() []byte { return l.w.bytes() }
 
+// Release gives the reader's memory to others. Neither it nor a frame that it returned is of use after.
+func (l *Lines) Release() { l.w.release() }
+
 func (l *Lines) checkSize(n int) error {
 	if n > l.max {
 		return &TooLargeError{What: "line", Max: int64(l.max)}

@@ -79,6 +79,9 @@ func (r *Reader) All() iter.Seq2[Frame, error] { return all(r.Next) }
 // Pending returns the bytes that were read and not delivered. They are good until the next Next.
 func (r *Reader) Pending() []byte { return r.w.bytes() }
 
+// Release gives the reader's memory to others. Neither it nor a frame that it returned is of use after.
+func (r *Reader) Release() { r.w.release() }
+
 func (r *Reader) checkSize(n int) error {
 	if n > r.max {
 		return &TooLargeError{What: "event", Max: int64(r.max)}

@@ -3,6 +3,8 @@ package frame
 import (
 	"errors"
 	"io"
+
+	"github.com/plenum-foundry/plenum/internal/bufs"
 )
 
 const (
@@ -48,12 +50,12 @@ func (w *window) makeRoom() {
 	if w.start == w.end {
 		w.start, w.end = 0, 0
 		if len(w.buf) > keepBuf {
-			w.buf = nil
+			w.release()
 		}
 	}
 	switch {
 	case w.buf == nil:
-		w.buf = make([]byte, firstBuf)
+		w.buf = fresh(firstBuf)
 	case w.full && len(w.buf) < fullBuf:
 		w.resize(2 * len(w.buf))
 	case w.end < len(w.buf):
@@ -70,8 +72,19 @@ func (w *window) makeRoom() {
 func (w *window) resize(n int) {
 	dst := w.buf
 	if n != len(w.buf) {
-		dst = make([]byte, n)
+		dst = fresh(n)
 	}
 	w.end = copy(dst, w.buf[w.start:w.end])
+	if n != len(w.buf) {
+		bufs.Put(w.buf)
+	}
 	w.start, w.buf = 0, dst
+}
+
+func fresh(n int) []byte { return bufs.Get(n)[:n] }
+
+// release gives the buffer up. The frames read from it are no longer good.
+func (w *window) release() {
+	bufs.Put(w.buf)
+	w.buf, w.start, w.end = nil, 0, 0
 }

@@ -1,42 +1,67 @@
 package h1
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
 )
 
-// Body is what a request carries, as pieces in memory that stay as they are until it is closed. It is
-// also a body for [net/http.Transport].
+// Body is what a request carries, as pieces in memory that stay as they are until all who read them have
+// closed. It is also a body for [net/http.Transport].
 type Body struct {
-	parts  [][]byte
-	size   int64
-	at     int // the part that is read next, and how far into it
+	*pieces
+	at     int // the piece that is read next, and how far into it
 	off    int
 	closed atomic.Bool
-	done   func()
 }
 
-// NewBody returns a body of pieces that are sent one after the other.
-func NewBody(parts ...[]byte) *Body {
-	b := &Body{parts: parts}
-	for _, p := range parts {
-		b.size += int64(len(p))
+// pieces are shared by all bodies that were made of one.
+type pieces struct {
+	parts   [][]byte
+	size    int64
+	readers atomic.Int32
+	done    func()
+}
+
+// NewBody returns a body of pieces that are sent one after the other. Done, if there is one, is called
+// once, when this body and all made of it were closed: nothing reads the pieces after that.
+func NewBody(done func(), parts ...[]byte) *Body {
+	p := &pieces{parts: parts, done: done}
+	p.readers.Store(1)
+	for _, b := range parts {
+		p.size += int64(len(b))
 	}
-	return b
+	return &Body{pieces: p}
 }
 
-// Size returns the length in bytes.
-func (b *Body) Size() int64 { return b.size }
+// Set makes a request carry the same bytes. The body itself remains with the caller, to be closed when
+// the request is over and will not be sent again.
+func (b *Body) Set(r *http.Request) {
+	r.Body, _ = b.again()
+	r.ContentLength, r.GetBody = b.size, b.again
+}
 
-// OnClose sets what is called once when nothing reads the pieces any more.
-func (b *Body) OnClose(f func()) { b.done = f }
+var errGone = errors.New("the request's body is gone")
 
-// Again returns the same bytes as another body: [net/http.Request.GetBody].
-func (b *Body) Again() (io.ReadCloser, error) { return NewBody(b.parts...), nil }
+// again returns another body of the same bytes: [net/http.Request.GetBody].
+func (b *Body) again() (io.ReadCloser, error) {
+	for {
+		n := b.readers.Load()
+		if n == 0 {
+			return nil, errGone
+		}
+		if b.readers.CompareAndSwap(n, n+1) {
+			return &Body{pieces: b.pieces}, nil
+		}
+	}
+}
 
 // Read reads on.
 func (b *Body) Read(p []byte) (int, error) {
+	if b.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	for b.at < len(b.parts) {
 		n := copy(p, b.parts[b.at][b.off:])
 		b.off += n
@@ -63,15 +88,10 @@ func (b *Body) WriteTo(w io.Writer) (int64, error) {
 	return sum, nil
 }
 
-// Close says that the body is not read any more.
+// Close says that this body is not read any more.
 func (b *Body) Close() error {
-	if b.closed.CompareAndSwap(false, true) && b.done != nil {
+	if b.closed.CompareAndSwap(false, true) && b.readers.Add(-1) == 0 && b.done != nil {
 		b.done()
 	}
 	return nil
-}
-
-// Set makes a request carry the body.
-func (b *Body) Set(r *http.Request) {
-	r.Body, r.ContentLength, r.GetBody = b, b.size, b.Again
 }

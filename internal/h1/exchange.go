@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,8 @@ const earlyAnswer = 500 * time.Millisecond
 
 func newExchange(ctx context.Context, c *conn, b *Body) *exchange {
 	x := &exchange{ctx: ctx, conn: c, body: b, used: c.used}
+	c.br = readers.Get().(*bufio.Reader)
+	c.br.Reset(c)
 	x.stop = context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	return x
 }
@@ -144,6 +147,12 @@ func (x *exchange) finish(whole bool) {
 	}
 	c := x.conn
 	keep := x.stop() && whole && !x.failed && !x.closing && c.br.Buffered() == 0 && x.written()
+	if whole {
+		// Else the answer may be being read while it is given up: the buffer is not to be had again.
+		c.br.Reset(nil)
+		readers.Put(c.br)
+		c.br = nil
+	}
 	if !keep {
 		_ = c.nc.Close() // which also ends the writing of a large body
 		return

@@ -31,7 +31,7 @@ type Transport struct {
 const (
 	defaultIdleFor = 90 * time.Second
 	defaultMaxIdle = 512 // for each address
-	bufferSize     = 8 << 10
+	bufferSize     = 32 << 10
 	maxHead        = 1 << 20 // of an answer: status line and headers
 	maxInterim     = 5       // answers of status 1xx before the one that counts
 )
@@ -42,6 +42,10 @@ func New(dial func(ctx context.Context, network, addr string) (net.Conn, error))
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
+
+// readers are buffers to read answers with. Idle connections have none, so they can be large: events that
+// arrive together are then seen together.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
 // Takes reports whether a request is one that this package can send: plain HTTP, with a [Body] or none.
 func Takes(r *http.Request) bool {
@@ -55,7 +59,7 @@ func Takes(r *http.Request) bool {
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, ok := r.Body.(*Body)
 	if !ok {
-		body = NewBody()
+		body = NewBody(nil)
 	}
 	addr := address(r)
 	for {
@@ -109,9 +113,7 @@ func (t *Transport) take(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{t: t, addr: addr, nc: nc}
-	c.br = bufio.NewReaderSize(c, bufferSize)
-	return c, nil
+	return &conn{t: t, addr: addr, nc: nc}, nil
 }
 
 func (t *Transport) pop(addr string) *conn {
@@ -173,11 +175,11 @@ type conn struct {
 	t     *Transport
 	addr  string
 	nc    net.Conn
-	br    *bufio.Reader
-	head  []byte // the buffer that heads are written from
-	left  int64  // what may still be read of a head; negative while a body is read
-	heard bool   // a byte of the present answer has come
-	used  bool   // it has served a request before
+	br    *bufio.Reader // of a conn in use
+	head  []byte        // the buffer that heads are written from
+	left  int64         // what may still be read of a head; negative while a body is read
+	heard bool          // a byte of the present answer has come
+	used  bool          // it has served a request before
 	since time.Time
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // appendHead writes the request line and the headers of RFC 9112. What would break out of its line is
@@ -61,22 +62,11 @@ func clean(v string) bool {
 // token reports whether a name is a token of RFC 9110.
 func token(name string) bool {
 	for i := range len(name) {
-		if !tokens[name[i]] {
+		c := name[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && c != '-' && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+.^_`|~", c) < 0 {
 			return false
 		}
 	}
 	return name != ""
 }
-
-var tokens = func() (is [256]bool) {
-	for c := '0'; c <= '9'; c++ {
-		is[c] = true
-	}
-	for c := 'a'; c <= 'z'; c++ {
-		is[c], is[c-'a'+'A'] = true, true
-	}
-	for _, c := range "!#$%&'*+-.^_`|~" {
-		is[c] = true
-	}
-	return is
-}()

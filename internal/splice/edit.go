@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/plenum-foundry/plenum/internal/bufs"
 )
 
 // Edit collects changes to a body. All offsets are those of the body as it was, however many changes
@@ -100,7 +102,7 @@ func (e *Edit) Bytes() ([]byte, error) {
 	for _, o := range e.ops {
 		n += len(o.raw) + len(o.key) + len(`,"":`)
 	}
-	return e.AppendTo(make([]byte, 0, n))
+	return e.AppendTo(bufs.Get(n))
 }
 
 // AppendTo appends the body with the changes made.

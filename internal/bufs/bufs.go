@@ -1,0 +1,70 @@
+// Package bufs keeps buffers that are used again. What passes through a gateway is mostly held for a
+// moment and as large as it is short-lived: leaving it to the garbage collector costs more than the work.
+//
+// A buffer that is put back must not be looked at again by anybody: it may be filled for another caller.
+// [Poison] makes tests see who does.
+package bufs
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// The sizes of buffers are powers of two. Smaller ones are not worth keeping, larger ones are too rare.
+const (
+	minShift = 12
+	maxShift = 23
+)
+
+var pools [maxShift - minShift + 1]sync.Pool
+
+// Poison makes Put overwrite what it is given, for tests.
+var Poison atomic.Bool
+
+// Get returns an empty buffer with room for at least n bytes.
+func Get(n int) []byte {
+	i := class(n)
+	if i >= len(pools) {
+		return make([]byte, 0, n)
+	}
+	if b, ok := pools[i].Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 1<<(minShift+i))
+}
+
+// Put gives a buffer back. One that is of no use again, and nil, is left to the garbage collector.
+func Put(b []byte) {
+	c := cap(b)
+	if c < 1<<minShift || c > 1<<maxShift || c&(c-1) != 0 {
+		return
+	}
+	if Poison.Load() {
+		b = b[:c]
+		for i := range b {
+			b[i] = 0xDD
+		}
+	}
+	b = b[:0]
+	pools[class(c)].Put(&b)
+}
+
+// Grow returns a buffer with the same content and room for n bytes more. The one that it was given is
+// put back if it had to be left.
+func Grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	bigger := append(Get(max(len(b)+n, 2*cap(b))), b...)
+	Put(b)
+	return bigger
+}
+
+// class returns the place of the smallest size that holds n bytes.
+func class(n int) int {
+	if n <= 1<<minShift {
+		return 0
+	}
+	return bits.Len(uint(n-1)) - minShift
+}
