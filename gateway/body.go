@@ -47,6 +47,7 @@ type bodyReader struct {
 type lease struct {
 	buf     []byte
 	readers atomic.Int32
+	shared  atomic.Bool // texts that were decoded have their bytes here, and nobody knows who holds them
 }
 
 func newLease(buf []byte) *lease {
@@ -62,7 +63,7 @@ func (l *lease) hold() {
 }
 
 func (l *lease) drop() {
-	if l != nil && l.readers.Add(-1) == 0 {
+	if l != nil && l.readers.Add(-1) == 0 && !l.shared.Load() {
 		bufs.Put(l.buf)
 		l.buf = nil
 	}

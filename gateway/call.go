@@ -101,6 +101,9 @@ func (c *Call) Payload() (llm.Payload, error) {
 			return nil, err
 		}
 		q.decoded = true
+		if q.lease != nil {
+			q.lease.shared.Store(true)
+		}
 		q.payload, q.decErr = c.Codec.DecodeRequest(c.In)
 	}
 	return q.payload, q.decErr
