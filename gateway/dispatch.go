@@ -297,7 +297,9 @@ func (a *attempt) stream(body io.Reader) error {
 		if err != nil {
 			return err
 		}
-		a.watch.alive(hasContent(chunk))
+		if !chunk.More || !a.watch.begun.Load() {
+			a.watch.alive(hasContent(chunk))
+		}
 		if fault := faultOf(chunk); fault != nil && !began {
 			return fault
 		}
