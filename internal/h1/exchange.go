@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -37,8 +36,7 @@ const earlyAnswer = 500 * time.Millisecond
 
 func newExchange(ctx context.Context, c *conn, b *Body) *exchange {
 	x := &exchange{ctx: ctx, conn: c, body: b, used: c.used}
-	c.br = readers.Get().(*bufio.Reader)
-	c.br.Reset(c)
+	c.br = c.t.reader(c)
 	x.stop = context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	return x
 }
@@ -150,7 +148,7 @@ func (x *exchange) finish(whole bool) {
 	if whole {
 		// Else the answer may be being read while it is given up: the buffer is not to be had again.
 		c.br.Reset(nil)
-		readers.Put(c.br)
+		c.t.readers.Put(c.br)
 		c.br = nil
 	}
 	if !keep {

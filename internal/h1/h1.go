@@ -25,6 +25,10 @@ type Transport struct {
 	mu       sync.Mutex
 	idle     map[string][]*conn // by address, the one used last is at the end
 	sweeping bool
+
+	// readers are buffers to read answers with. Idle connections have none, so they can be large: events
+	// that arrive together are then seen together.
+	readers sync.Pool
 }
 
 // The defaults of a Transport.
@@ -42,10 +46,6 @@ func New(dial func(ctx context.Context, network, addr string) (net.Conn, error))
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
-
-// readers are buffers to read answers with. Idle connections have none, so they can be large: events that
-// arrive together are then seen together.
-var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
 // Takes reports whether a request is one that this package can send: plain HTTP, with a [Body] or none.
 func Takes(r *http.Request) bool {
@@ -75,6 +75,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
+}
+
+// reader returns a buffered reader of the connection.
+func (t *Transport) reader(c *conn) *bufio.Reader {
+	br, ok := t.readers.Get().(*bufio.Reader)
+	if !ok {
+		return bufio.NewReaderSize(c, bufferSize)
+	}
+	br.Reset(c)
+	return br
 }
 
 // CloseIdleConnections closes the connections that are not in use.
