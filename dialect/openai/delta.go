@@ -37,8 +37,10 @@ const mostCalls = 4096
 
 // callDecoder is a call of a tool while it comes.
 type callDecoder struct {
-	wire, block int // its index on the wire, and of its block once that was started
+	wire, block int    // its index on the wire, and of its block once that was started
+	id          string // as the upstream gave it
 	call        llm.ToolUse
+	filled      bool            // arguments were there
 	args        strings.Builder // what came before the block was started
 	started     bool
 }
@@ -72,7 +74,7 @@ func (d *streamDecoder) delta(c *choiceDecoder, v wire.Value) error {
 		_ = m.annotations.Elems(func(_ int, a wire.Value) error { d.cite(c, decodeCitation(a)); return nil })
 	}
 	if m.calls.Kind() == '[' {
-		return wire.Under(m.calls.Elems(func(_ int, call wire.Value) error { return d.callDelta(c, call) }), "tool_calls")
+		return wire.Under(m.calls.Elems(func(i int, call wire.Value) error { return d.callDelta(c, i, call) }), "tool_calls")
 	}
 	return nil
 }
@@ -262,20 +264,21 @@ func (c *choiceDecoder) leaveCites() {
 
 // callDelta reads a piece of a call. A call is known by its index; hosts that count badly are told apart
 // by ids.
-func (d *streamDecoder) callDelta(c *choiceDecoder, v wire.Value) error {
+func (d *streamDecoder) callDelta(c *choiceDecoder, at int, v wire.Value) error {
 	if v.Kind() != '{' {
 		return wire.Bad("", "an object")
 	}
-	id := v.Get("id").Text()
 	number := len(c.calls)
 	var call *callDecoder
-	if at := v.Get("index"); at.Kind() == '0' {
-		number = int(at.Count())
+	index := v.Get("index")
+	indexed := index.Kind() == '0'
+	if indexed {
+		number = int(index.Count())
 		call = c.find(number)
 	} else if number > 0 {
-		call = c.calls[number-1]
+		call = c.known(v.Get("id"))
 	}
-	if call == nil || id != "" && call.call.ID != "" && call.call.ID != id {
+	if call == nil || call.over(v, indexed, at > 0) {
 		if len(c.calls) >= mostCalls {
 			return wire.Bad("", "fewer calls")
 		}
@@ -286,6 +289,44 @@ func (d *streamDecoder) callDelta(c *choiceDecoder, v wire.Value) error {
 		d.closeProse(c)
 	}
 	return d.addCall(c, call, v)
+}
+
+// known returns the call of an id, else the newest.
+func (c *choiceDecoder) known(id wire.Value) *callDecoder {
+	for _, call := range c.calls {
+		if call.id != "" && id.Is(call.id) {
+			return call
+		}
+	}
+	return c.calls[len(c.calls)-1]
+}
+
+// over reports whether a piece belongs to another call than this one, although its index, or the lack of
+// one, says otherwise. behind tells that it does not stand first in its delta.
+func (call *callDecoder) over(v wire.Value, indexed, behind bool) bool {
+	id := v.Get("id").Text()
+	other := id != "" && call.id != "" && id != call.id
+	f := v.Get("function")
+	name := f.Get("name").Text()
+	if v.Get("custom").Kind() == '{' {
+		name = v.Get("custom", "name").Text()
+	}
+	switch {
+	case name == "": // some hosts make up a new id for every piece
+		return other && !indexed
+	case id != "" && call.id != "":
+		return other
+	case call.call.Name == "":
+		return false
+	case name != call.call.Name || behind && !indexed:
+		return true
+	}
+	return call.filled && isObject(f.Get("arguments"))
+}
+
+// isObject reports whether arguments are a whole object.
+func isObject(args wire.Value) bool {
+	return args.Kind() == '{' || args.Kind() == '"' && wire.Raw(args.Text()).Kind() == '{'
 }
 
 // find returns the newest call with an index on the wire.
@@ -304,6 +345,9 @@ func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v wire.Valu
 		switch string(key) {
 		case "index", "type":
 		case "id":
+			if call.id == "" {
+				call.id = m.Text()
+			}
 			if call.call.ID == "" && !call.started {
 				call.call.ID = m.Text()
 			}
@@ -333,6 +377,7 @@ func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v wire.Valu
 	if args.Kind() == '{' {
 		s = args.JSON()
 	}
+	call.filled = call.filled || s != ""
 	d.text += len(s)
 	if call.call.Name == "" { // a name may come belated
 		call.args.WriteString(s)

@@ -1,36 +1,60 @@
 package openai
 
-import "github.com/plenum-foundry/plenum/llm"
+import (
+	"strings"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
 
 // decodeStop reads finish_reason. A host that says stop although a tool was called meant the tool.
 func decodeStop(word string, called bool) llm.Stop {
-	s := llm.Stop{Extra: llm.Extra{Dialect: Name}}
-	switch word {
-	case "stop":
-		s.Reason = llm.StopEnd
-		if called {
-			s.Reason, s.Raw = llm.StopTool, word
-		}
-	case "length":
-		s.Reason = llm.StopLength
-	case "tool_calls":
-		s.Reason = llm.StopTool
-		if !called {
-			s.Reason, s.Raw = llm.StopEnd, word
-		}
-	case "function_call":
+	s := llm.Stop{Reason: reasonOf(word), Extra: llm.Extra{Dialect: Name}}
+	if s.Reason == llm.StopOther || word != "" && word != wordOf(s.Reason) {
+		s.Raw = word
+	}
+	switch {
+	case called && s.Reason == llm.StopEnd:
 		s.Reason, s.Raw = llm.StopTool, word
-	case "content_filter":
-		s.Reason = llm.StopFilter
-	case "model_length":
-		s.Reason, s.Raw = llm.StopContext, word
-	case "error":
-		s.Reason, s.Raw = llm.StopError, word
-	case "":
-	default:
-		s.Reason, s.Raw = llm.StopOther, word
+	case !called && s.Reason == llm.StopTool && word != "function_call":
+		s.Reason, s.Raw = llm.StopEnd, word
 	}
 	return s
+}
+
+// reasonOf returns what the words mean that hosts of this dialect say.
+func reasonOf(word string) llm.StopReason {
+	switch strings.ToLower(word) {
+	case "":
+		return llm.StopUnset
+	case "stop", "eos", "eos_token", "end_turn", "stop_sequence":
+		return llm.StopEnd
+	case "length", "max_tokens":
+		return llm.StopLength
+	case "tool_calls", "function_call", "tool_call", "tool_use":
+		return llm.StopTool
+	case "content_filter", "sensitive", "safety", "recitation":
+		return llm.StopFilter
+	case "model_length", "model_context_window_exceeded":
+		return llm.StopContext
+	case "error", "network_error", "abort", "insufficient_system_resource":
+		return llm.StopError
+	}
+	return llm.StopOther
+}
+
+// wordOf returns the word of this dialect's vendor for a reason, or "".
+func wordOf(r llm.StopReason) string {
+	switch r {
+	case llm.StopEnd:
+		return "stop"
+	case llm.StopLength:
+		return "length"
+	case llm.StopTool:
+		return "tool_calls"
+	case llm.StopFilter:
+		return "content_filter"
+	}
+	return ""
 }
 
 // stopWord returns the finish_reason for a stop, or "" for an answer that was cut off. It is tool_calls if

@@ -325,7 +325,7 @@ func (d *streamDecoder) at(index int) (*choiceDecoder, error) {
 // choice reads an element of choices.
 func (d *streamDecoder) choice(i int, v wire.Value) error {
 	d.begin()
-	var index, delta, finish, logprobs wire.Value
+	var index, delta, message, finish, logprobs, usage wire.Value
 	more := false
 	if err := v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
@@ -337,6 +337,10 @@ func (d *streamDecoder) choice(i int, v wire.Value) error {
 			finish = m
 		case "logprobs":
 			logprobs = m
+		case "message":
+			message = m
+		case "usage":
+			usage = m
 		default:
 			more = more || !m.IsNull()
 		}
@@ -347,12 +351,18 @@ func (d *streamDecoder) choice(i int, v wire.Value) error {
 	if index.Kind() == '0' {
 		i = int(index.Count())
 	}
+	if usage.Kind() == '{' { // Moonshot tells it here
+		d.emit(llm.UsageReport{Usage: decodeUsage(usage)})
+	}
 	c, err := d.at(i)
 	if err != nil || c.done {
 		return err
 	}
 	if more {
 		c.extras(v)
+	}
+	if delta.Kind() != '{' && c.next == 0 { // the whole answer in one event; beside deltas it says them again
+		delta = message
 	}
 	if delta.Kind() == '{' {
 		if err := d.delta(c, delta); err != nil {
@@ -376,7 +386,7 @@ func (d *streamDecoder) choice(i int, v wire.Value) error {
 func (c *choiceDecoder) extras(v wire.Value) {
 	_ = v.Members(func(key []byte, m wire.Value) error {
 		switch string(key) {
-		case "index", "delta", "finish_reason", "logprobs":
+		case "index", "delta", "message", "finish_reason", "logprobs", "usage":
 		default:
 			if !m.IsNull() {
 				keepRaw(&c.extra, string(key), m.JSON())
