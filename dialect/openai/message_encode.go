@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -11,7 +12,7 @@ import (
 
 func (e *requestEncoder) messages() {
 	e.w.KeyOpen("messages", '[')
-	for i := range e.r.Messages {
+	for i := 0; i < len(e.r.Messages); i++ {
 		m := &e.r.Messages[i]
 		if m.Extra.Dialect == Name {
 			e.homeMessage(m)
@@ -22,9 +23,64 @@ func (e *requestEncoder) messages() {
 			path = "system"
 			e.fields++
 		}
+		if n := oneTurn(e.r.Messages[i:]); n > 1 {
+			m = e.join(i, n)
+			i += n - 1
+		}
 		e.foreignMessage(m, path)
+		e.joined = e.joined[:0]
 	}
 	e.w.Close(']')
+}
+
+// oneTurn returns how many messages at the start of a list must be said as one. Where results of tools
+// are blocks, neighbouring messages of a role are one turn; here the results must follow the calls at once.
+func oneTurn(list []llm.Message) int {
+	n := 1
+	calls := holds[llm.ToolUse](list[0].Blocks)
+	split := false
+	for n < len(list) && list[n].Role == list[0].Role && list[n].Extra.Dialect != Name {
+		split = split || calls || holds[llm.ToolDone](list[n].Blocks)
+		calls = calls || holds[llm.ToolUse](list[n].Blocks)
+		n++
+	}
+	if !split {
+		return 1
+	}
+	return n
+}
+
+func holds[B llm.Block](blocks []llm.Block) bool {
+	return slices.ContainsFunc(blocks, func(b llm.Block) bool { _, ok := b.(B); return ok })
+}
+
+// joint is where the blocks of a message begin among those of several that are said as one.
+type joint struct {
+	from int
+	path string
+}
+
+// join returns n messages as one.
+func (e *requestEncoder) join(from, n int) *llm.Message {
+	whole := llm.Message{Role: e.r.Messages[from].Role, Name: e.r.Messages[from].Name}
+	for i := from; i < from+n; i++ {
+		m := &e.r.Messages[i]
+		path := "messages[" + itoa(i-e.fields) + "]"
+		e.extra(path, m.Extra)
+		e.joined = append(e.joined, joint{len(whole.Blocks), path})
+		whole.Blocks = append(whole.Blocks, m.Blocks...)
+	}
+	return &whole
+}
+
+// at returns the path of a block of the message at hand.
+func (e *requestEncoder) at(path string, i int) string {
+	for _, j := range slices.Backward(e.joined) {
+		if i >= j.from {
+			return at(j.path, i-j.from)
+		}
+	}
+	return at(path, i)
 }
 
 // role returns how a role is called here.
@@ -189,9 +245,6 @@ func (e *requestEncoder) fitText(b llm.Text, path string) llm.Text {
 func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
-	if b.Context != "" {
-		e.Add(path+".context", "")
-	}
 	if b.Cite.V {
 		e.Add(path+".citations", "")
 	}
@@ -204,7 +257,7 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 	case b.Kind != llm.Document && b.Kind != llm.File:
 		e.Add(path, string(b.Kind)+" cannot be said here")
 	case b.Blocks != nil:
-		return e.fitParts(b.Blocks, path, false)
+		return append(heading(b), e.fitParts(b.Blocks, path, false)...)
 	default:
 		return e.fitDocument(b, path)
 	}
@@ -222,6 +275,9 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) []llm.Block {
 		}
 		b.Text = string(text)
 	case b.Data != "":
+		if b.Context != "" {
+			e.Add(path+".context", "")
+		}
 		if b.Name == "" {
 			b.Name = "document" // there must be one here
 		}
@@ -233,10 +289,16 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) []llm.Block {
 		e.Add(path, "without content")
 		return nil
 	}
-	if b.Name != "" {
-		b.Text = b.Name + "\n\n" + b.Text
+	return append(heading(b), llm.Text{Text: b.Text})
+}
+
+// heading says what a document is called and what it is about.
+func heading(b llm.Media) []llm.Block {
+	text := strings.Trim(b.Name+"\n"+b.Context, "\n")
+	if text == "" {
+		return nil
 	}
-	return []llm.Block{llm.Text{Text: b.Text}}
+	return []llm.Block{llm.Text{Text: text}}
 }
 
 // user writes what the user says. Results of tools come first, each a message of its own, as they must
@@ -251,16 +313,16 @@ func (e *requestEncoder) user(m *llm.Message, path string) {
 			continue
 		}
 		if !ok {
-			more := e.fitPart(b, at(path, i), false)
+			more := e.fitPart(b, e.at(path, i), false)
 			said = said || len(more) > 0
 			rest = append(rest, more...)
 			continue
 		}
 		if said {
-			e.Add(at(path, i), "a tool's result is said before what precedes it")
+			e.Add(e.at(path, i), "a tool's result is said before what precedes it")
 			said = false
 		}
-		media = append(media, e.result(done, at(path, i))...)
+		media = append(media, e.result(done, e.at(path, i))...)
 	}
 	e.turn(string(llm.User), m.Name, append(media, rest...))
 }
@@ -317,7 +379,7 @@ func (e *requestEncoder) assistant(m *llm.Message, path string) {
 			s.parts = append(s.parts, b)
 			continue
 		}
-		e.sortForeign(&s, b, at(path, i))
+		e.sortForeign(&s, b, e.at(path, i))
 	}
 	text, reasoning := s.text(), ""
 	for _, t := range s.thoughts {

@@ -52,6 +52,7 @@ type requestEncoder struct {
 	asked   bool
 	w       jsonw.Writer
 	tools   []llm.Tool // those that can be said
+	joined  []joint    // where the message at hand was several
 	fields  int        // messages so far that are not among the turns on the wire
 }
 
@@ -372,15 +373,19 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 	return t, true
 }
 
-// fitSchema gives a tool without arguments a schema that says so, and mends the one mistake in schemas
-// that hosts refuse: properties that are null.
+// fitSchema makes a schema one of an object, which hosts require of every tool, and mends the one mistake
+// in schemas that they refuse: properties that are null.
 func fitSchema(s string) string {
-	if s == "" || s == "null" {
+	v := wire.Raw(s)
+	if v.Kind() != '{' || v.Len() == 0 {
 		return `{"type":"object","properties":{}}`
 	}
-	v := wire.Raw(s)
-	if p := v.Get("properties"); v.Kind() == '{' && p.IsNull() {
-		return s[:p.Span().Start] + "{}" + s[p.Span().End:]
+	if p := v.Get("properties"); p.IsNull() {
+		s = s[:p.Span().Start] + "{}" + s[p.Span().End:]
+	}
+	if !v.Get("type").Found() {
+		at := strings.IndexByte(s, '{') + 1
+		s = s[:at] + `"type":"object",` + s[at:]
 	}
 	return s
 }
@@ -423,7 +428,7 @@ func (e *requestEncoder) fitChoice() {
 func (e *requestEncoder) rest(o wire.Object) {
 	r := e.r
 	o.OptStr("service_tier", e.fitTier())
-	o.OptStr("user", r.User)
+	o.OptStr("user", e.endUser())
 	o.OptStr("prompt_cache_key", r.CacheKey)
 	if r.Cache != nil {
 		e.mark(r.Cache)
@@ -435,6 +440,15 @@ func (e *requestEncoder) rest(o wire.Object) {
 		}
 		e.w.Close('}')
 	}
+}
+
+// endUser returns the caller's name for its end user. Agents of other dialects give long ones, made of
+// characters that hosts refuse.
+func (e *requestEncoder) endUser() string {
+	if e.home || len(e.r.User) <= mostName {
+		return e.r.User
+	}
+	return dialect.ToolNames{}.Fit(e.r.User, mostName)
 }
 
 func (e *requestEncoder) fitTier() string {

@@ -247,7 +247,7 @@ func TestCase_F3_SchemasWithoutPropertiesAreMended(t *testing.T) {
 	for _, tool := range got.Tools {
 		schemas = append(schemas, tool.Schema)
 	}
-	want := []string{`{"type":"object","properties":{}}`, `{"type":"object","properties":{}}`, `{"properties":{"properties":null}}`}
+	want := []string{`{"type":"object","properties":{}}`, `{"type":"object","properties":{}}`, `{"type":"object","properties":{"properties":null}}`}
 	if d := cmp.Diff(want, schemas); d != "" {
 		t.Error(d)
 	}
@@ -310,7 +310,7 @@ func TestDocumentsOfAnotherDialect(t *testing.T) {
 		lost []string
 	}{
 		{llm.Media{Kind: llm.Document, MIME: "application/pdf", Data: "AA=="}, `{"type":"file","file":{"filename":"document","file_data":"data:application/pdf;base64,AA=="}}`, nil},
-		{llm.Media{Kind: llm.Document, Text: "words", Name: "title", Context: "c", Cite: llm.Some(true)}, `"content":"title\n\nwords"`, []string{"messages[0].content[0].context", "messages[0].content[0].citations"}},
+		{llm.Media{Kind: llm.Document, Text: "words", Name: "title", Context: "c", Cite: llm.Some(true)}, `"content":"title\nc\n\nwords"`, []string{"messages[0].content[0].citations"}},
 		{llm.Media{Kind: llm.Document, MIME: "text/plain", Data: "d29yZHM="}, `"content":"words"`, nil},
 		{llm.Media{Kind: llm.Document, Blocks: []llm.Block{llm.Text{Text: "words"}}}, `"content":"words"`, nil},
 		{llm.Media{Kind: llm.Document, URL: "https://x"}, `"messages":[]`, []string{"messages[0].content[0]"}},

@@ -59,7 +59,7 @@ type streamDecoder struct {
 	start                      llm.Start
 	late                       llm.Extra // members that changed after the start
 	lateTier                   string
-	started, quiet             bool
+	started, quiet, counted    bool
 	ended, faulted             bool
 	text                       int // bytes of answer in the frame at hand
 	unterminated, onlyForUsage bool
@@ -166,10 +166,20 @@ func (d *streamDecoder) data(f dialect.Frame) error {
 	if usage.Kind() == '{' {
 		d.begin()
 		d.onlyForUsage = n == 0
-		d.emit(llm.UsageReport{Usage: decodeUsage(usage)})
+		d.report(usage)
 	}
 	d.hush()
 	return nil
+}
+
+// report tells what was consumed so far. A report that tells nothing takes none back.
+func (d *streamDecoder) report(v wire.Value) {
+	u := decodeUsage(v)
+	if d.counted && u.Reported == 0 {
+		return
+	}
+	d.counted = d.counted || u.Reported != 0
+	d.emit(llm.UsageReport{Usage: u})
 }
 
 // hush goes over to metering only, once the first content was told.
@@ -352,7 +362,7 @@ func (d *streamDecoder) choice(i int, v wire.Value) error {
 		i = int(index.Count())
 	}
 	if usage.Kind() == '{' { // Moonshot tells it here
-		d.emit(llm.UsageReport{Usage: decodeUsage(usage)})
+		d.report(usage)
 	}
 	c, err := d.at(i)
 	if err != nil || c.done {
