@@ -213,6 +213,9 @@ func errorWords(body []byte) words {
 		// xAI's older shape says the code beside.
 		return words{code: scalar(v.Get("code")), typ: v.Get("type").Text(), msg: inner.Text(), ours: true}
 	}
+	if at := v.Get("base_resp"); at.Get("status_msg").Kind() == '"' { // MiniMax's
+		return words{code: scalar(at.Get("status_code")), msg: at.Get("status_msg").Text()}
+	}
 	return words{typ: v.Get("type").Text(), code: scalar(v.Get("code")), param: scalar(v.Get("param")), msg: messageOf(v)}
 }
 

@@ -29,7 +29,7 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 	if v.Kind() != '{' {
 		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
 	}
-	if hasError(v) && !v.Get("choices").Found() {
+	if v.Get("choices").Kind() != '[' && hasError(v) {
 		return nil, inStream(r.Body)
 	}
 	res, err := decodeResponse(v)
@@ -39,10 +39,17 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 	return res, nil
 }
 
-// hasError reports whether an answer with status 200 says an error after all.
+// hasError reports whether what has no choices, with status 200, is an error after all: hosts say one in
+// several shapes.
 func hasError(v wire.Value) bool {
 	e := v.Get("error")
-	return e.Kind() == '{' || e.Kind() == '"'
+	switch {
+	case e.Kind() == '{' || e.Kind() == '"', v.Get("object").Is("error"), v.Get("base_resp", "status_code").Count() != 0:
+		return true
+	case v.Get("choices").Found() || v.Get("id").Found():
+		return false
+	}
+	return v.Get("message").Kind() == '"' || v.Get("detail").Found()
 }
 
 func decodeResponse(v wire.Value) (*llm.Response, error) {
@@ -62,7 +69,9 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 			r.Created = n
 			return err == nil && n != 0, nil
 		case "service_tier":
-			return m.StrTo(&r.Tier)
+			known, err = m.StrTo(&r.Tier)
+			noteTier(&r.Extra, r.Tier)
+			return known, err
 		case "usage":
 			r.Usage = decodeUsage(m)
 			return m.Kind() == '{', nil
@@ -266,7 +275,7 @@ func createdAt(t int64, m dialect.Meta) int64 {
 // tier returns a service tier in this dialect's words.
 func (l *losses) tier(tier, from string) string {
 	switch {
-	case from == Name, tier == "auto", tier == "default", tier == "priority", tier == "flex", tier == "scale":
+	case from == Name, known(tier):
 		return tier
 	case tier == "standard":
 		return "default"
@@ -274,6 +283,22 @@ func (l *losses) tier(tier, from string) string {
 		l.Add("service_tier", tier+" is not a tier here")
 	}
 	return ""
+}
+
+// known reports whether a tier is one of the vendor's own words.
+func known(tier string) bool {
+	switch tier {
+	case "auto", "default", "priority", "flex", "scale", "fast":
+		return true
+	}
+	return false
+}
+
+// noteTier notes that a tier is one of some host's of this dialect.
+func noteTier(e *llm.Extra, tier string) {
+	if tier != "" && !known(tier) {
+		e.Note(Name, "service_tier: the host's")
+	}
 }
 
 func (a *answer) choice(c llm.Choice) {

@@ -137,6 +137,10 @@ func (d *streamDecoder) data(f dialect.Frame) error {
 			usage = m
 		case "error":
 			failed = m
+		case "object":
+			if m.Is("error") {
+				failed = v
+			}
 		case "x_groq":
 			groq = m
 			d.member(key, m)
@@ -219,6 +223,7 @@ func (d *streamDecoder) member(key []byte, m wire.Value) {
 			d.lateTier = m.Text()
 			if !d.started {
 				s.Tier = d.lateTier
+				noteTier(&s.Extra, s.Tier)
 			}
 		}
 		return
