@@ -118,3 +118,38 @@ func TestCase_E9_AnErrorAnswerCostsNothingWhateverItsStatus(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusalsSayWhatWouldDo(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(whole))
+	w := newWorld(t, Mechanisms{}, oneTarget, up.URL)
+	for _, c := range []struct {
+		method, path, key string
+		status            int
+		header, want      string
+	}{
+		{"GET", "/v1/chat/completions", worldKey, 405, "Allow", "POST"},
+		{"OPTIONS", "/v1/messages", worldKey, 405, "Allow", "POST"},
+		{"POST", "/v1/models", worldKey, 405, "Allow", "GET"},
+		{"HEAD", "/v1/models", worldKey, 200, "Content-Type", "application/json"},
+		{"HEAD", "/v1/models/m", worldKey, 200, "Content-Type", "application/json"},
+		{"GET", "/v1/models", "another-key-of-somebody", 401, "Www-Authenticate", "Bearer"},
+		{"POST", "/v1/messages", "", 401, "Www-Authenticate", "Bearer"},
+		{"GET", "/v1/nothing", worldKey, 404, "Allow", ""},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, w.url+c.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.key != "" {
+			req.Header.Set("X-Api-Key", c.key)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status || resp.Header.Get(c.header) != c.want {
+			t.Errorf("%s %s: %d with %s: %q", c.method, c.path, resp.StatusCode, c.header, resp.Header.Get(c.header))
+		}
+	}
+}

@@ -160,8 +160,10 @@ func (b *bodyReader) explain(err error) error {
 		return &llm.Error{Kind: llm.SlowCaller, Op: "edge", Message: "the request's body did not arrive in time", Err: err}
 	case b.r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) && b.r.Header.Get("Content-Encoding") == "":
 		return &llm.Error{Kind: llm.Canceled, Op: "edge", Message: "the caller went away while sending", Err: err}
+	case b.r.Header.Get("Content-Encoding") == "":
+		return &llm.Error{Kind: llm.Invalid, Op: "edge", Message: "the request's body cannot be read: its chunks are not as HTTP wants them", Err: err}
 	default:
-		return &llm.Error{Kind: llm.Invalid, Op: "edge", Message: "the request's body cannot be read: check its content-encoding", Err: err}
+		return &llm.Error{Kind: llm.Invalid, Op: "edge", Message: "the request's body cannot be read: it is not what its content-encoding says, or was cut off", Err: err}
 	}
 }
 

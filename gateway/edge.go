@@ -42,7 +42,7 @@ func (e *Edge) InFlight() int64 { return e.calls.Load() }
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.calls.Add(1)
 	defer e.calls.Add(-1)
-	c := e.call(r)
+	c := e.call(w, r)
 	out := &edgeOut{w: w, rc: http.NewResponseController(w), c: c, writeIdle: time.Minute, gone: func() bool { return r.Context().Err() != nil }}
 	if c.Config == nil {
 		out.finish(&llm.Error{Kind: llm.Overloaded, Op: "edge", Message: "the gateway is still starting", Retry: time.Second})
@@ -62,7 +62,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // call makes the Call of a request. The credential is taken out of the query first of all, so that
 // nothing later can log it or send it on.
-func (e *Edge) call(r *http.Request) *Call {
+func (e *Edge) call(w http.ResponseWriter, r *http.Request) *Call {
 	cred, query, credErr := identity.Credential(r.Header, r.URL.RawQuery)
 	r.URL.RawQuery = query
 	r.RequestURI = ""
@@ -75,6 +75,9 @@ func (e *Edge) call(r *http.Request) *Call {
 		c.Op, c.Codec = f.route.Op, f.route.Codec
 	} else {
 		c.Codec = anyCodec(f.dialect)
+		if len(f.allow) > 0 {
+			w.Header().Set("Allow", strings.Join(f.allow, ", "))
+		}
 		c.req.loaded, c.req.loadErr = true, unknownPath(r, f.allow)
 	}
 	forbidOwn(r.Header)

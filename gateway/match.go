@@ -122,7 +122,7 @@ func (f *found) try(e entry, r *http.Request) bool {
 		return false
 	}
 	f.dialect = e.dialect
-	if e.route.Method != r.Method {
+	if e.route.Method != r.Method && (e.route.Method != http.MethodGet || r.Method != http.MethodHead) {
 		if !slices.Contains(f.allow, e.route.Method) {
 			f.allow = append(f.allow, e.route.Method)
 		}

@@ -261,6 +261,9 @@ func (o *edgeOut) reply(r dialect.Reply) error {
 	if cost, priced := o.c.Trail.Cost(); priced {
 		h.Set("Plenum-Cost-Usd", cost.String())
 	}
+	if r.Status == http.StatusUnauthorized {
+		h.Set("Www-Authenticate", "Bearer")
+	}
 	o.wrote = true
 	o.c.Trail.Record.Status = r.Status
 	o.w.WriteHeader(r.Status)
