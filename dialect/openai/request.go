@@ -16,6 +16,7 @@ const (
 	noteAnyTool      = "tool_choice: any"
 	noteEmptyContent = "content: empty"
 	noteBareURL      = "image_url: a string"
+	noteSafety       = "user: safety_identifier"
 )
 
 // DecodeRequest implements dialect.Server.
@@ -39,6 +40,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 		return nil, invalid(wire.Bad("messages", "a list of messages"))
 	}
 	d.settleMaxOut()
+	d.settleUser()
 	return d.r, nil
 }
 
@@ -46,6 +48,7 @@ type requestDecoder struct {
 	r                    *llm.Request
 	turns                bool // messages were there
 	maxTokens, maxOutput llm.Opt[int]
+	safety               string
 }
 
 func (d *requestDecoder) member(key []byte, v wire.Value) (known bool, err error) {
@@ -116,12 +119,45 @@ func (d *requestDecoder) param(key []byte, v wire.Value) (known bool, err error)
 		return v.StrTo(&r.Tier)
 	case "user":
 		return v.StrTo(&r.User)
+	case "safety_identifier":
+		return v.StrTo(&d.safety)
+	case "store", "modalities", "logit_bias", "verbosity":
+		if usual(string(key), v) {
+			tell(&r.Extra, string(key), v.JSON())
+			return true, nil
+		}
+		return false, nil
 	case "prompt_cache_key":
 		return v.StrTo(&r.CacheKey)
 	default:
 		return false, nil
 	}
 	return true, err
+}
+
+// usual reports whether a member says what holds anyway, so that nothing is lost without it.
+func usual(key string, v wire.Value) bool {
+	switch key {
+	case "store":
+		return v.Kind() == 'f'
+	case "modalities":
+		return v.Len() == 1 && v.Get("0").Is("text")
+	case "logit_bias":
+		return v.Kind() == '{' && v.Len() == 0
+	}
+	return v.Is("medium")
+}
+
+// settleUser takes the newer name of the end user where the older one was not said.
+func (d *requestDecoder) settleUser() {
+	switch r := d.r; {
+	case d.safety == "":
+	case r.User == "":
+		r.User = d.safety
+		r.Extra.Note(Name, noteSafety)
+	default:
+		r.Extra.Add(Name, "safety_identifier", quote(d.safety))
+	}
 }
 
 // seed reads a whole number; hosts take larger ones than an int64 holds, which are left as they stand.

@@ -72,7 +72,7 @@ func (e *requestEncoder) encode() {
 	if e.traits.MaxTokensField != "" {
 		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said
 	}
-	o := wire.Begin(&e.w, extra.In(Name))
+	o := wire.Begin(&e.w, retold(extra))
 	o.Str("model", e.model())
 	e.messages()
 	e.sayTools(o)
@@ -428,7 +428,11 @@ func (e *requestEncoder) fitChoice() {
 func (e *requestEncoder) rest(o wire.Object) {
 	r := e.r
 	o.OptStr("service_tier", e.fitTier())
-	o.OptStr("user", e.endUser())
+	if e.r.Extra.Noted(Name, noteSafety) {
+		o.OptStr("safety_identifier", r.User)
+	} else {
+		o.OptStr("user", e.endUser())
+	}
 	o.OptStr("prompt_cache_key", r.CacheKey)
 	if r.Cache != nil {
 		e.mark(r.Cache)
