@@ -22,6 +22,9 @@ func (c *compiler) server() {
 	}
 	c.scheme("database", f.Database, "postgres", "postgresql")
 	c.scheme("valkey", f.Valkey, "redis", "rediss", "valkey", "valkeys")
+	if f.MaxInFlight < f.MaxBody {
+		c.fail("max_in_flight", "%s is less than max_body, %s", f.MaxInFlight, f.MaxBody)
+	}
 	if f.MaxDecompressed < f.MaxBody {
 		c.fail("max_decompressed", "%s is less than max_body, %s", f.MaxDecompressed, f.MaxBody)
 	}

@@ -30,6 +30,7 @@ type File struct {
 	MaxDepth        int           `conf:"max_depth" default:"1000" min:"8" max:"100000" doc:"How deep the JSON of a request may nest."`
 	MaxEvent        Size          `conf:"max_event" default:"32MiB" min:"4096" doc:"The largest single event of an upstream's stream."`
 	MaxAnswer       Size          `conf:"max_answer" default:"64MiB" min:"1024" doc:"The largest answer of an upstream that comes whole, after decompression; a streamed one passes as it comes."`
+	MaxInFlight     Size          `conf:"max_in_flight" default:"1GiB" min:"1024" doc:"The most that the bodies of all calls hold at one time: of requests, and of answers that are not streamed. Who comes when it is full is told to try again (503). Plenum itself needs up to three times this for them."`
 	Timeouts        Patience      `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
 	Drain           time.Duration `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
 	Log             Log           `conf:"log" doc:"The log: one line a call."`

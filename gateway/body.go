@@ -16,15 +16,12 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// inflight bounds the memory that request bodies hold at one time, over all calls: a thousand callers
-// with a body of the largest size each must not bring the node down.
+// inflight bounds the memory that bodies hold at one time, over all calls: a thousand callers with a
+// body of the largest size each must not bring the node down.
 type inflight struct{ used atomic.Int64 }
 
-// inflightFactor is how many bodies of the largest size there is room for.
-const inflightFactor = 16
-
 func (f *inflight) take(n, limit int64) bool {
-	if f.used.Add(n) > limit {
+	if f.used.Add(n) > limit && limit > 0 {
 		f.used.Add(-n)
 		return false
 	}
@@ -33,13 +30,83 @@ func (f *inflight) take(n, limit int64) bool {
 
 func (f *inflight) give(n int64) { f.used.Add(-n) }
 
+// holding is what the bodies of one call hold of the room. The nil holding counts nothing.
+type holding struct {
+	room  *inflight
+	limit int64
+	held  atomic.Int64
+}
+
+func (h *holding) grow(n int) bool {
+	if h == nil {
+		return true
+	}
+	if !h.room.take(int64(n), h.limit) {
+		return false
+	}
+	h.held.Add(int64(n))
+	return true
+}
+
+func (h *holding) shrink(n int) {
+	if h != nil {
+		h.held.Add(-int64(n))
+		h.room.give(int64(n))
+	}
+}
+
+// release gives the room back when the call has ended.
+func (h *holding) release() { h.room.give(h.held.Swap(0)) }
+
+var errNoRoom = errors.New("no room for another body")
+
+// firstPiece is what a body is given before any of it has come: who claims a large one and sends nothing
+// takes no room from others.
+const firstPiece = 1<<20 - bytes.MinRead
+
+// collect reads all into a buffer from get, taking room as it grows. The size is what the body is said to
+// have, or below 0. What is not needed any more goes to put.
+func (h *holding) collect(in io.Reader, size int64, get func(int) []byte, put func([]byte)) (body []byte, err error) {
+	var buf []byte
+	defer func() {
+		if err != nil {
+			h.shrink(cap(buf))
+			put(buf)
+		}
+	}()
+	whole := int(max(size, 0)) + bytes.MinRead
+	for room := min(whole, firstPiece+bytes.MinRead); ; room = 2 * cap(buf) {
+		if cap(buf) < whole {
+			room = min(room, whole)
+		}
+		bigger := get(room)
+		if !h.grow(cap(bigger)) {
+			put(bigger)
+			return nil, errNoRoom
+		}
+		bigger = append(bigger, buf...)
+		h.shrink(cap(buf))
+		put(buf)
+		buf = bigger
+		for len(buf) < cap(buf) {
+			n, err := in.Read(buf[len(buf):cap(buf)])
+			buf = buf[:len(buf)+n]
+			if err == io.EOF {
+				return buf, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
 // bodyReader reads one request's body within the bounds of the configuration.
 type bodyReader struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	conf *config.File
-	room *inflight
-	held int64
+	hold *holding
 	kept *lease // the buffer that the body is in
 }
 
@@ -72,12 +139,12 @@ func (l *lease) drop() {
 // read returns the whole body, decompressed.
 func (b *bodyReader) read() ([]byte, error) {
 	limit := int64(b.conf.MaxBody)
-	if b.r.ContentLength > limit {
-		b.w.Header().Set("Connection", "close")
-		return nil, tooLarge("max_body", limit)
-	}
 	rc := http.NewResponseController(b.w)
 	src := &patientReader{r: b.r.Body, rc: rc, wait: b.conf.Timeouts.ReadBody}
+	if b.r.ContentLength > limit {
+		b.refuse(src, limit)
+		return nil, tooLarge("max_body", limit)
+	}
 	var in io.Reader = &boundedReader{r: src, left: limit, limit: limit, name: "max_body"}
 	if enc := b.r.Header.Get("Content-Encoding"); enc != "" {
 		d, err := frame.Decompress(in, enc, int64(b.conf.MaxDecompressed))
@@ -87,62 +154,40 @@ func (b *bodyReader) read() ([]byte, error) {
 		defer d.Close()
 		in = d
 	}
-	body, err := b.collect(in)
+	body, err := b.hold.collect(in, b.r.ContentLength, bufs.Get, bufs.Put)
 	if err != nil {
+		err = b.explain(err)
+		if llm.IsKind(err, llm.Overloaded) || llm.IsKind(err, llm.TooLarge) {
+			b.refuse(src, limit)
+		}
 		// What was not read would be waited for before the answer goes out: close instead.
 		b.w.Header().Set("Connection", "close")
-		return nil, b.explain(err)
+		return nil, err
 	}
+	b.kept = newLease(body)
 	// The server goes on reading the connection to notice when the caller goes away: a deadline left
 	// on it would look like that.
 	_ = rc.SetReadDeadline(time.Time{})
 	return body, nil
 }
 
-// collect reads all, taking room as the body grows.
-func (b *bodyReader) collect(in io.Reader) ([]byte, error) {
-	room := inflightFactor * int64(b.conf.MaxBody)
-	size := max(b.r.ContentLength, 0)
-	if !b.grow(size+bytes.MinRead, room) {
-		return nil, errNoRoom
-	}
-	buf := bufs.Get(int(size) + bytes.MinRead)
-	defer func() { b.kept = newLease(buf) }()
-	for {
-		if len(buf) == cap(buf) {
-			if !b.grow(int64(cap(buf)), room) {
-				return nil, errNoRoom
-			}
-			buf = bufs.Grow(buf, cap(buf))
-		}
-		n, err := in.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (b *bodyReader) grow(n, limit int64) bool {
-	if !b.room.take(n, limit) {
-		return false
-	}
-	b.held += n
-	return true
-}
-
 // release gives the room back when the call has ended, and the buffer if nothing reads it any more.
 func (b *bodyReader) release() {
-	b.room.give(b.held)
-	b.held = 0
+	b.hold.release()
 	b.kept.drop()
 	b.kept = nil
 }
 
-var errNoRoom = errors.New("no room for another request body")
+// hearingTime is how long a caller whose body is refused may go on sending it.
+const hearingTime = 10 * time.Second
+
+// refuse reads on for a while and keeps nothing: many clients only listen when they have said all, and one
+// whose connection is closed while it sends never hears why.
+func (b *bodyReader) refuse(src *patientReader, limit int64) {
+	b.w.Header().Set("Connection", "close")
+	_ = src.rc.SetReadDeadline(time.Now().Add(hearingTime))
+	_, _ = io.CopyN(io.Discard, src.r, limit)
+}
 
 func (b *bodyReader) explain(err error) error {
 	var e *llm.Error
@@ -155,7 +200,7 @@ func (b *bodyReader) explain(err error) error {
 	case errors.As(err, &big):
 		return tooLarge("max_decompressed", int64(b.conf.MaxDecompressed))
 	case errors.Is(err, errNoRoom):
-		return &llm.Error{Kind: llm.Overloaded, Op: "edge", Message: "too many large requests at once; try again shortly", Retry: time.Second}
+		return full("request", b.conf)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &llm.Error{Kind: llm.SlowCaller, Op: "edge", Message: "the request's body did not arrive in time", Err: err}
 	case b.r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) && b.r.Header.Get("Content-Encoding") == "":
@@ -164,6 +209,14 @@ func (b *bodyReader) explain(err error) error {
 		return &llm.Error{Kind: llm.Invalid, Op: "edge", Message: "the request's body cannot be read: its chunks are not as HTTP wants them", Err: err}
 	default:
 		return &llm.Error{Kind: llm.Invalid, Op: "edge", Message: "the request's body cannot be read: it is not what its content-encoding says, or was cut off", Err: err}
+	}
+}
+
+// full says that there is no room for a body, though it may not be too large.
+func full(what string, conf *config.File) error {
+	return &llm.Error{
+		Kind: llm.Overloaded, Op: "edge", Retry: time.Second,
+		Message: fmt.Sprintf("the calls in flight leave no room for this %s (max_in_flight is %s); try again shortly", what, conf.MaxInFlight),
 	}
 }
 

@@ -56,6 +56,7 @@ type Call struct {
 type intake struct {
 	mu      sync.Mutex
 	load    func() error // edge: reads the body
+	hold    *holding     // edge: what the call's bodies hold of the room for all
 	loaded  bool
 	loadErr error
 	payload llm.Payload
@@ -121,7 +122,7 @@ func (c *Call) Attempt(t *Try) *Call {
 // Rewrite puts another payload in the place of what the caller sent, for this copy of the call: a
 // continuation asks for the rest of an answer. The bytes of the body no longer pass.
 func (c *Call) Rewrite(p llm.Payload) {
-	c.req = &intake{loaded: true, decoded: true, payload: p}
+	c.req = &intake{loaded: true, decoded: true, payload: p, hold: c.req.hold}
 	c.rewritten = true
 }
 

@@ -23,11 +23,8 @@ import (
 	"github.com/plenum-foundry/plenum/provider"
 )
 
-// Bounds on what is read of an upstream's answer.
-const (
-	maxErrorBody = 1 << 20
-	maxReplyBody = 512 << 20
-)
+// maxErrorBody bounds what is read of an upstream's error.
+const maxErrorBody = 1 << 20
 
 // Dispatch sends one attempt to its target and pushes the answer through out. It is the innermost
 // handler: c.Try says where to.
@@ -193,7 +190,13 @@ func (a *attempt) receive() error {
 	c, resp := a.call, a.resp
 	c.Try.Record.Status = resp.StatusCode
 	c.Try.Record.RequestID = requestID(resp.Header)
-	body, err := frame.Decompress(resp.Body, resp.Header.Get("Content-Encoding"), maxReplyBody)
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	streamed := media == "text/event-stream" || a.plan.Framing == provider.NDJSON && media == "application/x-ndjson"
+	limit := a.bounds().answer
+	if streamed && c.Head.Stream {
+		limit = 0 // it passes, event by event
+	}
+	body, err := frame.Decompress(resp.Body, resp.Header.Get("Content-Encoding"), limit)
 	if err != nil {
 		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer is encoded in a way that cannot be read", Err: err}
 	}
@@ -201,8 +204,6 @@ func (a *attempt) receive() error {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return a.refused(body)
 	}
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	streamed := media == "text/event-stream" || a.plan.Framing == provider.NDJSON && media == "application/x-ndjson"
 	if streamed {
 		return a.stream(body)
 	}
@@ -225,7 +226,7 @@ func (a *attempt) refused(body io.Reader) error {
 // whole reads an unstreamed answer. One that comes although a stream was asked for is told as a stream.
 func (a *attempt) whole(body io.Reader, media string) error {
 	c := a.call
-	text, err := readAll(body, a.resp.ContentLength, c.maxAnswer())
+	text, err := a.collect(body)
 	if err != nil {
 		return err
 	}
@@ -273,6 +274,34 @@ func (a *attempt) answers(g dialect.Gist, text []byte) error {
 	return err
 }
 
+// collect reads an unstreamed answer within the bounds of the configuration.
+func (a *attempt) collect(body io.Reader) ([]byte, error) {
+	size, limit := a.resp.ContentLength, a.bounds().answer
+	if limit > 0 && size > limit {
+		return nil, &frame.TooLargeError{What: "answer", Max: limit}
+	}
+	text, err := a.call.req.hold.collect(body, size, fresh, func([]byte) {})
+	if errors.Is(err, errNoRoom) {
+		return nil, full("answer", a.call.Config.Declared)
+	}
+	return text, err
+}
+
+func fresh(n int) []byte { return make([]byte, 0, n) }
+
+// bounds are what an upstream's answer may measure; 0 is without bound.
+type bounds struct {
+	answer int64
+	event  int
+}
+
+func (a *attempt) bounds() bounds {
+	if a.call.Config.Declared == nil {
+		return bounds{}
+	}
+	return bounds{answer: int64(a.call.Config.Declared.MaxAnswer), event: int(a.call.Config.Declared.MaxEvent)}
+}
+
 func gistEvents(g dialect.Gist) []llm.Event {
 	evs := make([]llm.Event, 0, 2)
 	if !g.Usage.Zero() {
@@ -284,11 +313,7 @@ func gistEvents(g dialect.Gist) []llm.Event {
 // stream reads a streamed answer and pushes each chunk on as it comes.
 func (a *attempt) stream(body io.Reader) error {
 	c := a.call
-	max := 0
-	if c.Config.Declared != nil {
-		max = int(c.Config.Declared.MaxEvent)
-	}
-	frames := a.frames(body, max)
+	frames := a.frames(body, a.bounds().event)
 	defer frames.Release()
 	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
 	want.MuteUsage = a.same && a.mute
@@ -411,10 +436,27 @@ func (a *attempt) fault(ctx context.Context, err error) error {
 	if errors.As(err, &gone) {
 		return &llm.Error{Kind: llm.Canceled, Op: "dispatch", Message: "the caller went away", Err: err}
 	}
+	var big *frame.TooLargeError
+	if errors.As(err, &big) {
+		return answerTooLarge(big)
+	}
 	if a.resp != nil {
 		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off", Err: err}
 	}
 	return &llm.Error{Kind: llm.Unavailable, Op: "dispatch", Message: "the upstream cannot be reached", Err: err}
+}
+
+// answerTooLarge names the bound that an answer broke. Such a thing is no answer, and asking again does not
+// help.
+func answerTooLarge(e *frame.TooLargeError) error {
+	name := "max_answer"
+	if e.What == "event" || e.What == "line" {
+		name = "max_event"
+	}
+	return &llm.Error{
+		Kind: llm.BadUpstream, Op: "dispatch", Err: e, Upstream: &llm.Upstream{Status: http.StatusOK, NoRetry: true},
+		Message: fmt.Sprintf("the upstream's answer is larger than %s (%s)", config.Size(e.Max), name),
+	}
 }
 
 // neverSent reports whether a request failed before anything of it can have reached the upstream.
@@ -435,40 +477,6 @@ func requestID(h http.Header) string {
 		}
 	}
 	return ""
-}
-
-// readAll reads a body whose length may be known, without growing a buffer more than it must. One that
-// is longer than most is no answer, and asking again does not help.
-func readAll(r io.Reader, length, most int64) ([]byte, error) {
-	if length > most {
-		return nil, answerTooLarge(most)
-	}
-	var buf bytes.Buffer
-	if length > 0 {
-		buf.Grow(int(length) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(io.LimitReader(r, most+1)); err != nil {
-		return nil, err
-	}
-	if int64(buf.Len()) > most {
-		return nil, answerTooLarge(most)
-	}
-	return buf.Bytes(), nil
-}
-
-func answerTooLarge(most int64) error {
-	return &llm.Error{
-		Kind: llm.BadUpstream, Op: "dispatch", Upstream: &llm.Upstream{Status: http.StatusOK, NoRetry: true},
-		Message: fmt.Sprintf("the upstream's answer is larger than %s (max_answer)", config.Size(most)),
-	}
-}
-
-// maxAnswer is the largest whole answer that is taken from an upstream.
-func (c *Call) maxAnswer() int64 {
-	if c.Config.Declared == nil || c.Config.Declared.MaxAnswer == 0 {
-		return maxReplyBody
-	}
-	return int64(c.Config.Declared.MaxAnswer)
 }
 
 func looksJSON(b []byte) bool {

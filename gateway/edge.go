@@ -49,7 +49,8 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.writeIdle = or(c.Config.Declared.Timeouts.WriteIdle, time.Minute)
-	body := &bodyReader{w: w, r: r, conf: c.Config.Declared, room: &e.room}
+	c.req.hold = &holding{room: &e.room, limit: int64(c.Config.Declared.MaxInFlight)}
+	body := &bodyReader{w: w, r: r, conf: c.Config.Declared, hold: c.req.hold}
 	defer body.release()
 	c.req.load = func() (err error) {
 		c.In.Body, err = body.read()

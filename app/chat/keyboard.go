@@ -49,7 +49,7 @@ func newKeyboard(in io.Reader) (*keyboard, error) {
 // close gives the terminal back as it was. Where the read can be ended it waits for that.
 func (k *keyboard) close() {
 	if k.reader.Cancel() {
-		for range k.events { //nolint:revive // what was typed after the end is nobody's
+		for range k.events { // what was typed after the end is nobody's
 		}
 	}
 	_ = k.reader.Close()
