@@ -3,6 +3,7 @@ package openai
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -301,6 +302,11 @@ func (c *choiceDecoder) known(id wire.Value) *callDecoder {
 	return c.calls[len(c.calls)-1]
 }
 
+// taken reports whether another call has an id.
+func (c *choiceDecoder) taken(id string) bool {
+	return slices.ContainsFunc(c.calls, func(call *callDecoder) bool { return call.call.ID == id })
+}
+
 // over reports whether a piece belongs to another call than this one, although its index, or the lack of
 // one, says otherwise. behind tells that it does not stand first in its delta.
 func (call *callDecoder) over(v wire.Value, indexed, behind bool) bool {
@@ -314,8 +320,10 @@ func (call *callDecoder) over(v wire.Value, indexed, behind bool) bool {
 	switch {
 	case name == "": // some hosts make up a new id for every piece
 		return other && !indexed
-	case id != "" && call.id != "":
-		return other
+	case other:
+		return true
+	case id != "" && call.id != "": // some give two calls one id
+		return call.call.Name != "" && name != call.call.Name && call.filled
 	case call.call.Name == "":
 		return false
 	case name != call.call.Name || behind && !indexed:
@@ -348,8 +356,8 @@ func (d *streamDecoder) addCall(c *choiceDecoder, call *callDecoder, v wire.Valu
 			if call.id == "" {
 				call.id = m.Text()
 			}
-			if call.call.ID == "" && !call.started {
-				call.call.ID = m.Text()
+			if call.call.ID == "" && !call.started && !c.taken(call.id) {
+				call.call.ID = call.id
 			}
 		case "custom", "function":
 			if m.Kind() != '{' {

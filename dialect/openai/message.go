@@ -128,8 +128,39 @@ func decodeMessage(v wire.Value, record bool) (llm.Message, blockList, error) {
 			m.extra.Add(Name, "name", m.name.JSON())
 		}
 	}
+	if _, marked := m.extra.Get("cache_control"); marked && err == nil && (out.Plain || out.Role == llm.ToolRole) {
+		err = m.mark(l.blocks, v.Get("cache_control"))
+	}
 	out.Blocks, out.Extra = l.blocks, m.extra
 	return out, l, err
+}
+
+// mark reads cache_control where it stands beside a content that is one string, as clients of gateways
+// say it: it marks that text, or the tool's result.
+func (m *message) mark(blocks []llm.Block, v wire.Value) error {
+	if v.Kind() != '{' {
+		return nil
+	}
+	mark, err := decodeMark(v)
+	if err != nil {
+		return wire.Under(err, "cache_control")
+	}
+	for i, b := range blocks {
+		switch b := b.(type) {
+		case llm.Text:
+			b.Cache = mark
+			blocks[i] = b
+		case llm.ToolDone:
+			b.Cache = mark
+			blocks[i] = b
+		default:
+			continue
+		}
+		_, m.extra = wire.Take(m.extra, Name, "cache_control")
+		tell(&m.extra, "cache_control", v.JSON())
+		return nil
+	}
+	return nil
 }
 
 // turn makes the blocks of a message that is not a tool's. Members that only answers have are kept.

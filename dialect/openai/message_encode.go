@@ -103,7 +103,7 @@ func (e *requestEncoder) homeMessage(m *llm.Message) {
 		}
 	}
 	w := &e.w
-	o := wire.Begin(w, m.Extra.In(Name))
+	o := wire.Begin(w, retold(m.Extra))
 	o.Str("role", e.role(m.Role))
 	o.OptStr("name", m.Name)
 	blocks, plain := m.Blocks, m.Plain
@@ -392,7 +392,9 @@ func (e *requestEncoder) assistant(m *llm.Message, path string) {
 	w.Open('{')
 	w.KeyStr("role", string(llm.Assistant))
 	optMember(w, "name", m.Name)
-	optMember(w, e.reasoningField(), reasoning)
+	if e.traits.Unsigned { // such a host wants it of every message, were it empty
+		w.KeyStr(e.reasoningField(), reasoning)
+	}
 	if text != "" || !s.called() && s.refusal == nil {
 		w.KeyStr("content", text)
 	} else {
