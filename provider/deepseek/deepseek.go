@@ -15,7 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.deepseek.com",
 	Env:     []string{"DEEPSEEK_API_KEY"},
 	Dialect: openai.Dialect,
-	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true},
+	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, Unsigned: true},
 	Also: []provider.Face{{
 		Dialect:   anthropic.Dialect,
 		BaseURL:   "https://api.deepseek.com/anthropic",

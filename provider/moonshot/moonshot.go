@@ -15,7 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.moonshot.ai/v1",
 	Env:     []string{"MOONSHOT_API_KEY"},
 	Dialect: openai.Dialect,
-	Traits:  plenum.Traits{NoDeveloper: true},
+	Traits:  plenum.Traits{NoDeveloper: true, Unsigned: true},
 	Also: []provider.Face{{
 		Dialect: anthropic.Dialect,
 		BaseURL: "https://api.moonshot.ai/anthropic",
