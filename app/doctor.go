@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,7 +160,7 @@ func (d *doctor) configuration() (section, *config.File, *config.Snapshot) {
 	} else {
 		s.add(name, good, strings.Join([]string{many(len(f.Connections), "connection"), many(len(f.Deployments), "deployment"), many(len(f.Keys), "key")}, ", "), "")
 	}
-	for _, w := range unenforced(snapshot) {
+	for _, w := range slices.Concat(unenforced(snapshot), unwise(snapshot)) {
 		s.add(name, warn, w, "")
 	}
 	d.environment(&s)

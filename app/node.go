@@ -48,6 +48,7 @@ type Node struct {
 	edge     *gateway.Edge
 	logs     *callLog
 	draining atomic.Bool
+	warned   map[string]bool // warn: what was told of the configuration in force
 
 	mu   sync.Mutex // of what a snapshot is compiled from
 	file *config.File

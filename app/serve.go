@@ -18,6 +18,8 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/provider"
 )
 
 func serveCommand(parts Parts) *cobra.Command {
@@ -106,15 +108,49 @@ func (n *Node) reloaded(r config.Reload) {
 	n.warn()
 }
 
-// warn names what the configuration declares and this version does not enforce, so that nobody relies
-// on it.
+// warn tells the owner what of the configuration in force is not as they may think. What was told of the
+// one before is not told again.
 func (n *Node) warn() {
 	s := n.current.Load()
-	for _, w := range unenforced(s) {
-		n.log.Warn("declared, and not enforced", "what", w)
+	told := map[string]bool{}
+	fresh := func(w string) bool {
+		told[w] = true
+		return !n.warned[w]
 	}
+	for _, w := range unenforced(s) {
+		if fresh(w) {
+			n.log.Warn("declared, and not enforced", "what", w)
+		}
+	}
+	for _, w := range unwise(s) {
+		if fresh(w) {
+			n.log.Warn("declared, and unwise", "what", w)
+		}
+	}
+	n.warned = told
 }
 
+// unwise returns what the providers say of their connections.
+func unwise(s *config.Snapshot) []string {
+	var out []string
+	for i := range s.Declared.Connections {
+		c, ok := s.Connection(s.Declared.Connections[i].Name)
+		if !ok {
+			continue
+		}
+		conn, ok := c.Handle.(*gateway.Connection)
+		if !ok {
+			continue
+		}
+		if w, ok := conn.Provider.(provider.Warner); ok {
+			out = append(out, w.Warnings()...)
+		}
+	}
+	return out
+}
+
+// unenforced names what the configuration declares and this version does not enforce, so that nobody
+// relies on it.
 func unenforced(s *config.Snapshot) []string {
 	var out []string
 	for _, b := range s.Budgets {
