@@ -92,7 +92,11 @@ func (a *attempt) send(ctx context.Context) error {
 		return err
 	}
 	a.mute = ob.AskedUsage
-	req, err := http.NewRequestWithContext(ctx, a.plan.Method, a.plan.URL, nil)
+	address := a.plan.URL
+	if a.same {
+		address = withQuery(address, a.call.In.RawQuery)
+	}
+	req, err := http.NewRequestWithContext(ctx, a.plan.Method, address, nil)
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "the connection's address is not usable", Err: err}
 	}
