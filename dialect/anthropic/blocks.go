@@ -159,6 +159,12 @@ func decodeToolUse(v wire.Value) (llm.Block, error) {
 		case "input":
 			b.Args = m.JSON()
 			return true, nil
+		case "caller":
+			if m.Len() != 1 || !m.Get("type").Is("direct") {
+				return false, nil
+			}
+			b.Extra.Note(Name, noteDirect)
+			return true, nil
 		case "cache_control":
 			b.Cache, err = decodeMark(m)
 			return true, err
@@ -167,6 +173,9 @@ func decodeToolUse(v wire.Value) (llm.Block, error) {
 	})
 	return b, err
 }
+
+// noteDirect notes that a call was said to be the model's own, which it is unless said.
+const noteDirect = "caller: direct"
 
 func decodeToolDone(v wire.Value, depth int) (llm.Block, error) {
 	var b llm.ToolDone

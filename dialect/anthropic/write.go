@@ -96,6 +96,9 @@ func appendToolUse(w *jsonw.Writer, b llm.ToolUse) {
 		b.Args = "{}"
 	}
 	o.Raw("input", b.Args)
+	if b.Extra.Noted(Name, noteDirect) {
+		w.KeyRaw("caller", `{"type":"direct"}`)
+	}
 	appendMark(w, b.Cache)
 	o.End()
 }

@@ -162,6 +162,9 @@ func (e *encoder) cite(c *choiceEncoder, b *blockEncoder) {
 			e.Add(choicePath(c.index)+".message.content.citations", "only pages on the web can be cited")
 			continue
 		}
+		if x.Opaque.Raw != "" && x.Opaque.Dialect != Name {
+			e.Add(choicePath(c.index)+".message.content.citations", cited)
+		}
 		cites = append(cites, spanned(x, b.from, c.chars))
 	}
 	b.cites = nil

@@ -380,6 +380,11 @@ func (a *answer) foreign(s speech, path string, cut bool) {
 		w.KeyNull("refusal")
 	}
 	s.appendForeign(w, fieldThought)
+	for _, b := range s.calls {
+		if u, ok := b.(llm.ToolUse); ok {
+			a.extra(path+".tool_calls", u.Extra)
+		}
+	}
 	if s.called() {
 		appendCalls(w, fitCalls(s.calls, a.names, cut))
 	}
@@ -405,6 +410,9 @@ func (a *answer) place(parts []llm.Block, path string) []llm.Citation {
 			if !citable(c) {
 				a.Add(path+".content["+itoa(i)+"].citations", "only pages on the web can be cited")
 				continue
+			}
+			if c.Opaque.Raw != "" && c.Opaque.Dialect != Name {
+				a.Add(path+".content["+itoa(i)+"].citations", cited)
 			}
 			cites = append(cites, spanned(c, at, at+n))
 		}

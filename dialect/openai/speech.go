@@ -247,12 +247,16 @@ func appendCitation(w *jsonw.Writer, c llm.Citation) {
 	w.KeyInt("end_index", int64(c.End))
 	w.KeyStr("title", c.Title)
 	w.KeyStr("url", c.URL)
+	optMember(w, "content", c.Quote) // the words cited, where OpenRouter has them
 	w.Close('}')
 	w.Close('}')
 }
 
 // citable reports whether a citation can be told here.
 func citable(c llm.Citation) bool { return c.Opaque.Dialect == Name || c.URL != "" }
+
+// cited is the reason given for what is left out of a citation of another vendor.
+const cited = "told by the page, the words cited and the span of the answer"
 
 func decodeCitation(v wire.Value) llm.Citation {
 	c := llm.Citation{Source: -1, Opaque: opaque(v.Get("type").Text(), v)}
