@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -150,6 +151,66 @@ func TestRefusalsSayWhatWouldDo(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != c.status || resp.Header.Get(c.header) != c.want {
 			t.Errorf("%s %s: %d with %s: %q", c.method, c.path, resp.StatusCode, c.header, resp.Header.Get(c.header))
+		}
+	}
+}
+
+// What is given again is the same to the byte, costs nothing and says whose answer it is, whatever the
+// dialects and streamed or not.
+func TestAnIdempotencyKeyIsAnsweredAgainOnEveryWay(t *testing.T) {
+	claude := `{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":5}}`
+	claudeStream := testkit.Stream([]byte(testkit.Event("message_start", `{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":1}}}`) +
+		testkit.Event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`) +
+		testkit.Event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}`) +
+		testkit.Event("content_block_stop", `{"type":"content_block_stop","index":0}`) +
+		testkit.Event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":5}}`) +
+		testkit.Event("message_stop", `{"type":"message_stop"}`)))
+	for _, way := range ways {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stream %v", way.name, stream), func(t *testing.T) {
+				answers := map[bool]testkit.Answer{false: testkit.JSON(whole), true: goodStream().SplitEvery(20)}
+				if strings.HasSuffix(way.name, "to anthropic") {
+					answers = map[bool]testkit.Answer{false: testkit.JSON(claude), true: claudeStream.SplitEvery(20)}
+				}
+				up := testkit.NewUpstream(t, answers[stream])
+				w := newWorld(t, Mechanisms{}, bothDialects, up.URL, up.URL)
+				body := way.body
+				if stream {
+					body = strings.Replace(body, `"messages"`, `"stream":true,"messages"`, 1)
+				}
+				first, said := w.post(way.path, body, "Idempotency-Key", "k")
+				second, again := w.post(way.path, body, "Idempotency-Key", "k")
+				if first.StatusCode != 200 || !strings.Contains(said, "hello") && !strings.Contains(said, "hi") || said != again {
+					t.Errorf("%d\n%s\nand then %d\n%s", first.StatusCode, said, second.StatusCode, again)
+				}
+				if up.Count() != 1 {
+					t.Errorf("%d calls reached the upstream", up.Count())
+				}
+				for name, want := range map[string]string{"Idempotent-Replayed": "true", "Plenum-Cache": "replay", "Plenum-Target": first.Header.Get("Plenum-Target"), "Plenum-Deployment": first.Header.Get("Plenum-Deployment")} {
+					if got := second.Header.Get(name); got != want {
+						t.Errorf("%s is %q, want %q", name, got, want)
+					}
+				}
+				if cost := second.Header.Get("Plenum-Cost-Usd") + second.Trailer.Get("Plenum-Cost-Usd"); cost != "0.000000" {
+					t.Errorf("it cost %q", cost)
+				}
+				if r := w.records.nth(t, 1); r.Cost != 0 || r.Usage.Output != 0 || r.Outcome != "ok" || r.Stream != stream {
+					t.Errorf("the record says %+v", r)
+				}
+			})
+		}
+	}
+}
+
+// A stream that is too large to keep, or that broke, is asked for again.
+func TestAStreamThatIsNotKeptIsAskedForAgain(t *testing.T) {
+	large := testkit.SSE(roleChunk, chunk(strings.Repeat("x", 1<<20)), stopChunk, usageChunk, "[DONE]")
+	for name, answer := range map[string]testkit.Answer{"large": large, "cut": goodStream().CutAt(len(roleChunk) + len(chunk("hello")) + 30)} {
+		up := testkit.NewUpstream(t, answer, goodStream())
+		w := newWorld(t, Mechanisms{}, oneTarget, up.URL)
+		w.post("/v1/chat/completions", ask, "Idempotency-Key", "k")
+		if resp, got := w.post("/v1/chat/completions", ask, "Idempotency-Key", "k"); up.Count() != 2 || said(got) != "hello" || resp.Header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s: after %d calls %v %s", name, up.Count(), resp.Header, got)
 		}
 	}
 }

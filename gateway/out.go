@@ -314,6 +314,9 @@ func (o *edgeOut) trail() {
 	}
 }
 
+// Replayed is what a record's Cache says of an answer that was given before, for its Idempotency-Key.
+const Replayed = "replay"
+
 // own sets the headers that are Plenum's own.
 func (o *edgeOut) own(h http.Header) {
 	r := &o.c.Trail.Record
@@ -332,6 +335,9 @@ func (o *edgeOut) own(h http.Header) {
 	set(h, "Plenum-Changed", list(r.Changed))
 	set(h, "Plenum-Guardrail", r.Guardrail)
 	set(h, "Plenum-Cache", r.Cache)
+	if r.Cache == Replayed {
+		h.Set("Idempotent-Replayed", "true")
+	}
 }
 
 func set(h http.Header, name, value string) {

@@ -2,8 +2,8 @@
 // same Idempotency-Key: its answer is given again, so that a client which retries after a broken
 // connection neither pays nor acts twice.
 //
-// An answer is kept in memory, on this node, for a day at most; only unstreamed answers that went well
-// are, and only up to a size. The same key with another request is a conflict, and so is the same key
+// An answer is kept in memory, on this node, for a day at most; only answers that went well are, streamed
+// or not, and only up to a size. The same key with another request is a conflict, and so is the same key
 // while its first call is under way.
 package recall
 
@@ -60,9 +60,16 @@ type entry struct {
 	made    time.Time
 	done    bool
 	head    gateway.Head
-	chunk   dialect.Chunk
+	chunks  []dialect.Chunk
+	about   about
 	size    int
 	place   *list.Element
+}
+
+// about is what the record of a call that is answered again says of the first.
+type about struct {
+	deployment, target string
+	priced             bool
 }
 
 type memory struct {
@@ -79,24 +86,34 @@ func (m *memory) do(ctx context.Context, next gateway.Handler, c *gateway.Call, 
 		return err
 	}
 	if !mine {
-		c.Trail.Note("answered from an earlier call with the same Idempotency-Key")
-		head := e.head
-		head.Header = head.Header.Clone()
-		if head.Header == nil {
-			head.Header = http.Header{}
-		}
-		head.Header.Set("Idempotent-Replayed", "true")
-		if err := out.Begin(head); err != nil {
-			return err
-		}
-		return out.Chunk(e.chunk)
+		return again(c, e, out)
 	}
 	rec := &recorder{next: out}
 	done := false
 	defer func() { m.settle(e, rec, done) }()
 	err = next(ctx, c, rec)
 	done = err == nil
+	r := &c.Trail.Record
+	rec.about = about{r.Deployment, r.Target, r.Priced}
 	return err
+}
+
+// again gives the answer of an earlier call. It costs nothing, and says whose answer it is.
+func again(c *gateway.Call, e *entry, out gateway.Out) error {
+	c.Trail.Note("answered from an earlier call with the same Idempotency-Key")
+	r := &c.Trail.Record
+	r.Asked, r.Stream, r.Cache = c.Head.Model, c.Head.Stream, gateway.Replayed
+	r.Deployment, r.Target, r.Priced = e.about.deployment, e.about.target, e.about.priced
+	if err := out.Begin(e.head); err != nil {
+		return err
+	}
+	for i, ch := range e.chunks {
+		ch.More = i < len(e.chunks)-1
+		if err := out.Chunk(ch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fingerprint tells requests apart: the path and every byte of the body.
@@ -133,11 +150,11 @@ func (m *memory) claim(k key, request [sha256.Size]byte) (e *entry, mine bool, e
 func (m *memory) settle(e *entry, r *recorder, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !ok || !r.kept {
+	if !ok || !r.kept() {
 		m.drop(e)
 		return
 	}
-	e.head, e.chunk, e.size, e.done = r.head, r.chunk, len(r.chunk.Body)+keyBytes, true
+	e.head, e.chunks, e.about, e.size, e.done = r.head, r.chunks, r.about, r.size+keyBytes, true
 	m.size += e.size
 	for m.size > keepBytes {
 		oldest := m.oldestDone()
@@ -179,24 +196,44 @@ func (m *memory) drop(e *entry) {
 
 // recorder lets an answer pass and keeps a copy if it is one that can be kept.
 type recorder struct {
-	next  gateway.Out
-	head  gateway.Head
-	chunk dialect.Chunk
-	kept  bool
+	next   gateway.Out
+	begun  bool
+	head   gateway.Head
+	chunks []dialect.Chunk
+	size   int
+	not    bool // too large, or in parts that do not fit together again
+	about  about
 }
 
+// chunkBytes is about what a chunk takes beside its bytes.
+const chunkBytes = 256
+
+func (r *recorder) kept() bool { return !r.not && len(r.chunks) > 0 }
+
 func (r *recorder) Begin(h gateway.Head) error {
-	r.head = h
+	r.not = r.not || r.begun
+	r.begun, r.head = true, h
 	return r.next.Begin(h)
 }
 
 func (r *recorder) Chunk(ch dialect.Chunk) error {
-	if (ch.Body != nil || ch.Result != nil) && !r.head.Stream && len(ch.Body) <= keepBody {
-		r.kept = true
-		// Nothing is consumed when the answer is given again.
-		r.chunk = dialect.Chunk{Body: bytes.Clone(ch.Body), Result: ch.Result, Events: slices.DeleteFunc(slices.Clone(ch.Events), isUsage)}
+	r.size += chunkBytes + len(ch.Body) + len(ch.Frame.Raw) + len(ch.Frame.Data) + ch.Text
+	if r.not = r.not || r.size > keepBody; r.not {
+		r.chunks = nil
+	} else {
+		r.chunks = append(r.chunks, keep(ch))
 	}
 	return r.next.Chunk(ch)
+}
+
+func keep(ch dialect.Chunk) dialect.Chunk {
+	ch.Frame = ch.Frame.Clone()
+	ch.Events = slices.Clone(ch.Events)
+	if ch.Body != nil || ch.Result != nil {
+		// Nothing is consumed when the answer is given again.
+		ch.Body, ch.Events = bytes.Clone(ch.Body), slices.DeleteFunc(ch.Events, isUsage)
+	}
+	return ch
 }
 
 func isUsage(ev llm.Event) bool {
