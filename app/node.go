@@ -257,7 +257,7 @@ func (n *Node) listen(srv *http.Server, l net.Listener, f *config.File) error {
 // drain takes no new calls and waits for those in flight. Who is still busy after the time is cut off.
 func (n *Node) drain(srv *http.Server, patience time.Duration) {
 	n.draining.Store(true)
-	n.log.Info("draining", "in_flight", n.edge.InFlight(), "at_most", patience)
+	n.log.Info("draining", "in_flight", n.edge.InFlight(), "at_most", patience.String())
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {

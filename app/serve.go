@@ -49,6 +49,10 @@ func serve(ctx context.Context, parts Parts, path string, stderr io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", problems(parts, f, err))
 	}
+	// Before anything is opened: a configuration that does not hold leaves nothing behind.
+	if _, err := understand(parts, f); err != nil {
+		return fmt.Errorf("the configuration is not usable:\n%w", err)
+	}
 	log := newLog(stderr, f.Log)
 	n, err := Open(ctx, parts, f, log, stderr)
 	if err != nil {
