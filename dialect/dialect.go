@@ -27,10 +27,16 @@ type Dialect struct {
 	Title   string
 	Routes  []Route
 	Headers Namespace
+	// Streams is the media type of its streamed answers; "" is text/event-stream. Lines of JSON are
+	// [NDJSON].
+	Streams string
 	// Speaks reports whether a request that no route matched was meant for this dialect, so that a 404
 	// is said in its words. Nil: only paths under the dialect's own prefix are.
 	Speaks func(path string, h http.Header) bool
 }
+
+// NDJSON is the media type of streams that are lines of JSON.
+const NDJSON = "application/x-ndjson"
 
 // Route binds a path to an operation. Pattern holds literal segments and {name} for one segment;
 // {name...} as the last takes the rest. Match, where set, must hold as well: two dialects may share a path.

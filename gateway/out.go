@@ -289,7 +289,7 @@ func (o *edgeOut) startStream() {
 	for k, v := range o.head.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", streamType(o.c.Dialect))
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
@@ -299,6 +299,14 @@ func (o *edgeOut) startStream() {
 	o.wrote = true
 	o.c.Trail.Record.Status = http.StatusOK
 	o.w.WriteHeader(http.StatusOK)
+}
+
+// streamType returns the media type of a dialect's streams.
+func streamType(d *dialect.Dialect) string {
+	if d.Streams != "" {
+		return d.Streams
+	}
+	return "text/event-stream; charset=utf-8"
 }
 
 // trail says as trailers what a stream knows late.

@@ -171,7 +171,7 @@ func (s *Spec) open(in Settings) (Provider, error) {
 			return nil, fmt.Errorf("%s: the dialect %s has no %s", s.Name, d.Name, op)
 		}
 		plan := Plan{
-			Dialect: d, Codec: c, Method: http.MethodPost, URL: at.join(path), Framing: SSE,
+			Dialect: d, Codec: c, Method: http.MethodPost, URL: at.join(path), Framing: framing(d),
 			Header: f.Header.Clone(), Vendor: s.Vendor && own,
 		}
 		for _, stream := range []bool{false, true} {
@@ -185,6 +185,14 @@ func (s *Spec) open(in Settings) (Provider, error) {
 	p.header, err = s.signature(f, in)
 	p.warnings = warnings(base, in)
 	return p, err
+}
+
+// framing tells how a dialect's streams are cut into frames.
+func framing(d *dialect.Dialect) Framing {
+	if d.Streams == dialect.NDJSON {
+		return NDJSON
+	}
+	return SSE
 }
 
 // usualPaths returns the paths of a dialect's operations below a base URL as its own SDKs want it.
