@@ -164,7 +164,7 @@ type Want struct {
 // Gist is what metering and the record need to know of an unstreamed answer whose bytes pass.
 type Gist struct {
 	ID, Model string
-	Usage     llm.Usage
+	Usage     llm.Usage // its Extra may be missing
 	Stop      llm.StopReason
 	Text      int // bytes of the answer, about
 }

@@ -60,6 +60,12 @@ func (u Usage) Out() int64 { return u.Output + u.Reasoning + u.OutputAudio + u.O
 // Zero reports whether nothing was consumed or reported.
 func (u Usage) Zero() bool { return u.In() == 0 && u.Out() == 0 && u.Searches == 0 && u.Reported == 0 }
 
+// Metered returns the usage without its Extra: what can be counted and priced.
+func (u Usage) Metered() Usage {
+	u.Extra = Extra{}
+	return u
+}
+
 // Classes yields every class with its count, in a fixed order, zeros included.
 func (u Usage) Classes() iter.Seq2[Class, int64] {
 	return func(yield func(Class, int64) bool) {

@@ -9,6 +9,7 @@ package anthropic
 import (
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -53,6 +54,9 @@ func speaks(path string, h http.Header) bool {
 
 // codec speaks one operation of the dialect. The two share nearly everything: a count is asked for
 // with the request that it is the count of.
-type codec struct{ op llm.Op }
+type codec struct {
+	op   llm.Op
+	docs sync.Pool // of *wire.Doc, for reading what is only metered
+}
 
 var _ dialect.Codec = (*codec)(nil)

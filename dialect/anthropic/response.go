@@ -7,7 +7,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -393,22 +392,37 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 
 // Gist implements dialect.Client.
 func (c *codec) Gist(body []byte) dialect.Gist {
-	var found [5]splice.Member
-	keys := [...]string{"id", "model", "usage", "stop_reason", "content"}
-	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil || c.op != llm.OpGenerate {
-		return dialect.Gist{}
+	var g dialect.Gist
+	if c.op != llm.OpGenerate {
+		return g
 	}
-	at := func(i int) wire.Value { return wire.At(body, found[i].Value) }
-	g := dialect.Gist{ID: at(0).Text(), Model: at(1).Text()}
-	if found[2].Found() {
-		// A usage wire.Object that cannot be read is one that was not reported.
-		g.Usage, _, _ = decodeUsage(at(2))
+	doc, ok := c.docs.Get().(*wire.Doc)
+	if !ok {
+		doc = new(wire.Doc)
 	}
-	g.Stop, _ = stopReason(at(3).Text())
-	if at(3).Text() == "" {
-		g.Stop = llm.StopUnset
+	defer c.docs.Put(doc)
+	v, err := doc.Read(body)
+	if err != nil {
+		return g
 	}
-	g.Text = answerSize(at(4))
+	_ = v.Members(func(key []byte, m wire.Value) error {
+		switch string(key) {
+		case "id":
+			g.ID = m.Text()
+		case "model":
+			g.Model = m.Text()
+		case "usage":
+			// A usage object that cannot be read is one that was not reported.
+			g.Usage, _, _ = decodeUsage(m)
+		case "stop_reason":
+			if word := m.Text(); word != "" {
+				g.Stop, _ = stopReason(word)
+			}
+		case "content":
+			g.Text = answerSize(m)
+		}
+		return nil
+	})
 	return g
 }
 
@@ -418,7 +432,6 @@ func answerSize(content wire.Value) int {
 	if content.Kind() != '[' {
 		return 0
 	}
-	// The body passed Scan: walking it does not fail.
 	_ = content.Elems(func(_ int, b wire.Value) error {
 		if b.Kind() == '{' {
 			t := answerText(b)

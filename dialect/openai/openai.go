@@ -9,6 +9,7 @@ package openai
 import (
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -60,7 +61,9 @@ func speaks(path string, h http.Header) bool {
 }
 
 // codec speaks chat completions.
-type codec struct{}
+type codec struct {
+	docs sync.Pool // of *wire.Doc, for reading what is only metered
+}
 
 var _ dialect.Codec = (*codec)(nil)
 

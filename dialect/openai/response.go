@@ -7,7 +7,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -461,22 +460,32 @@ func blockWord(b llm.Block) string {
 
 // Gist implements dialect.Client.
 func (c *codec) Gist(body []byte) dialect.Gist {
-	keys := [...]string{"id", "model", "usage", "choices"}
-	var found [len(keys)]splice.Member
-	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil {
-		return dialect.Gist{}
+	doc, ok := c.docs.Get().(*wire.Doc)
+	if !ok {
+		doc = new(wire.Doc)
 	}
-	at := func(i int) wire.Value { return wire.At(body, found[i].Value) }
-	g := dialect.Gist{ID: at(0).Text(), Model: at(1).Text()}
-	if u := at(2); u.Found() {
-		g.Usage = decodeUsage(u)
+	defer c.docs.Put(doc)
+	var g dialect.Gist
+	v, err := doc.Read(body)
+	if err != nil {
+		return g
 	}
-	if list := at(3); list.Kind() == '[' {
-		_ = list.Elems(func(i int, v wire.Value) error {
-			g.Text += gistChoice(&g, i, v)
-			return nil
-		})
-	}
+	_ = v.Members(func(key []byte, m wire.Value) error {
+		switch string(key) {
+		case "id":
+			g.ID = m.Text()
+		case "model":
+			g.Model = m.Text()
+		case "usage":
+			g.Usage = meterUsage(m)
+		case "choices":
+			return m.Elems(func(i int, v wire.Value) error {
+				g.Text += gistChoice(&g, i, v)
+				return nil
+			})
+		}
+		return nil
+	})
 	return g
 }
 

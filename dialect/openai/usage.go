@@ -15,13 +15,13 @@ type bill struct {
 	prompt, completion, total             llm.Opt[int64]
 	cached, written, audioIn, imageIn     int64
 	reasoning, audioOut, imageOut, search int64
-	extra                                 llm.Extra
 	in, out                               wire.Value // the details, as they stand
 }
 
-func readBill(v wire.Value) bill {
+// readBill reads a usage object. Rest is where goes what the classes do not tell; nil drops it.
+func readBill(v wire.Value, rest *llm.Extra) bill {
 	var b bill
-	_ = v.Fields(Name, &b.extra, func(key []byte, m wire.Value) (bool, error) {
+	_ = v.Fields(Name, rest, func(key []byte, m wire.Value) (bool, error) {
 		switch string(key) {
 		case "prompt_tokens":
 			return b.take(&b.prompt, m), nil
@@ -51,7 +51,9 @@ func readBill(v wire.Value) bill {
 		default:
 			return false, nil
 		}
-		tell(&b.extra, string(key), m.JSON())
+		if rest != nil {
+			tell(rest, string(key), m.JSON())
+		}
 		return true, nil
 	})
 	return b
@@ -107,7 +109,23 @@ func decodeUsage(v wire.Value) llm.Usage {
 	if v.Kind() != '{' {
 		return llm.Usage{}
 	}
-	b := readBill(v)
+	var rest llm.Extra
+	b := readBill(v, &rest)
+	u := b.classes()
+	u.Extra = b.rest(rest, u)
+	return u
+}
+
+// meterUsage is decodeUsage without what only a caller of the same dialect misses.
+func meterUsage(v wire.Value) llm.Usage {
+	if v.Kind() != '{' {
+		return llm.Usage{}
+	}
+	b := readBill(v, nil)
+	return b.classes()
+}
+
+func (b *bill) classes() llm.Usage {
 	var u llm.Usage
 	left := b.prompt.V
 	part := func(n int64) int64 {
@@ -135,7 +153,6 @@ func decodeUsage(v wire.Value) llm.Usage {
 	if b.completion.Set {
 		u.Reported |= llm.OutSide
 	}
-	u.Extra = b.rest(u)
 	return u
 }
 
@@ -145,8 +162,7 @@ func (b *bill) apart() bool {
 }
 
 // rest returns what writing the classes would not bring back by itself.
-func (b *bill) rest(u llm.Usage) llm.Extra {
-	e := b.extra
+func (b *bill) rest(e llm.Extra, u llm.Usage) llm.Extra {
 	for _, m := range []struct {
 		key       string
 		said      llm.Opt[int64]

@@ -85,9 +85,11 @@ func (v Value) Members(visit func(key []byte, m Value) error) error {
 }
 
 // Fields calls visit with each member of an object that has a value. What visit does not know, and what
-// is null, goes to extra as it stood, in the dialect's name.
+// is null, goes to extra as it stood, in the dialect's name. Without an extra it is passed over.
 func (v Value) Fields(dialect string, extra *llm.Extra, visit func(key []byte, m Value) (known bool, err error)) error {
-	extra.Dialect = dialect
+	if extra != nil {
+		extra.Dialect = dialect
+	}
 	if v.Kind() != '{' {
 		return &Fault{Want: "an object"}
 	}
@@ -103,7 +105,9 @@ func (v Value) Fields(dialect string, extra *llm.Extra, visit func(key []byte, m
 				continue
 			}
 		}
-		extra.Add(dialect, string(key), m.JSON())
+		if extra != nil {
+			extra.Add(dialect, string(key), m.JSON())
+		}
 	}
 	return nil
 }
