@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -194,7 +193,7 @@ func (a *attempt) receive() error {
 	c, resp := a.call, a.resp
 	c.Try.Record.Status = resp.StatusCode
 	c.Try.Record.RequestID = requestID(resp.Header)
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	media := mediaType(resp.Header.Get("Content-Type"))
 	streamed := media == "text/event-stream" || a.plan.Framing == provider.NDJSON && media == "application/x-ndjson"
 	limit := a.bounds().answer
 	if streamed && c.Head.Stream {
@@ -212,6 +211,12 @@ func (a *attempt) receive() error {
 		return a.stream(body)
 	}
 	return a.whole(body, media)
+}
+
+// mediaType returns a content type without its parameters.
+func mediaType(v string) string {
+	v, _, _ = strings.Cut(v, ";")
+	return strings.ToLower(strings.TrimSpace(v))
 }
 
 // refused reads an error answer.

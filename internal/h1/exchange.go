@@ -36,7 +36,6 @@ const earlyAnswer = 500 * time.Millisecond
 
 func newExchange(ctx context.Context, c *conn, b *Body) *exchange {
 	x := &exchange{ctx: ctx, conn: c, body: b, used: c.used}
-	c.br = c.t.reader(c)
 	x.stop = context.AfterFunc(ctx, func() { _ = c.nc.Close() })
 	return x
 }
@@ -114,6 +113,10 @@ func (x *exchange) send(r *http.Request) error {
 
 // receive reads the head of the answer.
 func (x *exchange) receive(r *http.Request) (*http.Response, error) {
+	if err := x.conn.await(); err != nil {
+		return nil, err
+	}
+	x.conn.br = x.conn.t.reader(x.conn)
 	for range maxInterim + 1 {
 		resp, err := http.ReadResponse(x.conn.br, r)
 		if err != nil {
@@ -145,7 +148,7 @@ func (x *exchange) finish(whole bool) {
 	}
 	c := x.conn
 	keep := x.stop() && whole && !x.failed && !x.closing && c.br.Buffered() == 0 && x.written()
-	if whole {
+	if whole && c.br != nil {
 		// Else the answer may be being read while it is given up: the buffer is not to be had again.
 		c.br.Reset(nil)
 		c.t.readers.Put(c.br)
