@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,6 +224,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 		g.Go(func() error { return ignoreCanceled(loop(run)) })
 	}
 	g.Go(func() error { return n.listen(srv, l, f) })
+	g.Go(tidy)
 	select {
 	case <-ctx.Done():
 	case <-run.Done():
@@ -232,6 +235,14 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, n.ledger.Drain(last, n.store))
+}
+
+// tidy gives back the memory that starting took (catalogue, migrations, configuration): else the first
+// calls would let the heap grow to twice that. What pools hold takes two collections.
+func tidy() error {
+	runtime.GC()
+	debug.FreeOSMemory()
+	return nil
 }
 
 func ignoreCanceled(err error) error {

@@ -15,6 +15,7 @@ import (
 const (
 	minShift = 12
 	maxShift = 23
+	tiny     = 2 << 10
 )
 
 var pools [maxShift - minShift + 1]sync.Pool
@@ -25,7 +26,7 @@ var Poison atomic.Bool
 // Get returns an empty buffer with room for at least n bytes.
 func Get(n int) []byte {
 	i := class(n)
-	if i >= len(pools) {
+	if n < tiny || i >= len(pools) {
 		return make([]byte, 0, n)
 	}
 	if b, ok := pools[i].Get().(*[]byte); ok {
