@@ -126,7 +126,7 @@ func TestABodyOf100MBIsRefusedAndNotHeld(t *testing.T) {
 			}
 		}
 	}
-	h.grew(t, 4*8<<20)
+	h.grew(t, 6*8<<20) // the body, what it grew out of, and what is kept for the next
 	if up.Count() != 0 {
 		t.Errorf("%d calls reached the upstream", up.Count())
 	}

@@ -32,7 +32,7 @@ func TestGrowKeepsTheContent(t *testing.T) {
 func TestPoisonOverwritesWhatIsGivenBack(t *testing.T) {
 	Poison.Store(true)
 	defer Poison.Store(false)
-	b := append(Get(10), "secret"...)
+	b := append(Get(tiny), "secret"...)
 	Put(b)
 	if bytes.Contains(b[:6], []byte("secret")) {
 		t.Error("what was put back can still be read")
