@@ -23,6 +23,18 @@ deployments:
     targets: [{connection: b, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]
 `
 
+// claudeEvents are the events of a stream of messages that says hello.
+func claudeEvents() []string {
+	return []string{
+		testkit.Event("message_start", `{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"cache_read_input_tokens":1000,"output_tokens":1}}}`),
+		testkit.Event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`),
+		testkit.Event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}`),
+		testkit.Event("content_block_stop", `{"type":"content_block_stop","index":0}`),
+		testkit.Event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":5}}`),
+		testkit.Event("message_stop", `{"type":"message_stop"}`),
+	}
+}
+
 // ways are the ways of a call from a caller's dialect to an upstream's.
 var ways = []struct{ name, path, body string }{
 	{"openai to openai", "/v1/chat/completions", strings.Replace(askWhole, `"m"`, `"gpt"`, 1)},
@@ -159,12 +171,7 @@ func TestRefusalsSayWhatWouldDo(t *testing.T) {
 // dialects and streamed or not.
 func TestAnIdempotencyKeyIsAnsweredAgainOnEveryWay(t *testing.T) {
 	claude := `{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":5}}`
-	claudeStream := testkit.Stream([]byte(testkit.Event("message_start", `{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"output_tokens":1}}}`) +
-		testkit.Event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`) +
-		testkit.Event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}`) +
-		testkit.Event("content_block_stop", `{"type":"content_block_stop","index":0}`) +
-		testkit.Event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":5}}`) +
-		testkit.Event("message_stop", `{"type":"message_stop"}`)))
+	claudeStream := testkit.Stream([]byte(strings.Join(claudeEvents(), "")))
 	for _, way := range ways {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, stream %v", way.name, stream), func(t *testing.T) {
