@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -411,7 +412,7 @@ func readable(mime string) bool {
 
 // encode writes the body.
 func (e *requestEncoder) encode() []byte {
-	w := jsonw.Writer{Buf: make([]byte, 0, dialect.SizeOf(e.r)), Known: e.r.Said.JSON}
+	w := jsonw.Writer{Buf: bufs.Get(dialect.SizeOf(e.r)), Known: e.r.Said.JSON}
 	extra := e.r.Extra
 	config, extra := wire.Take(extra, Name, "output_config")
 	meta, extra := wire.Take(extra, Name, "metadata")

@@ -8,6 +8,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -67,7 +68,7 @@ func (e *requestEncoder) encode() {
 	if !e.home {
 		e.extra("", r.Extra)
 	}
-	e.w = jsonw.Writer{Buf: make([]byte, 0, dialect.SizeOf(r)), Known: r.Said.JSON}
+	e.w = jsonw.Writer{Buf: bufs.Get(dialect.SizeOf(r)), Known: r.Said.JSON}
 	options, extra := wire.Take(r.Extra, Name, "stream_options")
 	if e.traits.MaxTokensField != "" {
 		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said
