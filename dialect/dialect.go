@@ -28,7 +28,7 @@ type Dialect struct {
 	Routes  []Route
 	Headers Namespace
 	// Streams is the media type of its streamed answers; "" is text/event-stream. Lines of JSON are
-	// [NDJSON].
+	// [NDJSON], the binary messages of AWS [EventStream].
 	Streams string
 	// Speaks reports whether a request that no route matched was meant for this dialect, so that a 404
 	// is said in its words. Nil: only paths under the dialect's own prefix are.
@@ -37,6 +37,9 @@ type Dialect struct {
 
 // NDJSON is the media type of streams that are lines of JSON.
 const NDJSON = "application/x-ndjson"
+
+// EventStream is the media type of the binary event streams of AWS.
+const EventStream = "application/vnd.amazon.eventstream"
 
 // Route binds a path to an operation. Pattern holds literal segments and {name} for one segment;
 // {name...} as the last takes the rest. Match, where set, must hold as well: two dialects may share a path.

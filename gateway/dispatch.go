@@ -178,7 +178,7 @@ func (a *attempt) header(ob dialect.Outbound) http.Header {
 		h.Set("Content-Type", "application/json")
 	}
 	if a.call.Head.Stream {
-		h.Set("Accept", "text/event-stream")
+		h.Set("Accept", streamMedia(a.plan.Framing))
 	} else {
 		h.Set("Accept", "application/json")
 	}
@@ -194,7 +194,7 @@ func (a *attempt) receive() error {
 	c.Try.Record.Status = resp.StatusCode
 	c.Try.Record.RequestID = requestID(resp.Header)
 	media := mediaType(resp.Header.Get("Content-Type"))
-	streamed := media == "text/event-stream" || a.plan.Framing == provider.NDJSON && media == "application/x-ndjson"
+	streamed := media == streamMedia(a.plan.Framing)
 	limit := a.bounds().answer
 	if streamed && c.Head.Stream {
 		limit = 0 // it passes, event by event
@@ -211,6 +211,17 @@ func (a *attempt) receive() error {
 		return a.stream(body)
 	}
 	return a.whole(body, media)
+}
+
+// streamMedia returns the media type of streams in a framing.
+func streamMedia(f provider.Framing) string {
+	switch f {
+	case provider.NDJSON:
+		return dialect.NDJSON
+	case provider.EventStream:
+		return dialect.EventStream
+	}
+	return "text/event-stream"
 }
 
 // mediaType returns a content type without its parameters.
@@ -367,8 +378,11 @@ type frames interface {
 }
 
 func (a *attempt) frames(body io.Reader, max int) frames {
-	if a.plan.Framing == provider.NDJSON {
+	switch a.plan.Framing {
+	case provider.NDJSON:
 		return frame.NewLines(body, max)
+	case provider.EventStream:
+		return frame.NewEventStream(body, max)
 	}
 	return frame.NewReader(body, max)
 }

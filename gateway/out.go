@@ -329,7 +329,7 @@ const Replayed = "replay"
 func (o *edgeOut) own(h http.Header) {
 	r := &o.c.Trail.Record
 	h.Set("Plenum-Request-Id", o.c.ID)
-	for _, name := range [...]string{"X-Request-Id", "Request-Id"} {
+	for _, name := range [...]string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid"} {
 		if h.Get(name) == "" && o.c.Dialect.Headers.Holds(name) {
 			h.Set(name, o.c.ID)
 		}

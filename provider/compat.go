@@ -189,8 +189,11 @@ func (s *Spec) open(in Settings) (Provider, error) {
 
 // framing tells how a dialect's streams are cut into frames.
 func framing(d *dialect.Dialect) Framing {
-	if d.Streams == dialect.NDJSON {
+	switch d.Streams {
+	case dialect.NDJSON:
 		return NDJSON
+	case dialect.EventStream:
+		return EventStream
 	}
 	return SSE
 }

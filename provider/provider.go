@@ -47,6 +47,8 @@ type Framing string
 const (
 	SSE    Framing = "sse"
 	NDJSON Framing = "ndjson"
+	// EventStream is the binary framing of AWS.
+	EventStream Framing = "eventstream"
 )
 
 // Kind is a kind of place: what the registry, the configuration's check, the console's form and the

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"strings"
@@ -44,7 +45,19 @@ func Reply(x *testkit.Exchange) dialect.Reply {
 
 // Frames cuts a stream into frames.
 func Frames(stream []byte) iter.Seq2[dialect.Frame, error] {
-	return frame.NewReader(bytes.NewReader(stream), 0).All()
+	return framesOf(stream, bytes.NewReader(stream))
+}
+
+// framesOf cuts what src reads of a stream into frames. A binary event stream is known by its first byte,
+// which is that of a length.
+func framesOf(stream []byte, src io.Reader) iter.Seq2[dialect.Frame, error] {
+	if len(stream) > 0 && stream[0] == 0 {
+		return frame.NewEventStream(src, 0).All()
+	}
+	if bytes.HasPrefix(stream, []byte("{")) { // lines of JSON
+		return frame.NewLines(src, 0).All()
+	}
+	return frame.NewReader(src, 0).All()
 }
 
 // Said is a stream as it was decoded.

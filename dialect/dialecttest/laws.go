@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -124,7 +123,7 @@ func Cuts(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
 			t.Errorf("%s: the bytes differ", x.Name())
 		}
 		for _, size := range []int{1, 3, 1000} {
-			got := Decode(c, frame.NewReader(&pieces{body, size}, 0).All(), dialect.Want{})
+			got := Decode(c, framesOf(body, &pieces{body, size}), dialect.Want{})
 			if d := whole.diff(got); d != "" {
 				t.Errorf("%s in pieces of %d: %s", x.Name(), size, d)
 			}
@@ -140,7 +139,7 @@ func Cuts(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
 func everyCut(t *testing.T, c dialect.Codec, name string, body []byte, whole Said) {
 	for i := range body {
 		src := io.MultiReader(bytes.NewReader(body[:i]), bytes.NewReader(body[i:]))
-		got := Decode(c, frame.NewReader(src, 0).All(), dialect.Want{})
+		got := Decode(c, framesOf(body, src), dialect.Want{})
 		if d := whole.diff(got); d != "" {
 			t.Fatalf("%s cut at %d: %s", name, i, d)
 		}

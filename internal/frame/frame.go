@@ -1,4 +1,5 @@
-// Package frame cuts a stream of bytes into frames: server-sent events, or lines of JSON. Every dialect
+// Package frame cuts a stream of bytes into frames: server-sent events, lines of JSON, or the messages of
+// an AWS event stream. Every dialect
 // that streams over HTTP reads its answers through it, and writes them with [Append].
 //
 // The readers keep the bytes: laid end to end, the Raw of all frames is what was read. They deliver a
@@ -37,6 +38,8 @@ type Frame struct {
 	Partial bool
 	// More says that the frame after this one has arrived already and can be had without waiting.
 	More bool
+	// Fault says that the framing itself marks the frame as an error: an exception of an event stream.
+	Fault bool
 }
 
 // Clone returns a copy of the frame that stays good.

@@ -155,8 +155,10 @@ func dataLine(raw json.RawMessage) (line []byte, kind string, err error) {
 // Name names the exchange in a test: "groq/x.json#0".
 func (x *Exchange) Name() string { return fmt.Sprintf("%s#%d", x.File, x.Index) }
 
-// Stream reports whether the answer is a stream of server-sent events.
-func (x *Exchange) Stream() bool { return x.Response.Framing == Events }
+// Stream reports whether the answer is a stream of server-sent events, or AWS's of Converse.
+func (x *Exchange) Stream() bool {
+	return x.Response.Framing == Events || x.Response.Framing == EventStream && x.Op() == "converse-stream"
+}
 
 // Path returns the path of the request's URL as it stands there, or "".
 func (x *Exchange) Path() string {
@@ -173,6 +175,9 @@ func (x *Exchange) Path() string {
 func pathOp(path string) string {
 	for _, o := range [...]struct{ suffix, op string }{
 		{"/chat/completions", "chat.completions"},
+		{"/api/chat", "ollama.chat"},
+		{"/api/generate", "ollama.generate"},
+		{"/v2/chat", "cohere.chat"},
 		{"/messages", "messages"},
 		{"/messages/count_tokens", "messages.count_tokens"},
 		{":rawPredict", "rawPredict"},
@@ -212,11 +217,17 @@ func (x *Exchange) Op() string {
 
 // Dialect returns the language of the exchange: "openai" for chat completions, "anthropic" for messages,
 // counting their tokens, and for Claude on Vertex and Bedrock (which leave out the model), "responses",
-// "gemini", "converse", or "other".
+// "gemini", "converse", "ollama", "ollama-generate", "cohere", or "other".
 func (x *Exchange) Dialect() string {
 	switch op := x.Op(); op {
 	case "chat.completions":
 		return "openai"
+	case "ollama.chat":
+		return "ollama"
+	case "ollama.generate":
+		return "ollama-generate"
+	case "cohere.chat":
+		return "cohere"
 	case "messages", "messages.count_tokens":
 		return "anthropic"
 	case "rawPredict", "invoke", "invoke-stream":
