@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/plenum-foundry/plenum/dialect"
 	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
+	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/engine"
 	enginellamacpp "github.com/plenum-foundry/plenum/engine/llamacpp"
@@ -34,7 +35,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate()}
 }
 
 // Providers returns the kinds of provider.

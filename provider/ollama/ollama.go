@@ -1,12 +1,18 @@
-// Package ollama reaches an Ollama server, which speaks the OpenAI dialect, and Anthropic's as well.
+// Package ollama reaches an Ollama server, which speaks the OpenAI dialect, Anthropic's, and its own, that
+// knows more of its options than the others.
 package ollama
 
 import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/ollama"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
+
+// native is the address of a server as its own clients want it.
+const native = "http://127.0.0.1:11434"
 
 // Kind is Ollama. On the owner's machine it needs no key; its cloud, at https://ollama.com/v1, does.
 var Kind = provider.Compat(provider.Spec{
@@ -18,8 +24,9 @@ var Kind = provider.Compat(provider.Spec{
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
 	Traits:      plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, ReasoningField: "reasoning"},
-	Also: []provider.Face{{
-		Dialect: anthropic.Dialect,
-		BaseURL: "http://127.0.0.1:11434",
-	}},
+	Also: []provider.Face{
+		{Dialect: anthropic.Dialect, BaseURL: native},
+		{Dialect: ollama.Dialect, BaseURL: native, Paths: map[llm.Op]string{llm.OpGenerate: "/api/chat"}},
+		{Dialect: ollama.Generate, BaseURL: native, Paths: map[llm.Op]string{llm.OpGenerate: "/api/generate"}},
+	},
 })

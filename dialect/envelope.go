@@ -1,0 +1,126 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/wire"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Details is the member in which reasoning that is signed or sealed travels through dialects that have no
+// word for that, in the shape that OpenRouter made known: a list of texts with their signatures, and of
+// sealed data, each with the format of the vendor that made it. A client that sends a message back as it
+// was brings them home.
+const Details = "reasoning_details"
+
+// formats are the names of the vendors' formats, by dialect.
+func formats() [3][2]string {
+	return [3][2]string{
+		{"anthropic", "anthropic-claude-v1"}, {"responses", "openai-responses-v1"}, {"gemini", "google-gemini-v1"},
+	}
+}
+
+// AppendDetails writes reasoning as the value of the member Details.
+func AppendDetails(w *jsonw.Writer, thoughts []llm.Thought) {
+	w.Open('[')
+	for i, t := range thoughts {
+		w.Open('{')
+		if t.Sealed != "" {
+			w.KeyStr("type", "reasoning.encrypted")
+			w.KeyStr("data", t.Sealed)
+		} else {
+			w.KeyStr("type", "reasoning.text")
+			w.KeyStr("text", t.Text)
+		}
+		if t.Signature != "" {
+			w.KeyStr("signature", t.Signature)
+		}
+		if t.Item != "" {
+			w.KeyStr("id", t.Item)
+		}
+		format := t.Origin
+		for _, f := range formats() {
+			if f[0] == t.Origin {
+				format = f[1]
+			}
+		}
+		if format != "" {
+			w.KeyStr("format", format)
+		}
+		w.KeyInt("index", int64(i))
+		w.Close('}')
+	}
+	w.Close(']')
+}
+
+// ReadDetails reads the value of the member Details. What is no detail is left out.
+func ReadDetails(v wire.Value) []llm.Thought {
+	var out []llm.Thought
+	if v.Kind() != '[' {
+		return nil
+	}
+	// The visit has no error to give.
+	_ = v.Elems(func(_ int, el wire.Value) error {
+		t := llm.Thought{Text: el.Get("text").Text(), Signature: el.Get("signature").Text(), Sealed: el.Get("data").Text(), Item: el.Get("id").Text()}
+		t.Origin = el.Get("format").Text()
+		for _, f := range formats() {
+			if f[1] == t.Origin {
+				t.Origin = f[0]
+			}
+		}
+		if !t.Empty() {
+			out = append(out, t)
+		}
+		return nil
+	})
+	return out
+}
+
+// Signed reports whether a thought has state that only its vendor can read.
+func Signed(t llm.Thought) bool { return t.Signature != "" || t.Sealed != "" }
+
+// Transcript writes a conversation as one text, for models that only continue a text. Each turn is headed
+// by who speaks, and the assistant's turn is left open at the end. One message of a user alone is its text.
+func Transcript(messages []llm.Message) string {
+	if len(messages) == 1 && messages[0].Role == llm.User {
+		return texts(messages[0].Blocks)
+	}
+	var b strings.Builder
+	for _, m := range messages {
+		head := "User"
+		switch m.Role {
+		case llm.Assistant:
+			head = "Assistant"
+		case llm.System, llm.Developer:
+			head = "System"
+		case llm.ToolRole:
+			head = "Tool"
+		}
+		b.WriteString(head + ": " + texts(m.Blocks) + "\n\n")
+	}
+	b.WriteString("Assistant:")
+	return b.String()
+}
+
+// texts returns the texts of blocks, each on lines of its own.
+func texts(blocks []llm.Block) string {
+	var parts []string
+	for _, b := range blocks {
+		switch b := b.(type) {
+		case llm.Text:
+			parts = append(parts, b.Text)
+		case llm.Refusal:
+			parts = append(parts, b.Text)
+		case llm.ToolUse:
+			parts = append(parts, b.Name+"("+b.Args+")")
+		case llm.ToolDone:
+			parts = append(parts, texts(b.Blocks))
+		case llm.Media:
+			if b.Text != "" {
+				parts = append(parts, b.Text)
+			}
+		}
+	}
+	return strings.Join(parts, "\n")
+}

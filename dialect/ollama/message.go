@@ -1,0 +1,204 @@
+package ollama
+
+import (
+	"slices"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/wire"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// message reads one message of a request.
+func (d *requestDecoder) message(_ int, v wire.Value) error {
+	var p messageParts
+	m := llm.Message{Plain: true}
+	err := v.Fields(Name, &m.Extra, func(key []byte, f wire.Value) (known bool, err error) {
+		switch string(key) {
+		case "role":
+			m.Role, err = decodeRole(f)
+		case "tool_name":
+			p.toolName, err = f.Str()
+			return p.toolName != "", err
+		case "tool_call_id":
+			p.toolID, err = f.Str()
+			return p.toolID != "", err
+		default:
+			return p.member(string(key), f, &m.Extra)
+		}
+		return true, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case m.Role == "":
+		return wire.Bad("role", "system, user, assistant or tool")
+	}
+	if _, null := m.Extra.Get("content"); !p.said && !null {
+		m.Extra.Note(Name, "content"+noteAbsent)
+	}
+	m.Blocks = p.blocks()
+	if m.Role == llm.ToolRole {
+		m.Blocks = []llm.Block{llm.ToolDone{ID: p.toolID, Name: p.toolName, Blocks: m.Blocks, Plain: true, Extra: llm.Extra{Dialect: Name}}}
+	}
+	d.r.Messages = append(d.r.Messages, m)
+	return nil
+}
+
+func decodeRole(v wire.Value) (llm.Role, error) {
+	switch role := llm.Role(v.Text()); role {
+	case llm.User, llm.Assistant, llm.System, llm.ToolRole:
+		return role, nil
+	}
+	return "", wire.Bad("", "system, user, assistant or tool")
+}
+
+// messageParts are the parts of a message, which stand side by side and have no order among them.
+type messageParts struct {
+	said             bool // content was there
+	content          string
+	thinking         string
+	details          []llm.Thought
+	images           []llm.Block
+	calls            []llm.Block
+	toolName, toolID string
+}
+
+// member reads a member that messages of requests and of answers have.
+func (p *messageParts) member(key string, v wire.Value, e *llm.Extra) (known bool, err error) {
+	switch key {
+	case "content":
+		p.said = true
+		p.content, err = v.Str()
+	case "thinking":
+		if p.thinking, err = v.Str(); p.thinking == "" && err == nil {
+			e.Note(Name, "thinking"+noteEmpty)
+		}
+	case dialect.Details:
+		p.details = dialect.ReadDetails(v)
+		return len(p.details) > 0, nil
+	case "images":
+		if p.images, err = decodeImages(v); len(p.images) == 0 && err == nil {
+			e.Note(Name, "images"+noteEmpty)
+		}
+	case "tool_calls":
+		if err = v.Elems(p.call); len(p.calls) == 0 && err == nil {
+			e.Note(Name, "tool_calls"+noteEmpty)
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// blocks returns the parts in the order in which a model makes them.
+func (p *messageParts) blocks() []llm.Block {
+	var out []llm.Block
+	told := ""
+	for _, t := range p.details {
+		told += t.Text
+		out = append(out, t)
+	}
+	if p.thinking != "" && p.thinking != told {
+		out = append(out, llm.Thought{Text: p.thinking, Extra: llm.Extra{Dialect: Name}})
+	}
+	if p.content != "" {
+		out = append(out, llm.Text{Text: p.content, Extra: llm.Extra{Dialect: Name}})
+	}
+	return append(append(out, p.images...), p.calls...)
+}
+
+func decodeImages(v wire.Value) ([]llm.Block, error) {
+	var out []llm.Block
+	err := v.Elems(func(_ int, el wire.Value) error {
+		data, err := el.Str()
+		out = append(out, llm.Media{Kind: llm.Image, MIME: imageType(data), Data: data, Extra: llm.Extra{Dialect: Name}})
+		return err
+	})
+	return out, err
+}
+
+// call reads a call of a tool.
+func (p *messageParts) call(_ int, v wire.Value) error {
+	t := llm.ToolUse{Kind: llm.ToolFunction}
+	err := v.Fields(Name, &t.Extra, func(key []byte, m wire.Value) (known bool, err error) {
+		switch string(key) {
+		case "id":
+			return m.StrTo(&t.ID)
+		case "function":
+			return true, callFunction(&t, m)
+		}
+		return false, nil
+	})
+	p.calls = append(p.calls, t)
+	return err
+}
+
+func callFunction(t *llm.ToolUse, v wire.Value) error {
+	var rest llm.Extra
+	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
+		switch string(key) {
+		case "name":
+			return m.StrTo(&t.Name)
+		case "arguments":
+			switch m.Kind() {
+			case '{':
+				t.Args = m.JSON()
+				return true, nil
+			case '"': // as in OpenAI's dialect
+				t.Args = m.Text()
+				t.Extra.Note(Name, "arguments"+noteString)
+				return true, nil
+			}
+			return false, wire.Bad("", "an object")
+		}
+		return false, nil
+	})
+	into(&t.Extra, "function", rest)
+	return err
+}
+
+// pair gives calls and results the ids that other dialects must have and this one may leave out: the same
+// for the same place in the conversation. What answers a call is told by its name, or else by its turn.
+func pair(messages []llm.Message) {
+	var open []llm.ToolUse
+	for i := range messages {
+		m := &messages[i]
+		for j, b := range m.Blocks {
+			switch b := b.(type) {
+			case llm.ToolUse:
+				if b.ID == "" {
+					b.ID = "call_" + itoa(i) + "_" + itoa(j)
+					b.Extra.Note(Name, "id"+noteAbsent)
+					m.Blocks[j] = b
+				}
+				open = append(open, b)
+			case llm.ToolDone:
+				at := answers(open, b)
+				if at < 0 {
+					continue
+				}
+				if b.ID == "" {
+					b.ID = open[at].ID
+					b.Extra.Note(Name, "tool_call_id"+noteAbsent)
+				}
+				if b.Name == "" {
+					b.Name = open[at].Name
+					b.Extra.Note(Name, "tool_name"+noteAbsent)
+				}
+				m.Blocks[j] = b
+				open = slices.Delete(open, at, at+1)
+			}
+		}
+	}
+}
+
+// answers returns which of the open calls a result answers, or -1.
+func answers(open []llm.ToolUse, b llm.ToolDone) int {
+	if b.ID != "" {
+		return slices.IndexFunc(open, func(u llm.ToolUse) bool { return u.ID == b.ID })
+	}
+	if at := slices.IndexFunc(open, func(u llm.ToolUse) bool { return u.Name == b.Name }); at >= 0 || b.Name != "" {
+		return at
+	}
+	return min(len(open), 1) - 1
+}
