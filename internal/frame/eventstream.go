@@ -195,9 +195,9 @@ func eachHeader(b []byte, visit func(name, value []byte, kind byte)) error {
 	return nil
 }
 
-// AppendMessage appends a message of an event stream: the frame's Event and Data, and an exception where
+// AppendEvent appends a message of an event stream: the frame's Event and Data, and an exception where
 // its Fault is set. Raw is not looked at.
-func AppendMessage(dst []byte, f Frame) []byte {
+func AppendEvent(dst []byte, f Frame) []byte {
 	var room [128]byte
 	headers := room[:0]
 	if f.Fault {
@@ -211,13 +211,13 @@ func AppendMessage(dst []byte, f Frame) []byte {
 	} else {
 		headers = appendHeader(headers, ":message-type", "event")
 	}
-	return appendMessage(dst, headers, f.Data)
+	return appendEvent(dst, headers, f.Data)
 }
 
-// Message returns a message of an event stream with these headers, as they stand on the wire.
-func Message(headers, payload []byte) []byte { return appendMessage(nil, headers, payload) }
+// EventMessage returns a message of an event stream with these headers, as they stand on the wire.
+func EventMessage(headers, payload []byte) []byte { return appendEvent(nil, headers, payload) }
 
-func appendMessage(dst, headers, payload []byte) []byte {
+func appendEvent(dst, headers, payload []byte) []byte {
 	size := leastMessage + len(headers) + len(payload)
 	dst = slices.Grow(dst, size)
 	from := len(dst)

@@ -78,9 +78,9 @@ func TestEventStreamVectorsOfTheVendor(t *testing.T) {
 
 func stream() []byte {
 	var b []byte
-	b = frame.AppendMessage(b, frame.Frame{Event: "messageStart", Data: []byte(`{"role":"assistant"}`)})
-	b = frame.AppendMessage(b, frame.Frame{Event: "contentBlockDelta", Data: []byte(`{"delta":{"text":"` + strings.Repeat("x", 5000) + `"}}`)})
-	return frame.AppendMessage(b, frame.Frame{Event: "throttlingException", Fault: true, Data: []byte(`{"message":"slow"}`)})
+	b = frame.AppendEvent(b, frame.Frame{Event: "messageStart", Data: []byte(`{"role":"assistant"}`)})
+	b = frame.AppendEvent(b, frame.Frame{Event: "contentBlockDelta", Data: []byte(`{"delta":{"text":"` + strings.Repeat("x", 5000) + `"}}`)})
+	return frame.AppendEvent(b, frame.Frame{Event: "throttlingException", Fault: true, Data: []byte(`{"message":"slow"}`)})
 }
 
 // Law: what was appended is read again, however it was cut, and the bytes are kept.
@@ -149,7 +149,7 @@ func TestEventStreamBounds(t *testing.T) {
 func TestEventStreamErrorsWithoutPayload(t *testing.T) {
 	// An error message has its words in headers.
 	headers := []byte("\x0d:message-type\x07\x00\x05error\x0b:error-code\x07\x00\x0dInternalError\x0e:error-message\x07\x00\x06it \"x\"")
-	got, err := messages(t, bytes.NewReader(frame.Message(headers, nil)))
+	got, err := messages(t, bytes.NewReader(frame.EventMessage(headers, nil)))
 	if err != nil || len(got) != 1 || got[0].Event != "InternalError" || string(got[0].Data) != `{"message":"it \"x\""}` {
 		t.Errorf("got %+v, %v", got, err)
 	}
