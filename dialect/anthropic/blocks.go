@@ -146,6 +146,9 @@ func decodeThought(v wire.Value) (llm.Block, error) {
 
 func decodeToolUse(v wire.Value) (llm.Block, error) {
 	b := llm.ToolUse{Kind: llm.ToolFunction}
+	if !v.Get("input").Found() {
+		b.Extra.Note(Name, "input")
+	}
 	err := v.Fields(Name, &b.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":

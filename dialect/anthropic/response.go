@@ -263,14 +263,23 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 
 // tier says the tier that an answer was given at, in this dialect's words.
 func (l *losses) tier(tier string) string {
-	switch tier {
-	case "", "standard", "priority", "batch":
+	switch {
+	case tier == "" || isTier(tier):
 		return tier
-	case "default":
+	case tier == "default":
 		return "standard"
 	}
 	l.Add("service_tier", tier+" is not a tier here")
 	return ""
+}
+
+// isTier reports whether an answer of the vendor's may be given at a tier.
+func isTier(tier string) bool {
+	switch tier {
+	case "standard", "priority", "batch":
+		return true
+	}
+	return false
 }
 
 // answer makes the parts of an answer fit to be said here.

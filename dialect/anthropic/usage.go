@@ -45,8 +45,11 @@ func (t *tally) add(v wire.Value) error {
 		case "server_tool_use":
 			return t.addServer(m)
 		case "service_tier":
+			if !isTier(m.Text()) { // a host's own word is kept as it stood
+				return false, nil
+			}
 			t.tier = m.Text()
-			return t.tier != "", nil
+			return true, nil
 		}
 		return false, nil
 	})
@@ -121,19 +124,12 @@ func (t *tally) addDetails(m wire.Value) (bool, error) {
 
 // addServer counts the searches. The object is kept: it counts other tools as well.
 func (t *tally) addServer(m wire.Value) (bool, error) {
-	only := m.Kind() == '{'
-	if only {
+	if m.Kind() == '{' {
 		t.searches = llm.Some(m.Get("web_search_requests").Count())
-		err := m.Members(func(key []byte, _ wire.Value) error {
-			only = only && string(key) == "web_search_requests"
-			return nil
-		})
-		if err != nil {
-			return true, err
+		fetches, err := m.Get("web_fetch_requests").Int()
+		if err == nil && fetches == 0 && m.Len() == 2 && t.searches.V > 0 {
+			return true, nil
 		}
-	}
-	if only && t.searches.V > 0 {
-		return true, nil
 	}
 	t.keep("server_tool_use", m.JSON())
 	return true, nil
@@ -230,6 +226,7 @@ func appendUsage(w *jsonw.Writer, u llm.Usage, tier string) {
 	if u.Searches > 0 && o.Free("server_tool_use") {
 		w.KeyOpen("server_tool_use", '{')
 		w.KeyInt("web_search_requests", u.Searches)
+		w.KeyInt("web_fetch_requests", 0)
 		w.Close('}')
 	}
 	o.OptStr("service_tier", tier)

@@ -94,6 +94,8 @@ func appendToolUse(w *jsonw.Writer, b llm.ToolUse) {
 	o.Str("name", b.Name)
 	if blank(b.Args) {
 		b.Args = "{}"
+	} else {
+		o.Forget("input")
 	}
 	o.Raw("input", b.Args)
 	if b.Extra.Noted(Name, noteDirect) {

@@ -274,6 +274,13 @@ func decodePart(l *blockList, v wire.Value) error {
 		return wire.Under(err, "type")
 	}
 	switch kind {
+	case "file", "input_audio":
+		if !v.Get(kind).Found() { // Mistral's file_id stands beside the type
+			l.add(opaque(kind, v))
+			return nil
+		}
+	}
+	switch kind {
 	case "text":
 		return decodeText(l, v)
 	case "refusal":

@@ -108,6 +108,9 @@ func (d *requestDecoder) param(key []byte, v wire.Value) (known bool, err error)
 	case "n":
 		err = v.IntTo(&r.N)
 	case "logprobs":
+		if v.Kind() == '0' { // some hosts take how many are wanted here
+			return false, nil
+		}
 		err = v.BoolTo(&r.Logprobs)
 	case "top_logprobs":
 		err = v.IntTo(&r.TopLogprobs)
@@ -296,7 +299,7 @@ func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 		}
 		return false, nil
 	})
-	if err != nil || f.Kind == llm.FormatUnset || f.Kind == llm.FormatSchema && f.Schema == "" {
+	if err != nil || f.Kind == llm.FormatUnset || (f.Kind == llm.FormatSchema) != (f.Schema != "") {
 		return false, err
 	}
 	d.r.Output = f
