@@ -1,11 +1,15 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
@@ -218,6 +222,45 @@ func TestAStreamThatIsNotKeptIsAskedForAgain(t *testing.T) {
 		w.post("/v1/chat/completions", ask, "Idempotency-Key", "k")
 		if resp, got := w.post("/v1/chat/completions", ask, "Idempotency-Key", "k"); up.Count() != 2 || said(got) != "hello" || resp.Header.Get("Idempotent-Replayed") != "" {
 			t.Errorf("%s: after %d calls %v %s", name, up.Count(), resp.Header, got)
+		}
+	}
+}
+
+// What the store keeps of a call has its length and its size, though it is written before the last byte.
+func TestTheRecordOfACallHasItsTimesAndSizes(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	up.Handle(func(r *testkit.Request) testkit.Answer {
+		if strings.Contains(string(r.Body), `"stream":true`) {
+			return goodStream()
+		}
+		return testkit.JSON(whole)
+	})
+	s := serveNode(t, t.TempDir(), "admin_key: the-key-of-the-admin\n"+fmt.Sprintf(withKey, up.URL))
+	for _, body := range []string{askWhole, ask} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/chat/completions", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", worldKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		var r plenum.Record
+		for range 100 {
+			status, text := s.ask(t, http.MethodGet, "/admin/v1/calls/"+resp.Header.Get("Plenum-Request-Id"), "", "Authorization", "Bearer the-key-of-the-admin")
+			if status == http.StatusOK {
+				if err := json.Unmarshal([]byte(text), &r); err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if r.BytesIn != int64(len(body)) || r.BytesOut == 0 || len(r.Attempts) != 1 || r.Attempts[0].End < r.Attempts[0].Start || r.End < r.Start {
+			t.Errorf("%s: %+v", body, r)
 		}
 	}
 }

@@ -267,7 +267,9 @@ func (t *Trail) Snapshot() plenum.Record {
 	r := t.Record
 	if t.live != nil {
 		r.Attempts = r.Attempts[:len(r.Attempts):len(r.Attempts)]
-		r.Add(t.live.Record)
+		live := t.live.Record
+		live.End = max(live.End, r.End)
+		r.Add(live)
 	}
 	return r
 }

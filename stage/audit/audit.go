@@ -76,11 +76,15 @@ type auditOut struct {
 	begun  bool
 	ended  bool
 	told   bool // something of the answer has gone on
+	size   int  // of what came so far: an answer's end is written down before it is sent
 }
 
 func (o *auditOut) Begin(h gateway.Head) error { return o.next.Begin(h) }
 
 func (o *auditOut) Chunk(ch dialect.Chunk) error {
+	if !ch.Mute {
+		o.size += len(ch.Body) + len(ch.Frame.Raw)
+	}
 	if err := o.write(ch); err != nil {
 		return err
 	}
@@ -133,6 +137,7 @@ func (o *auditOut) end() error {
 	}
 	o.ended = true
 	r := o.call.Trail.Snapshot()
+	r.BytesOut = max(r.BytesOut, int64(o.size))
 	return o.ledger.End(&r)
 }
 
