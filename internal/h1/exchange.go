@@ -43,6 +43,10 @@ func newExchange(ctx context.Context, c *conn, b *Body) *exchange {
 // do sends the request and reads the answer's head.
 func (x *exchange) do(r *http.Request) (*http.Response, error) {
 	werr := x.send(r)
+	if x.sent < 0 {
+		x.finish(false)
+		return nil, werr
+	}
 	if werr != nil {
 		// The upstream may have answered without reading all, and closed: its word says more than the error.
 		x.failed = true
