@@ -264,3 +264,29 @@ func TestTheRecordOfACallHasItsTimesAndSizes(t *testing.T) {
 		}
 	}
 }
+
+func TestAListOfModelsSaysTheSameEachTime(t *testing.T) {
+	w := newWorld(t, Mechanisms{}, oneTarget, "http://127.0.0.1:1")
+	list := func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/v1/models", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", worldKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	first := list()
+	time.Sleep(1100 * time.Millisecond)
+	if second := list(); first != second || !strings.Contains(first, `"id":"m"`) {
+		t.Errorf("first %s then %s", first, second)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
@@ -18,13 +19,14 @@ import (
 
 // New returns the stage.
 func New() gateway.Stage {
+	since := time.Now().Unix() // what a list of models says of each: nobody knows when a name was made, and it must not change
 	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			if err := c.Load(); err != nil {
 				return err
 			}
 			if c.Op == llm.OpModels {
-				return models(c, out)
+				return models(c, out, since)
 			}
 			r := &c.Trail.Record
 			r.Asked, r.Stream = clip(c.Head.Model), c.Head.Stream
@@ -93,17 +95,17 @@ func draw(ts []plenum.Target) {
 
 // models answers with the deployments that can be called by name, patterns left out, or with the one
 // that was asked for.
-func models(c *gateway.Call, out gateway.Out) error {
+func models(c *gateway.Call, out gateway.Out, since int64) error {
 	list := &llm.ModelList{}
 	if c.Head.Model != "" {
 		d, ok := c.Config.Deployment(c.Head.Model)
 		if !ok {
 			return unknown(c)
 		}
-		list.Models = append(list.Models, entry(d, c.Head.Model))
+		list.Models = append(list.Models, entry(d, c.Head.Model, since))
 	} else {
 		for _, d := range c.Config.Callable() {
-			list.Models = append(list.Models, entry(d, d.Name))
+			list.Models = append(list.Models, entry(d, d.Name, since))
 		}
 	}
 	if err := out.Begin(gateway.Head{Status: http.StatusOK}); err != nil {
@@ -112,8 +114,8 @@ func models(c *gateway.Call, out gateway.Out) error {
 	return out.Chunk(dialect.Chunk{Result: list})
 }
 
-func entry(d *plenum.Deployment, name string) llm.Model {
-	m := llm.Model{ID: name, Owner: plenum.Product}
+func entry(d *plenum.Deployment, name string, since int64) llm.Model {
+	m := llm.Model{ID: name, Owner: plenum.Product, Created: since}
 	if owner, _, ok := strings.Cut(d.Model, "/"); ok {
 		m.Owner = owner
 	}
