@@ -30,20 +30,22 @@ func TestTurnsThatWereSplitAreJoinedAroundTheCalls(t *testing.T) {
 		lost     []string
 	}{
 		"text behind a call in a message of its own": {
-			[]llm.Message{say(llm.User, spoken("a")), say(llm.Assistant, callOf("1")), say(llm.Assistant, spoken("b")), say(llm.User, resultOf("1"))},
-			"user assistant tool", []string{"messages[1].content"},
+			messages: []llm.Message{say(llm.User, spoken("a")), say(llm.Assistant, callOf("1")), say(llm.Assistant, spoken("b")), say(llm.User, resultOf("1"))},
+			roles:    "user assistant tool",
+			lost:     []string{"messages[1].content"},
 		},
 		"two messages that call": {
-			[]llm.Message{say(llm.Assistant, callOf("1")), say(llm.Assistant, callOf("2")), say(llm.User, resultOf("1")), say(llm.User, resultOf("2"))},
-			"assistant tool tool", nil,
+			messages: []llm.Message{say(llm.Assistant, callOf("1")), say(llm.Assistant, callOf("2")), say(llm.User, resultOf("1")), say(llm.User, resultOf("2"))},
+			roles:    "assistant tool tool",
 		},
 		"what the user says before a result": {
-			[]llm.Message{say(llm.Assistant, callOf("1")), say(llm.User, spoken("a")), say(llm.User, resultOf("1"))},
-			"assistant tool user", []string{"messages[2].content[0]"},
+			messages: []llm.Message{say(llm.Assistant, callOf("1")), say(llm.User, spoken("a")), say(llm.User, resultOf("1"))},
+			roles:    "assistant tool user",
+			lost:     []string{"messages[2].content[0]"},
 		},
 		"messages without tools stay apart": {
-			[]llm.Message{say(llm.User, spoken("a")), say(llm.User, spoken("b")), say(llm.Assistant, spoken("c")), say(llm.Assistant, spoken("d"))},
-			"user user assistant assistant", nil,
+			messages: []llm.Message{say(llm.User, spoken("a")), say(llm.User, spoken("b")), say(llm.Assistant, spoken("c")), say(llm.Assistant, spoken("d"))},
+			roles:    "user user assistant assistant",
 		},
 	} {
 		got, body, lost := foreign(t, &llm.Request{Messages: tt.messages}, plenum.Traits{})
