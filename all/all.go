@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/plenum-foundry/plenum/dialect"
 	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
+	dialectcohere "github.com/plenum-foundry/plenum/dialect/cohere"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/engine"
@@ -14,6 +15,7 @@ import (
 	"github.com/plenum-foundry/plenum/provider/anthropic"
 	"github.com/plenum-foundry/plenum/provider/azure"
 	"github.com/plenum-foundry/plenum/provider/cerebras"
+	"github.com/plenum-foundry/plenum/provider/cohere"
 	"github.com/plenum-foundry/plenum/provider/compatible"
 	"github.com/plenum-foundry/plenum/provider/deepseek"
 	"github.com/plenum-foundry/plenum/provider/fireworks"
@@ -35,14 +37,14 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect()}
 }
 
 // Providers returns the kinds of provider.
 func Providers() []provider.Kind {
 	return []provider.Kind{
 		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
-		fireworks.Kind, openrouter.Kind, perplexity.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
+		fireworks.Kind, openrouter.Kind, perplexity.Kind, cohere.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
 		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
 	}
 }
