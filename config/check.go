@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"maps"
 	"net"
 	"net/url"
@@ -36,6 +37,10 @@ func (c *compiler) tls(t *TLS) {
 		c.fail("tls.acme", "is not supported yet; give cert and key")
 	case t.Cert == "" || t.Key == "":
 		c.fail("tls", "needs both cert and key")
+	default:
+		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+			c.fail("tls.cert", "cannot be used with the key: %s", strings.TrimPrefix(err.Error(), "tls: "))
+		}
 	}
 }
 
