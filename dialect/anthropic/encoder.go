@@ -244,10 +244,19 @@ func (e *encoder) end(v llm.End) {
 		if container != "" {
 			w.KeyRaw("container", container)
 		}
+		// What is named like a member of the event stood in its delta.
+		var beside []llm.Field
+		for _, f := range rest.In(Name) {
+			if f.Key != "type" && f.Key != "delta" && f.Key != "usage" {
+				beside = append(beside, f)
+				continue
+			}
+			w.KeyRaw(f.Key, f.Raw)
+		}
 		w.Close('}')
 		w.Key("usage")
 		appendUsage(w, e.total(), "")
-		for _, f := range rest.In(Name) {
+		for _, f := range beside {
 			w.KeyRaw(f.Key, f.Raw)
 		}
 	})
