@@ -125,6 +125,19 @@ func verb(use, short string, nouns ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// one wants one argument, and says which it is where it is missing.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("%s is missing: `%s %s`", what, cmd.Parent().CommandPath(), cmd.Use)
+		case 1:
+			return nil
+		}
+		return fmt.Errorf("there is one %s, not %d; put one that has spaces into quotes", what, len(args))
+	}
+}
+
 // parent is what a command does that only has commands below it: it shows them, or says which of them
 // may have been meant.
 func parent(cmd *cobra.Command, args []string) error {

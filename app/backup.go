@@ -29,7 +29,7 @@ func backupCommand() *cobra.Command {
 			"The archive holds the pepper of the keys. It cannot tell anyone a key, but keep it as safe as the\n" +
 			"data directory itself. The configuration and vendors' credentials are not in it.",
 		Example: "  plenum backup plenum-monday.tar.gz\n  plenum backup - --config plenum.yaml | ssh elsewhere 'cat > plenum.tar.gz'",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("FILE"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
 			f, err := p.embedded("backed up with pg_dump")
 			if err != nil {
@@ -117,7 +117,7 @@ func restoreCommand() *cobra.Command {
 		Long: "Put a backup in place, in a data directory that is empty or does not exist. The whole archive is\n" +
 			"checked before anything is written there. With - for FILE the archive is read from the input.",
 		Example: "  plenum restore plenum-monday.tar.gz --data-dir /srv/plenum",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("FILE"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
 			f, err := p.embedded("restored with pg_restore")
 			if err != nil {

@@ -69,7 +69,8 @@ func chatCommand() *cobra.Command {
 		Example: "  plenum chat\n" +
 			"  plenum chat grok --url https://plenum.example.com\n" +
 			"  git diff | plenum chat --system 'Write a commit message for this change.'",
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client()
 			if err != nil {

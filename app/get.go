@@ -244,11 +244,12 @@ func describeCallCommand() *cobra.Command {
 	var p place
 	var o output
 	cmd := &cobra.Command{
-		Use:     "call ID",
-		Short:   "Show all that is known of a call",
-		Long:    "Show all that is known of a call, by the id that its answer had in plenum-request-id. What was said is not kept.",
-		Example: "  plenum describe call req_IWOVCBMYMZ2ROYDEBGFGPZAFCX",
-		Args:    cobra.ExactArgs(1),
+		Use:               "call ID",
+		Short:             "Show all that is known of a call",
+		Long:              "Show all that is known of a call, by the id that its answer had in plenum-request-id. What was said is not kept.",
+		Example:           "  plenum describe call req_IWOVCBMYMZ2ROYDEBGFGPZAFCX",
+		Args:              one("ID"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
 			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
 				r, err := s.Call(ctx, args[0])

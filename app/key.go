@@ -46,7 +46,8 @@ func createKeyCommand() *cobra.Command {
 		Example: "  plenum create key laptop\n" +
 			"  plenum create key ci --project tests --expires 30d\n" +
 			"  export PLENUM_KEY=$(plenum create key shell --expires 12h)",
-		Args: cobra.ExactArgs(1),
+		Args:              one("NAME"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
 			return p.with(cmd, func(ctx context.Context, f *config.File, s store.Store) error {
 				secret, key, err := makeKey(ctx, f, s, args[0], k)
@@ -220,7 +221,8 @@ func deleteKeyCommand() *cobra.Command {
 		Short: "Revoke a key",
 		Long: "Revoke a key, by its id or by a name that only one good key has. A Plenum that is running refuses it\n" +
 			"within a second. What was called with it stays on record.",
-		Args: cobra.ExactArgs(1),
+		Args:              one("ID"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
 			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
 				k, err := findKey(ctx, s, args[0])
