@@ -15,6 +15,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/frame"
@@ -37,6 +38,11 @@ type Dialect struct {
 
 // NDJSON is the media type of streams that are lines of JSON.
 const NDJSON = "application/x-ndjson"
+
+// GRPC is the media type of calls and answers by gRPC, streamed or not. A codec of such a dialect reads and
+// writes messages alone: their heads, and the status that its EncodeError leaves in the headers of a Reply
+// (Grpc-Status, Grpc-Message), are the gateway's to put on the wire.
+const GRPC = "application/grpc"
 
 // EventStream is the media type of the binary event streams of AWS.
 const EventStream = "application/vnd.amazon.eventstream"
@@ -212,6 +218,8 @@ type TextEdit struct {
 type Meta struct {
 	CallID string // for dialects that must have an id where the upstream gave none
 	Now    int64  // Unix seconds
+	// Began is when the call did, for dialects that tell how long an answer took; it may be zero.
+	Began time.Time
 }
 
 // Server faces callers.

@@ -37,8 +37,9 @@ type edgeOut struct {
 	faulted bool // the upstream's own error event has been passed on
 	enc     dialect.Encoder
 	fold    *llm.Folder
-	buf     []byte    // said and not written yet: more is known to follow at once
-	limited time.Time // when the write deadline was last set
+	buf     []byte      // said and not written yet: more is known to follow at once
+	limited time.Time   // when the write deadline was last set
+	status  http.Header // gRPC: how the call ended
 }
 
 var _ Out = (*edgeOut)(nil)
@@ -203,7 +204,8 @@ func (o *edgeOut) encoder() (dialect.Encoder, error) {
 }
 
 func (o *edgeOut) meta() dialect.Meta {
-	return dialect.Meta{CallID: o.c.ID, Now: o.c.Trail.Began().Unix()}
+	began := o.c.Trail.Began()
+	return dialect.Meta{CallID: o.c.ID, Now: began.Unix(), Began: began}
 }
 
 // finish ends the answer: with what the dialect says last, or with an error in its words, as a status
@@ -227,6 +229,9 @@ func (o *edgeOut) finish(err error) {
 	if o.wrote && o.c.Head.Stream {
 		o.trail()
 	}
+	if isGRPC(o.c.Dialect) {
+		o.sayStatus()
+	}
 }
 
 func (o *edgeOut) fail(err error) {
@@ -235,6 +240,10 @@ func (o *edgeOut) fail(err error) {
 	}
 	if !o.wrote {
 		_ = o.reply(o.c.Codec.EncodeError(err))
+		return
+	}
+	if isGRPC(o.c.Dialect) {
+		o.status = o.c.Codec.EncodeError(err).Header
 		return
 	}
 	if o.faulted || !o.c.Head.Stream {
@@ -249,6 +258,9 @@ func (o *edgeOut) fail(err error) {
 
 // reply writes a whole answer.
 func (o *edgeOut) reply(r dialect.Reply) error {
+	if isGRPC(o.c.Dialect) {
+		return o.replyGRPC(r)
+	}
 	h := o.w.Header()
 	for k, v := range r.Header {
 		h[http.CanonicalHeaderKey(k)] = v
@@ -293,6 +305,9 @@ func (o *edgeOut) startStream() {
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
+	if isGRPC(o.c.Dialect) {
+		h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin")
+	}
 	o.own(h)
 	// What is known only at the end is said at the end.
 	h.Del("Plenum-Attempts")

@@ -1,0 +1,258 @@
+package converse
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// spans is where Peek found what EditRequest may change.
+type spans struct {
+	object splice.Object
+	found  [2]splice.Member // inferenceConfig, additionalModelRequestFields
+}
+
+const (
+	atInference = iota
+	atFields
+)
+
+// Peek implements dialect.Server.
+func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
+	s, err := scan(in.Body, b.MaxDepth)
+	if err != nil {
+		return dialect.Head{}, err
+	}
+	h := dialect.Head{Model: model(in), Stream: c.stream, State: s}
+	if c.op != llm.OpGenerate {
+		return h, nil
+	}
+	config := s.found[atInference].Value
+	if !config.Found() || config.IsNull(in.Body) {
+		return h, nil
+	}
+	if config.Kind(in.Body) != '{' {
+		return h, invalid(wire.Bad("inferenceConfig", "an object"))
+	}
+	at, _ := splice.Get(in.Body, config, "maxTokens")
+	if at.Found() && !at.IsNull(in.Body) {
+		n, ok := at.Int(in.Body)
+		if !ok || n < 0 {
+			return h, invalid(wire.Bad("inferenceConfig.maxTokens", "a whole number"))
+		}
+		h.MaxOut = llm.Some(int(n))
+	}
+	return h, nil
+}
+
+func scan(body []byte, depth int) (*spans, error) {
+	var s spans
+	keys := [...]string{"inferenceConfig", fieldsMore}
+	var err error
+	s.object, err = splice.Scan(body, depth, keys[:], s.found[:])
+	if err == nil {
+		return &s, nil
+	}
+	if d, ok := errors.AsType[*splice.DepthError](err); ok {
+		msg := fmt.Sprintf("the body is nested deeper than %d levels", d.Max)
+		return nil, &llm.Error{Kind: llm.Invalid, Op: op + ".Peek", Message: msg, Err: err}
+	}
+	return nil, dialect.NotJSON(op, err)
+}
+
+// EditRequest implements dialect.Client. The model is in the address, which is not the codec's. A call with
+// redactions is read and said again: where a text stands, blocks know and bytes do not.
+func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	if dialect.Redacts(s.Edits) {
+		return c.redacted(in, s)
+	}
+	st, ok := h.State.(*spans)
+	if !ok {
+		var err error
+		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+			return dialect.Outbound{}, err
+		}
+	}
+	ed := splice.NewEdit(in.Body)
+	var changed []string
+	if least, ok := dialect.LeastCap(s.Edits, h.MaxOut); ok && c.op == llm.OpGenerate {
+		capTokens(ed, in.Body, st, least.N)
+		changed = append(changed, least.Changed("inferenceConfig.maxTokens"))
+	}
+	body, err := ed.Bytes()
+	if err != nil {
+		return dialect.Outbound{}, dialect.InternalFault(op+".EditRequest", err)
+	}
+	body, refused, err := withoutRefused(body, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: append(changed, refused...)}, nil
+}
+
+func (c *codec) redacted(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
+	p, err := c.DecodeRequest(in)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	out, _, err := c.EncodeRequest(p, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	out.Header = headers(in.Header)
+	out.Changed = append(out.Changed, "text redacted")
+	return out, nil
+}
+
+func capTokens(ed *splice.Edit, body []byte, st *spans, n int) {
+	config := st.found[atInference].Value
+	switch {
+	case !config.Found():
+		ed.Insert(st.object.Span, "inferenceConfig", fmt.Appendf(nil, `{"maxTokens":%d}`, n))
+	case config.IsNull(body):
+		ed.Set(config, fmt.Appendf(nil, `{"maxTokens":%d}`, n))
+	default:
+		if at, _ := splice.Get(body, config, "maxTokens"); at.Found() {
+			ed.Set(at, fmt.Appendf(nil, "%d", n))
+		} else {
+			ed.Insert(config, "maxTokens", fmt.Appendf(nil, "%d", n))
+		}
+	}
+}
+
+// withoutRefused takes the parameters that the target refuses out of a body, or refuses the call, as the
+// deployment wants it. A parameter is named as it stands in inferenceConfig, among the fields for the model,
+// or at the top.
+func withoutRefused(body []byte, s dialect.Shape) ([]byte, []string, error) {
+	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
+		return body, nil, nil
+	}
+	var changed []string
+	for _, name := range s.Offer.Traits.Refuses {
+		key := name[strings.LastIndexByte(name, '.')+1:]
+		fresh, found, err := without(body, key)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !found:
+			continue
+		case s.Params == plenum.ParamStrict:
+			msg := name + " is refused by the model this call would go to; leave it out"
+			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: op, Param: name, Message: msg}
+		case s.Params != plenum.ParamDrop:
+			changed = append(changed, name+" removed (refused by the model)")
+		}
+		body = fresh
+	}
+	return body, changed, nil
+}
+
+// without returns a body without a parameter, wherever it may stand.
+func without(body []byte, key string) (fresh []byte, found bool, err error) {
+	ed := splice.NewEdit(body)
+	var top [3]splice.Member
+	if _, err := splice.Scan(body, splice.MaxDepth, []string{key, "inferenceConfig", fieldsMore}, top[:]); err != nil {
+		return nil, false, dialect.NotJSON(op, err)
+	}
+	if top[0].Found() && !top[0].Value.IsNull(body) {
+		ed.Delete(top[0])
+		found = true
+	}
+	for _, within := range top[1:] {
+		if !within.Found() || within.Value.Kind(body) != '{' {
+			continue
+		}
+		inner := body[within.Value.Start:within.Value.End]
+		var m [1]splice.Member
+		if _, err := splice.Scan(inner, splice.MaxDepth, []string{key}, m[:]); err != nil || !m[0].Found() || m[0].Value.IsNull(inner) {
+			continue
+		}
+		inside := splice.NewEdit(inner)
+		inside.Delete(m[0])
+		smaller, err := inside.Bytes()
+		if err != nil {
+			return nil, false, dialect.InternalFault(op, err)
+		}
+		ed.Set(within.Value, smaller)
+		found = true
+	}
+	if !found {
+		return body, false, nil
+	}
+	fresh, err = ed.Bytes()
+	if err != nil {
+		return nil, false, dialect.InternalFault(op, err)
+	}
+	return fresh, true, nil
+}
+
+// Redact implements dialect.Client.
+func (c *codec) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
+	if len(edits) == 0 {
+		return ch, nil
+	}
+	if ch.Body != nil {
+		return c.redactBody(ch, edits)
+	}
+	return c.redactFrame(ch, edits)
+}
+
+// redactBody changes a whole answer, its bytes and its meaning.
+func (c *codec) redactBody(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
+	res, err := c.DecodeResponse(dialect.Reply{Body: ch.Body})
+	if err != nil {
+		return ch, err
+	}
+	r, ok := res.(*llm.Response)
+	if !ok {
+		return ch, dialect.InternalFault(op+".Redact", fmt.Errorf("no text in a %T", res))
+	}
+	fresh, err := dialect.RedactAnswer(r, edits)
+	if err != nil {
+		return ch, dialect.InternalFault(op+".Redact", err)
+	}
+	reply, _, err := c.EncodeResponse(nil, fresh, dialect.Meta{})
+	if err != nil {
+		return ch, err
+	}
+	ch.Body, ch.Result = reply.Body, fresh
+	return ch, nil
+}
+
+// redactFrame changes one event, in which there is one text.
+func (c *codec) redactFrame(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
+	events, err := dialect.RedactEvents(ch.Events, edits)
+	if err != nil {
+		return ch, dialect.InternalFault(op+".Redact", err)
+	}
+	delta := wire.Whole(ch.Frame.Data).Get("delta")
+	ed := splice.NewEdit(ch.Frame.Data)
+	for _, ev := range events {
+		switch e := ev.(type) {
+		case llm.TextDelta:
+			ed.SetString(delta.Get("text").Span(), e.Text)
+		case llm.ThoughtDelta:
+			if at := delta.Get("reasoningContent", "text"); at.Found() {
+				ed.SetString(at.Span(), e.Text)
+			}
+		case llm.ArgsDelta:
+			if at := delta.Get("toolUse", "input"); at.Found() {
+				ed.SetString(at.Span(), e.JSON)
+			}
+		}
+	}
+	data, err := ed.Bytes()
+	if err != nil {
+		return ch, dialect.InternalFault(op+".Redact", err)
+	}
+	ch.Events = events
+	ch.Frame.Data = data
+	ch.Frame.Raw = frameOf(ch.Frame)
+	return ch, nil
+}

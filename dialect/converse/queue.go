@@ -1,0 +1,543 @@
+package converse
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// queue puts blocks that may overlap in a row, for on the wire one block is open at a time.
+//
+// The block that is live streams through at once. When another has something to say, the live one closes
+// if it can: text and thoughts can go on in a new block later, a tool call can close once its arguments are
+// a whole JSON value. Else what the other says waits for the end of the live one.
+type queue struct {
+	encoder *encoder
+	blocks  []*outBlock // those that are not over, in the order in which they began
+	live    *outBlock
+	next    int // index of the next block on the wire
+}
+
+// outBlock is a block on its way out.
+type outBlock struct {
+	index  int       // its index among the events
+	wire   int       // its index on the wire, once it is or was open there
+	block  llm.Block // as it began
+	open   bool
+	shut   bool // it was closed on the wire before it ended
+	ended  bool
+	gone   bool // it cannot be said, which has been named
+	waits  bool // a tool whose name has not come, or a block that is said whole at its end
+	pieces []piece
+	// signature and sealed are held back: they come after the text that they belong to.
+	signature, sealed strings.Builder
+	custom            strings.Builder // free text for a tool, which becomes an object at the end
+	args              []byte
+}
+
+// piece is a part of a block, to be said as one delta.
+type piece struct {
+	kind pieceKind
+	s    string
+}
+
+type pieceKind uint8
+
+const (
+	textPiece pieceKind = iota
+	thoughtPiece
+	signaturePiece
+	sealedPiece
+	argsPiece
+	citePiece
+)
+
+func (q *queue) find(index int) *outBlock {
+	for i := len(q.blocks) - 1; i >= 0; i-- {
+		if q.blocks[i].index == index {
+			return q.blocks[i]
+		}
+	}
+	return nil
+}
+
+// start begins a block. Text and reasoning open on the wire with their first words.
+func (q *queue) start(index int, block llm.Block) {
+	if b := q.find(index); b != nil {
+		if t, ok := block.(llm.ToolUse); ok && b.waits {
+			q.name(b, t)
+			return
+		}
+		q.end(index, nil)
+	}
+	e := q.encoder
+	b := &outBlock{index: index, block: block}
+	q.blocks = append(q.blocks, b)
+	path := "content[" + itoa(index) + "]"
+	switch k := block.(type) {
+	case llm.Text:
+		q.startText(b, k, path)
+	case llm.Refusal:
+		e.refused = true
+		e.extra(path, k.Extra)
+		b.block = llm.Text{}
+		q.first(b, textPiece, k.Text)
+	case llm.Thought:
+		e.extra(path, k.Extra)
+		q.first(b, thoughtPiece, k.Text)
+		q.first(b, signaturePiece, k.Signature)
+		q.first(b, sealedPiece, k.Sealed)
+	case llm.ToolUse:
+		q.startTool(b, k, path)
+	default:
+		fit, ok := e.fit(block, path)
+		b.block, b.gone, b.waits = fit, !ok, true
+	}
+}
+
+// first says what came along with the start of a block.
+func (q *queue) first(b *outBlock, kind pieceKind, s string) {
+	if s != "" {
+		q.put(b, piece{kind, s})
+	}
+}
+
+func (q *queue) startText(b *outBlock, k llm.Text, path string) {
+	text, cites := k.Text, k.Citations
+	if !blockHome(k) {
+		fit := q.encoder.fitText(k, path)
+		cites = fit.Citations
+	}
+	b.block = llm.Text{}
+	q.first(b, textPiece, text)
+	for _, c := range cites {
+		var w jsonw.Writer
+		appendCitation(&w, c)
+		q.put(b, piece{citePiece, w.String()})
+	}
+}
+
+func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
+	e := q.encoder
+	args := k.Args
+	k.Args = ""
+	if !blockHome(k) {
+		e.extra(path, k.Extra)
+		k.Extra, k.Cache = llm.Extra{}, nil
+	}
+	if k.Signature != "" {
+		e.Add(path+".signature", foreign)
+	}
+	if k.Kind == llm.ToolCustom {
+		e.Add(path, "a free-text tool's input is said as an object")
+	}
+	if k.ID == "" {
+		k.ID = e.callName(e.calls)
+	}
+	e.calls++
+	b.waits = k.Name == ""
+	k.Name = e.names.Back(k.Name)
+	b.block = k
+	q.first(b, argsPiece, args)
+	if !b.waits && !b.open {
+		q.admit(b)
+	}
+}
+
+// name gives a tool call the name that it waited for.
+func (q *queue) name(b *outBlock, t llm.ToolUse) {
+	k, ok := b.block.(llm.ToolUse)
+	if !ok || t.Name == "" {
+		return
+	}
+	k.Name = q.encoder.names.Back(t.Name)
+	if t.ID != "" {
+		k.ID = t.ID
+	}
+	b.block, b.waits = k, false
+	q.first(b, argsPiece, t.Args)
+	q.admit(b)
+}
+
+// say adds a piece to a block, beginning the block where nobody did.
+func (q *queue) say(index int, kind llm.Block, p piece) {
+	b := q.find(index)
+	if b == nil {
+		q.start(index, kind)
+		b = q.find(index)
+	}
+	if _, text := b.block.(llm.Text); p.kind == citePiece && !text {
+		q.encoder.Add("content["+itoa(index)+"].citations", "")
+		return
+	}
+	q.put(b, p)
+}
+
+// put adds a piece to a block, on the wire where it can.
+func (q *queue) put(b *outBlock, p piece) {
+	if b.gone {
+		return
+	}
+	q.encoder.said += len(p.s)
+	switch {
+	case p.kind == signaturePiece:
+		b.signature.WriteString(p.s)
+		return
+	case p.kind == sealedPiece:
+		b.sealed.WriteString(p.s)
+		return
+	case p.kind == argsPiece && isCustom(b.block):
+		b.custom.WriteString(p.s)
+		return
+	case p.kind == argsPiece && b.shut:
+		if !blank(p.s) {
+			q.encoder.Add("content["+itoa(b.index)+"].arguments", "more came after their end")
+		}
+		return
+	}
+	if b.open {
+		q.write(b, p)
+		if q.yields(b) {
+			q.pump()
+		}
+		return
+	}
+	b.shut = false
+	b.pieces = append(b.pieces, p)
+	q.admit(b)
+}
+
+func isCustom(b llm.Block) bool {
+	t, ok := b.(llm.ToolUse)
+	return ok && t.Kind == llm.ToolCustom
+}
+
+// admit opens a block, if the live one lets it.
+func (q *queue) admit(b *outBlock) {
+	if b.open || b.waits {
+		return
+	}
+	if q.live != nil && !q.yields(q.live) {
+		return
+	}
+	q.shut()
+	q.open(b)
+	q.pump()
+}
+
+// yields reports whether a block may be closed although it has not ended.
+func (q *queue) yields(b *outBlock) bool {
+	switch b.block.(type) {
+	case llm.Text, llm.Thought:
+		return true
+	case llm.ToolUse:
+		return !isCustom(b.block) && len(b.args) > 0 && splice.Valid(b.args, splice.MaxDepth) == nil
+	}
+	return false
+}
+
+// wants reports whether a block has something to say on the wire.
+func (b *outBlock) wants() bool {
+	if b.gone || b.open || b.waits {
+		return false
+	}
+	switch b.block.(type) {
+	case llm.Text:
+		return len(b.pieces) > 0
+	case llm.Thought:
+		return len(b.pieces) > 0 || b.ended && b.signature.Len()+b.sealed.Len() > 0
+	}
+	return !b.shut
+}
+
+// pump lets the blocks that wait come, as far as the live one allows.
+func (q *queue) pump() {
+	for {
+		i := slices.IndexFunc(q.blocks, (*outBlock).wants)
+		if i < 0 || q.live != nil && !q.yields(q.live) {
+			return
+		}
+		q.shut()
+		q.open(q.blocks[i])
+	}
+}
+
+// open begins a block on the wire and says what waited. Only a tool's call has an event of its own for that.
+func (q *queue) open(b *outBlock) {
+	b.open, b.wire = true, q.next
+	q.next++
+	q.live = b
+	if t, ok := b.block.(llm.ToolUse); ok {
+		q.encoder.emit("contentBlockStart", func(w *jsonw.Writer) {
+			w.KeyOpen("start", '{')
+			w.KeyOpen("toolUse", '{')
+			w.KeyStr("toolUseId", t.ID)
+			w.KeyStr("name", t.Name)
+			w.Close('}')
+			w.Close('}')
+			w.KeyInt("contentBlockIndex", int64(b.wire))
+		})
+	}
+	pieces := b.pieces
+	b.pieces = nil
+	for _, p := range pieces {
+		q.write(b, p)
+	}
+	if b.ended {
+		q.shut()
+	}
+}
+
+// write says a piece of the live block.
+func (q *queue) write(b *outBlock, p piece) {
+	if p.kind == argsPiece {
+		b.args = append(b.args, p.s...)
+	}
+	q.encoder.emit("contentBlockDelta", func(w *jsonw.Writer) {
+		w.KeyOpen("delta", '{')
+		appendPiece(w, p)
+		w.Close('}')
+		w.KeyInt("contentBlockIndex", int64(b.wire))
+	})
+}
+
+func appendPiece(w *jsonw.Writer, p piece) {
+	inner := func(key, member string) {
+		w.KeyOpen(key, '{')
+		w.KeyStr(member, p.s)
+		w.Close('}')
+	}
+	switch p.kind {
+	case textPiece:
+		w.KeyStr("text", p.s)
+	case thoughtPiece:
+		inner("reasoningContent", "text")
+	case signaturePiece:
+		inner("reasoningContent", "signature")
+	case sealedPiece:
+		inner("reasoningContent", "redactedContent")
+	case argsPiece:
+		inner("toolUse", "input")
+	case citePiece:
+		w.KeyRaw("citation", p.s)
+	}
+}
+
+// shut closes the live block on the wire.
+func (q *queue) shut() {
+	b := q.live
+	if b == nil {
+		return
+	}
+	switch k := b.block.(type) {
+	case llm.Thought:
+		q.lastThought(b, k)
+	case llm.ToolUse:
+		q.lastArgs(b)
+	}
+	q.closeAt(b.wire)
+	b.open, b.shut, q.live = false, true, nil
+	if b.ended {
+		q.drop(b)
+	}
+}
+
+func (q *queue) closeAt(wire int) {
+	q.encoder.emit("contentBlockStop", func(w *jsonw.Writer) { w.KeyInt("contentBlockIndex", int64(wire)) })
+}
+
+// lastThought says what seals reasoning. Sealed reasoning is never in one block with reasoning that is read.
+func (q *queue) lastThought(b *outBlock, k llm.Thought) {
+	k.Text, k.Signature, k.Sealed = "", b.signature.String(), b.sealed.String()
+	b.signature.Reset()
+	b.sealed.Reset()
+	if k.Signature != "" {
+		q.write(b, piece{signaturePiece, closeSignature(k)})
+	}
+	if k.Sealed == "" {
+		return
+	}
+	if b.shut || k.Signature != "" {
+		q.closeAt(b.wire)
+		b.wire = q.next
+		q.next++
+	}
+	q.write(b, piece{sealedPiece, redacted(k)})
+}
+
+// lastArgs says what can only be said at the end of a tool call. Clients add the deltas up, and so hear
+// {} where there are no arguments.
+func (q *queue) lastArgs(b *outBlock) {
+	switch {
+	case isCustom(b.block):
+		q.write(b, piece{argsPiece, wrapInput(b.custom.String())})
+	case blank(string(b.args)):
+		q.write(b, piece{argsPiece, "{}"})
+	}
+}
+
+func (q *queue) drop(b *outBlock) {
+	q.blocks = slices.DeleteFunc(q.blocks, func(x *outBlock) bool { return x == b })
+}
+
+// end ends a block. Its final form, where one is given, tells what the stream before it did not.
+func (q *queue) end(index int, final llm.Block) {
+	b := q.find(index)
+	if b == nil {
+		return
+	}
+	if final != nil {
+		q.finalise(b, final)
+	}
+	b.ended = true
+	switch k := b.block.(type) {
+	case llm.Opaque, llm.Media, llm.ToolDone:
+		if !b.gone {
+			q.whole(k)
+		}
+		q.drop(b)
+		return
+	}
+	switch {
+	case b.open:
+		q.shut()
+	case !b.wants() && !b.waits:
+		q.drop(b)
+	}
+	q.pump()
+}
+
+// whole says a block that is known only whole: its start, one delta, its stop.
+func (q *queue) whole(b llm.Block) {
+	if q.live != nil {
+		q.shut()
+	}
+	var w jsonw.Writer
+	appendBlock(&w, b)
+	key, in, ok := only(wire.Whole(w.Buf))
+	if !ok || in.Kind() != '{' {
+		return
+	}
+	content := map[string]string{"toolUse": "input", "toolResult": "content", "image": "source"}[key]
+	index := q.next
+	q.next++
+	q.encoder.emit("contentBlockStart", func(w *jsonw.Writer) {
+		w.KeyOpen("start", '{')
+		w.KeyOpen(key, '{')
+		_ = in.Members(func(k []byte, m wire.Value) error {
+			if string(k) != content {
+				w.KeyRaw(string(k), m.JSON())
+			}
+			return nil
+		})
+		w.Close('}')
+		w.Close('}')
+		w.KeyInt("contentBlockIndex", int64(index))
+	})
+	if inner := in.Get(content); content != "" && inner.Found() {
+		q.encoder.emit("contentBlockDelta", func(w *jsonw.Writer) {
+			w.KeyOpen("delta", '{')
+			switch key {
+			case "toolUse":
+				w.KeyOpen(key, '{')
+				w.KeyStr(content, inner.JSON())
+				w.Close('}')
+			case "toolResult":
+				w.KeyRaw(key, inner.JSON())
+			default:
+				w.KeyOpen(key, '{')
+				w.KeyRaw(content, inner.JSON())
+				w.Close('}')
+			}
+			w.Close('}')
+			w.KeyInt("contentBlockIndex", int64(index))
+		})
+	}
+	q.closeAt(index)
+}
+
+// finalise takes from a block's final form what was not said of it.
+func (q *queue) finalise(b *outBlock, final llm.Block) {
+	silent := !b.open && !b.shut && len(b.pieces) == 0
+	switch k := final.(type) {
+	case llm.Text:
+		if silent {
+			q.first(b, textPiece, k.Text)
+		}
+	case llm.Thought:
+		if silent {
+			q.first(b, thoughtPiece, k.Text)
+		}
+		if t, ok := b.block.(llm.Thought); ok && t.Origin == "" {
+			t.Origin = k.Origin
+			b.block = t
+		}
+		if b.signature.Len() == 0 {
+			q.first(b, signaturePiece, k.Signature)
+		}
+		if b.sealed.Len() == 0 {
+			q.first(b, sealedPiece, k.Sealed)
+		}
+	case llm.ToolUse:
+		if b.waits {
+			if len(b.args) > 0 || len(b.pieces) > 0 {
+				k.Args = ""
+			}
+			q.name(b, k)
+		} else if len(b.args) == 0 && len(b.pieces) == 0 && b.custom.Len() == 0 {
+			q.first(b, argsPiece, k.Args)
+		}
+	case llm.Opaque, llm.Media:
+		fit, ok := q.encoder.fit(final, "content["+itoa(b.index)+"]")
+		b.block, b.gone = fit, !ok
+	}
+}
+
+// drain ends every block, in order.
+func (q *queue) drain() {
+	for len(q.blocks) > 0 {
+		b := q.blocks[0]
+		if q.live != nil {
+			b = q.live
+		}
+		if _, tool := b.block.(llm.ToolUse); b.waits && tool {
+			q.encoder.Add("content["+itoa(b.index)+"]", "a tool call whose name never came")
+			q.encoder.calls--
+			q.drop(b)
+			continue
+		}
+		q.end(b.index, nil)
+		q.drop(b)
+	}
+}
+
+// observe follows blocks that went out as raw bytes, whose indexes on the wire are their own.
+func (q *queue) observe(ev llm.Event) {
+	switch v := ev.(type) {
+	case llm.BlockStart:
+		b := &outBlock{index: v.Index, wire: v.Index, block: v.Block, open: true}
+		if _, ok := v.Block.(llm.ToolUse); ok {
+			q.encoder.calls++
+		}
+		q.blocks, q.live = []*outBlock{b}, b
+		q.next = max(q.next, v.Index+1)
+	case llm.TextDelta:
+		q.encoder.said += len(v.Text)
+	case llm.ThoughtDelta:
+		q.encoder.said += len(v.Text)
+	case llm.ArgsDelta:
+		q.encoder.said += len(v.JSON)
+		if b := q.find(v.Index); b != nil {
+			b.args = append(b.args, v.JSON...)
+		}
+	case llm.BlockEnd:
+		if b := q.find(v.Index); b != nil {
+			q.drop(b)
+			q.live = nil
+		}
+	}
+}
