@@ -12,6 +12,7 @@ import (
 
 func (e *requestEncoder) messages() {
 	e.w.KeyOpen("messages", '[')
+	apart := 0 // messages before this one are said one by one
 	for i := 0; i < len(e.r.Messages); i++ {
 		m := &e.r.Messages[i]
 		if m.Extra.Dialect == Name {
@@ -23,9 +24,13 @@ func (e *requestEncoder) messages() {
 			path = "system"
 			e.fields++
 		}
-		if n := oneTurn(e.r.Messages[i:]); n > 1 {
-			m = e.join(i, n)
-			i += n - 1
+		if i >= apart {
+			n, one := turnOf(e.r.Messages[i:])
+			apart = i + n
+			if one {
+				m = e.join(i, n)
+				i += n - 1
+			}
 		}
 		e.foreignMessage(m, path)
 		e.joined = e.joined[:0]
@@ -33,21 +38,16 @@ func (e *requestEncoder) messages() {
 	e.w.Close(']')
 }
 
-// oneTurn returns how many messages at the start of a list must be said as one. Where results of tools
-// are blocks, neighbouring messages of a role are one turn; here the results must follow the calls at once.
-func oneTurn(list []llm.Message) int {
-	n := 1
+// turnOf returns how many messages at the start of a list are of one role, and whether they must be said
+// as one. Where results of tools are blocks, neighbouring messages of a role are one turn; here the results
+// must follow the calls at once.
+func turnOf(list []llm.Message) (n int, one bool) {
 	calls := holds[llm.ToolUse](list[0].Blocks)
-	split := false
-	for n < len(list) && list[n].Role == list[0].Role && list[n].Extra.Dialect != Name {
-		split = split || calls || holds[llm.ToolDone](list[n].Blocks)
+	for n = 1; n < len(list) && list[n].Role == list[0].Role && list[n].Extra.Dialect != Name; n++ {
+		one = one || calls || holds[llm.ToolDone](list[n].Blocks)
 		calls = calls || holds[llm.ToolUse](list[n].Blocks)
-		n++
 	}
-	if !split {
-		return 1
-	}
-	return n
+	return n, one
 }
 
 func holds[B llm.Block](blocks []llm.Block) bool {
