@@ -7,3 +7,6 @@ func (c *conn) alive() bool { return true }
 
 // await cannot wait here without reading.
 func (c *conn) await() error { return nil }
+
+// waiter is nothing here.
+type waiter struct{}
