@@ -195,8 +195,9 @@ func (a *answer) Read(p []byte) (int, error) {
 	}
 	n, err := a.body.Read(p)
 	if err != nil {
-		a.x.finish(err == io.EOF)
-		if cause := context.Cause(a.x.ctx); cause != nil && err != io.EOF {
+		whole := errors.Is(err, io.EOF)
+		a.x.finish(whole)
+		if cause := context.Cause(a.x.ctx); cause != nil && !whole {
 			err = cause
 		}
 		a.err = err
