@@ -37,7 +37,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions()}
 }
 
 // Providers returns the kinds of provider.

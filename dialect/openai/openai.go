@@ -32,7 +32,8 @@ func Dialect() *dialect.Dialect {
 			post("/openai/v1/chat/completions"),
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
 			post("/chat/completions"), // clients whose base URL is given without /v1
-		}, modelRoutes()...),
+			post("/models/chat/completions"),
+		}, append(modelRoutes(), infoRoutes()...)...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}
@@ -48,7 +49,7 @@ func namespace() dialect.Namespace {
 		Prefixes: []string{"openai-", "x-ratelimit-"},
 		Names: []string{
 			"x-request-id", "x-client-request-id", "retry-after", "retry-after-ms", "x-should-retry",
-			"apim-request-id", "azureml-model-session",
+			"apim-request-id", "azureml-model-session", extraParameters,
 		},
 		Deny: []string{"openai-organization", "openai-project"},
 	}
@@ -73,7 +74,7 @@ func headers(in http.Header) http.Header {
 	h := make(http.Header, 4)
 	ns := namespace()
 	for k, v := range in {
-		if !foldPrefix(k, "openai-") && !strings.EqualFold(k, "x-client-request-id") || !ns.Holds(k) {
+		if !foldPrefix(k, "openai-") && !strings.EqualFold(k, "x-client-request-id") && !strings.EqualFold(k, extraParameters) || !ns.Holds(k) {
 			continue
 		}
 		h[http.CanonicalHeaderKey(k)] = v

@@ -175,6 +175,7 @@ func (x *Exchange) Path() string {
 func pathOp(path string) string {
 	for _, o := range [...]struct{ suffix, op string }{
 		{"/chat/completions", "chat.completions"},
+		{"/completions", "completions"}, // what is not chat
 		{"/api/chat", "ollama.chat"},
 		{"/api/generate", "ollama.generate"},
 		{"/v2/chat", "cohere.chat"},
@@ -217,11 +218,13 @@ func (x *Exchange) Op() string {
 
 // Dialect returns the language of the exchange: "openai" for chat completions, "anthropic" for messages,
 // counting their tokens, and for Claude on Vertex and Bedrock (which leave out the model), "responses",
-// "gemini", "converse", "ollama", "ollama-generate", "cohere", or "other".
+// "gemini", "converse", "ollama", "ollama-generate", "cohere", "completions", or "other".
 func (x *Exchange) Dialect() string {
 	switch op := x.Op(); op {
 	case "chat.completions":
 		return "openai"
+	case "completions":
+		return "completions"
 	case "ollama.chat":
 		return "ollama"
 	case "ollama.generate":

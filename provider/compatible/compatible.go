@@ -5,16 +5,18 @@ package compatible
 import (
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
-// OpenAI is any place that speaks the OpenAI dialect.
+// OpenAI is any place that speaks the OpenAI dialect, or legacy completions.
 var OpenAI = provider.Compat(provider.Spec{
 	Name:        "openai-compatible",
 	Title:       "OpenAI-compatible",
 	Dialect:     openai.Dialect,
 	KeyOptional: true,
 	KeyAnywhere: true,
+	Also:        []provider.Face{{Dialect: openai.Completions, Paths: map[llm.Op]string{llm.OpGenerate: "/completions"}}},
 })
 
 // Anthropic is any place that speaks the Anthropic dialect, token counts included.

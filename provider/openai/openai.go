@@ -1,8 +1,9 @@
-// Package openai reaches OpenAI, which speaks the dialect of that name.
+// Package openai reaches OpenAI, which speaks the dialect of that name, and legacy completions.
 package openai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -14,6 +15,11 @@ var Kind = provider.Compat(provider.Spec{
 	Env:     []string{"OPENAI_API_KEY"},
 	Dialect: openai.Dialect,
 	Vendor:  true,
+	Also: []provider.Face{{
+		Dialect: openai.Completions,
+		BaseURL: "https://api.openai.com/v1",
+		Paths:   map[llm.Op]string{llm.OpGenerate: "/completions"},
+	}},
 	Options: []provider.Option{
 		{Header: "OpenAI-Organization", Field: provider.Field{
 			Name: "organization", Title: "Organization", Env: []string{"OPENAI_ORG_ID"},

@@ -1,10 +1,11 @@
-// Package vllm reaches a vLLM server, which speaks the OpenAI dialect, and Anthropic's as well.
+// Package vllm reaches a vLLM server, which speaks the OpenAI dialect, Anthropic's, and legacy completions.
 package vllm
 
 import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -18,9 +19,16 @@ var Kind = provider.Compat(provider.Spec{
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
 	Traits:      plenum.Traits{NoDeveloper: true, ReasoningField: "reasoning"},
-	Also: []provider.Face{{
-		Dialect:      anthropic.Dialect,
-		BaseURL:      "http://127.0.0.1:8000",
-		CountsTokens: true,
-	}},
+	Also: []provider.Face{
+		{
+			Dialect:      anthropic.Dialect,
+			BaseURL:      "http://127.0.0.1:8000",
+			CountsTokens: true,
+		},
+		{
+			Dialect: openai.Completions,
+			BaseURL: "http://127.0.0.1:8000/v1",
+			Paths:   map[llm.Op]string{llm.OpGenerate: "/completions"},
+		},
+	},
 })
