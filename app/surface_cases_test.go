@@ -186,3 +186,18 @@ func TestCase_F10_TheParameterPolicyOfADeployment(t *testing.T) {
 		}
 	}
 }
+
+// A place that sends us elsewhere is not followed: the credential is for it alone.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, way := range ways {
+			thief := testkit.NewUpstream(t, testkit.JSON(whole))
+			up := testkit.NewUpstream(t, testkit.Redirect(status, thief.URL+"/v1/chat/completions"))
+			w := newWorld(t, Mechanisms{}, "retry: {attempts: 1}\n"+bothDialects, up.URL, up.URL)
+			resp, got := w.post(way.path, way.body)
+			if resp.StatusCode != http.StatusBadGateway || resp.Header.Get("Location") != "" || strings.Contains(got, thief.URL) || thief.Count() != 0 {
+				t.Errorf("%d, %s: %d %v %s, %d calls to the other host", status, way.name, resp.StatusCode, resp.Header, got, thief.Count())
+			}
+		}
+	}
+}
