@@ -8,6 +8,7 @@ import (
 	dialectcohere "github.com/plenum-foundry/plenum/dialect/cohere"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
+	dialectxaigrpc "github.com/plenum-foundry/plenum/dialect/xaigrpc"
 	"github.com/plenum-foundry/plenum/engine"
 	enginellamacpp "github.com/plenum-foundry/plenum/engine/llamacpp"
 	engineollama "github.com/plenum-foundry/plenum/engine/ollama"
@@ -37,7 +38,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
 }
 
 // Providers returns the kinds of provider.

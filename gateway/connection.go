@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/h1"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -53,17 +55,21 @@ func connection(s *config.Snapshot, name string) (*Connection, error) {
 // place does. What goes over plain HTTP, mostly to engines nearby, takes the shorter way of package h1.
 func NewTransport(t provider.Timeouts) http.RoundTripper {
 	d := &net.Dialer{Timeout: or(t.Connect, 5*time.Second), KeepAlive: 30 * time.Second}
-	return &transport{plain: h1.New(d.DialContext), any: anyTransport(t, d)}
+	return &transport{plain: h1.New(d.DialContext), any: anyTransport(t, d), grpc: grpcTransport(t, d)}
 }
 
 // transport sends each request the way that fits it.
 type transport struct {
 	plain *h1.Transport
 	any   *http.Transport
+	grpc  *http.Transport // HTTP/2 alone, also without TLS
 }
 
 // RoundTrip sends a request.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), dialect.GRPC) {
+		return t.grpc.RoundTrip(r)
+	}
 	if h1.Takes(r) {
 		if proxy, err := t.any.Proxy(r); proxy == nil && err == nil {
 			return t.plain.RoundTrip(r)
@@ -76,6 +82,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *transport) CloseIdleConnections() {
 	t.plain.CloseIdleConnections()
 	t.any.CloseIdleConnections()
+	t.grpc.CloseIdleConnections()
+}
+
+// grpcTransport speaks what gRPC needs. It makes no connection before the first call.
+func grpcTransport(t provider.Timeouts, d *net.Dialer) *http.Transport {
+	g := anyTransport(t, d)
+	g.Protocols = new(http.Protocols)
+	g.Protocols.SetHTTP2(true)
+	g.Protocols.SetUnencryptedHTTP2(true)
+	return g
 }
 
 func anyTransport(t provider.Timeouts, d *net.Dialer) *http.Transport {

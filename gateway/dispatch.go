@@ -120,9 +120,9 @@ func (a *attempt) carry(b []byte) *h1.Body {
 	in := a.call.In.Body
 	if len(b) > 0 && len(in) > 0 && &b[0] == &in[0] {
 		lease.hold()
-		return h1.NewBody(lease.drop, b)
+		return h1.NewBody(lease.drop, a.parts(b)...)
 	}
-	return h1.NewBody(func() { bufs.Put(b) }, b)
+	return h1.NewBody(func() { bufs.Put(b) }, a.parts(b)...)
 }
 
 func (a *attempt) outbound() (dialect.Outbound, error) {
@@ -193,6 +193,9 @@ func (a *attempt) receive() error {
 	c, resp := a.call, a.resp
 	c.Try.Record.Status = resp.StatusCode
 	c.Try.Record.RequestID = requestID(resp.Header)
+	if a.plan.Framing == provider.GRPC {
+		return a.grpc()
+	}
 	media := mediaType(resp.Header.Get("Content-Type"))
 	streamed := media == streamMedia(a.plan.Framing)
 	limit := a.bounds().answer
@@ -220,6 +223,8 @@ func streamMedia(f provider.Framing) string {
 		return dialect.NDJSON
 	case provider.EventStream:
 		return dialect.EventStream
+	case provider.GRPC:
+		return dialect.GRPC
 	}
 	return "text/event-stream"
 }
@@ -251,7 +256,11 @@ func (a *attempt) whole(body io.Reader, media string) error {
 		return err
 	}
 	a.watch.alive(true)
-	if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) {
+	if media == dialect.GRPC {
+		if text, err = a.grpcMessage(text); err != nil {
+			return err
+		}
+	} else if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) {
 		return &llm.Error{
 			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON", media),
 			Err: errors.New(clip(text, 512)),
@@ -383,6 +392,8 @@ func (a *attempt) frames(body io.Reader, max int) frames {
 		return frame.NewLines(body, max)
 	case provider.EventStream:
 		return frame.NewEventStream(body, max)
+	case provider.GRPC:
+		return a.messages(body, max)
 	}
 	return frame.NewReader(body, max)
 }

@@ -56,6 +56,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.In.Body, err = body.read()
 		c.req.lease = body.kept
 		c.Trail.Record.BytesIn = int64(len(c.In.Body))
+		if err == nil {
+			c.In.Body, err = unwrap(c, c.In.Body, int(c.Config.Declared.MaxDecompressed))
+		}
 		return err
 	}
 	out.finish(e.run(r.Context(), c, out))

@@ -52,6 +52,7 @@ type Face struct {
 	BaseURL      string
 	Dialect      func() *dialect.Dialect
 	Paths        map[llm.Op]string
+	StreamPaths  map[llm.Op]string // where a streamed answer has a path of its own
 	CountsTokens bool
 	KeyHeader    string
 	Header       http.Header
@@ -176,6 +177,9 @@ func (s *Spec) open(in Settings) (Provider, error) {
 		}
 		for _, stream := range []bool{false, true} {
 			shared := plan
+			if path := f.StreamPaths[op]; stream && path != "" {
+				shared.URL = at.join(path)
+			}
 			p.plans[call{op, stream}] = &shared
 		}
 	}
@@ -194,6 +198,8 @@ func framing(d *dialect.Dialect) Framing {
 		return NDJSON
 	case dialect.EventStream:
 		return EventStream
+	case dialect.GRPC:
+		return GRPC
 	}
 	return SSE
 }

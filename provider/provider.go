@@ -49,6 +49,8 @@ const (
 	NDJSON Framing = "ndjson"
 	// EventStream is the binary framing of AWS.
 	EventStream Framing = "eventstream"
+	// GRPC is messages with a head each, over HTTP/2, with the status in trailers.
+	GRPC Framing = "grpc"
 )
 
 // Kind is a kind of place: what the registry, the configuration's check, the console's form and the

@@ -1,8 +1,10 @@
-// Package xai reaches xAI, which speaks the OpenAI dialect.
+// Package xai reaches xAI, which speaks the OpenAI dialect over REST and its own by gRPC.
 package xai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -13,4 +15,10 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.x.ai/v1",
 	Env:     []string{"XAI_API_KEY"},
 	Dialect: openai.Dialect,
+	Also: []provider.Face{{
+		BaseURL:     "https://api.x.ai",
+		Dialect:     xaigrpc.Dialect,
+		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole},
+		StreamPaths: map[llm.Op]string{llm.OpGenerate: xaigrpc.PathStream},
+	}},
 })
