@@ -6,6 +6,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
 	dialectcohere "github.com/plenum-foundry/plenum/dialect/cohere"
+	dialectconverse "github.com/plenum-foundry/plenum/dialect/converse"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
 	dialectxaigrpc "github.com/plenum-foundry/plenum/dialect/xaigrpc"
@@ -15,6 +16,7 @@ import (
 	"github.com/plenum-foundry/plenum/provider"
 	"github.com/plenum-foundry/plenum/provider/anthropic"
 	"github.com/plenum-foundry/plenum/provider/azure"
+	"github.com/plenum-foundry/plenum/provider/bedrock"
 	"github.com/plenum-foundry/plenum/provider/cerebras"
 	"github.com/plenum-foundry/plenum/provider/cohere"
 	"github.com/plenum-foundry/plenum/provider/compatible"
@@ -38,13 +40,13 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
 }
 
 // Providers returns the kinds of provider.
 func Providers() []provider.Kind {
 	return []provider.Kind{
-		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
+		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, bedrock.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
 		fireworks.Kind, openrouter.Kind, perplexity.Kind, cohere.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
 		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
 	}

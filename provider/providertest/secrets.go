@@ -89,12 +89,28 @@ func keyless(t *testing.T, k provider.Kind) {
 	if err != nil {
 		return // it needs one
 	}
-	h := signed(t, p)
+	h := unkeyed(t, p)
 	for _, name := range carriers() {
 		if _, ok := h[name]; ok {
 			t.Errorf("without a key there is %s: %q", name, h[name])
 		}
 	}
+}
+
+// unkeyed returns the headers of a call for which no credential was given, or none where one is needed.
+func unkeyed(t *testing.T, p provider.Provider) http.Header {
+	plan, err := p.Plan(model, llm.OpGenerate, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), plan.Method, plan.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Sign(t.Context(), r, nil); err != nil {
+		return nil // it looked for one elsewhere
+	}
+	return r.Header
 }
 
 // unseen expects that no way of printing a value shows a secret.

@@ -1,0 +1,210 @@
+// Package bedrock reaches the models of Amazon Bedrock. There are two places, each in every region:
+//
+//	https://bedrock-runtime.REGION.amazonaws.com  Converse, for any model
+//	https://bedrock-mantle.REGION.api.aws         OpenAI's dialect at /v1, Anthropic's at /anthropic
+//
+// The upstream model is a model's id, an inference profile's (us.anthropic.claude-..., which reaches several
+// regions), or the ARN of either. A request carries a Bedrock API key as a bearer token, or is signed with
+// AWS credentials (Signature Version 4), which are found as every AWS tool finds them.
+package bedrock
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/converse"
+	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/provider"
+
+	plenum "github.com/plenum-foundry/plenum"
+)
+
+// Kind is Amazon Bedrock.
+var Kind = kind()
+
+// The names of the services that requests are signed for.
+const (
+	runtimeService = "bedrock"
+	mantleService  = "bedrock-mantle"
+)
+
+const defaultRegion = "us-east-1"
+
+func kind() provider.Kind {
+	k := provider.Compat(spec(addressOf(converse.Name, defaultRegion), false))
+	k.BaseURL = ""
+	for i := range k.Fields {
+		switch f := &k.Fields[i]; f.Name {
+		case "api_key":
+			f.Help = "A Bedrock API key; left out, requests are signed with AWS credentials."
+		case "base_url":
+			f.Required, f.Default = false, ""
+			f.Env = []string{"AWS_ENDPOINT_URL_BEDROCK_RUNTIME"}
+			f.Help = "The address of an endpoint of your own (a VPC endpoint, a proxy); left out it is the region's."
+		case "dialect":
+			f.Help = "converse; or openai or anthropic, at Bedrock's compatible address (bedrock-mantle)."
+		}
+	}
+	k.Fields = append(k.Fields, fields()...)
+	k.New = func(in provider.Settings) (provider.Provider, error) {
+		if err := provider.Check(k.Fields, in); err != nil {
+			return nil, err
+		}
+		return open(in)
+	}
+	return k
+}
+
+// fields are the settings besides those of every kind.
+func fields() []provider.Field {
+	return []provider.Field{
+		{Name: "region", Title: "Region", Env: []string{"AWS_REGION", "AWS_DEFAULT_REGION"}, Help: "The AWS region; left out it is the profile's, or " + defaultRegion + "."},
+		{Name: "access_key_id", Title: "Access key id", Secret: true, Env: []string{"AWS_ACCESS_KEY_ID"}, Help: "The id of an AWS access key; left out, credentials are found as every AWS tool finds them."},
+		{Name: "secret_access_key", Title: "Secret access key", Secret: true, Env: []string{"AWS_SECRET_ACCESS_KEY"}, Help: "The secret of the access key."},
+		{Name: "session_token", Title: "Session token", Secret: true, Env: []string{"AWS_SESSION_TOKEN"}, Help: "The token that comes with a temporary access key."},
+		{Name: "profile", Title: "Profile", Env: []string{"AWS_PROFILE"}, Help: "A profile of the AWS configuration files."},
+		{Name: "role_arn", Title: "Role", Help: "The ARN of a role to take on with those credentials."},
+		{Name: "external_id", Title: "External id", Help: "The external id that the role asks for."},
+	}
+}
+
+// spec describes the places at one address each. Streams have a path of their own in Converse.
+func spec(runtime string, stream bool) provider.Spec {
+	path := "/model/{model}/converse"
+	if stream {
+		path += "-stream"
+	}
+	return provider.Spec{
+		Name:        "bedrock",
+		Title:       "Amazon Bedrock",
+		BaseURL:     runtime,
+		Env:         []string{"AWS_BEARER_TOKEN_BEDROCK"},
+		Dialect:     converse.Dialect,
+		Paths:       map[llm.Op]string{llm.OpGenerate: path, llm.OpCountTokens: "/model/{model}/count-tokens"},
+		KeyOptional: true,
+		Vendor:      true,
+		Also: []provider.Face{
+			{Dialect: openai.Dialect, BaseURL: runtime, Paths: map[llm.Op]string{llm.OpGenerate: "/v1/chat/completions"}},
+			{Dialect: anthropic.Dialect, BaseURL: runtime, Paths: map[llm.Op]string{llm.OpGenerate: "/anthropic/v1/messages"}},
+		},
+	}
+}
+
+// addressOf returns the address of a dialect's place in a region.
+func addressOf(dialect, region string) string {
+	if dialect != "" && dialect != converse.Name {
+		return "https://bedrock-mantle." + region + ".api.aws"
+	}
+	if strings.HasPrefix(region, "cn-") {
+		return "https://bedrock-runtime." + region + ".amazonaws.com.cn"
+	}
+	return "https://bedrock-runtime." + region + ".amazonaws.com"
+}
+
+// open makes the provider of a connection whose settings have been checked.
+func open(in provider.Settings) (provider.Provider, error) {
+	id, secret := in.Credentials["access_key_id"], in.Credentials["secret_access_key"]
+	if in.Credentials["api_key"].Empty() && id.Empty() != secret.Empty() {
+		return nil, fmt.Errorf("credentials.access_key_id and credentials.secret_access_key belong together: one of them is missing")
+	}
+	key := in.Credentials["api_key"]
+	if key.Empty() && id.Empty() && in.Options["profile"] == "" && in.Options["role_arn"] == "" {
+		key = plenum.NewSecret(os.Getenv("AWS_BEARER_TOKEN_BEDROCK"))
+	}
+	var chain *chain
+	region := in.Options["region"]
+	if key.Empty() {
+		var err error
+		if chain, err = newChain(in); err != nil {
+			return nil, err
+		}
+		if region == "" {
+			region = chain.region
+		}
+	}
+	region = firstOf(region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultRegion)
+	if !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`).MatchString(region) {
+		return nil, fmt.Errorf("region: %q is not the name of an AWS region", region)
+	}
+	p := &place{chain: chain, region: region, service: runtimeService}
+	if d := in.Options["dialect"]; d != "" && d != converse.Name {
+		p.service = mantleService
+	}
+	return p, p.open(in, key)
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// place is a connection to Bedrock.
+type place struct {
+	whole, stream provider.Provider // for answers as a whole and in pieces
+	chain         *chain            // nil where a key is sent
+	region        string
+	service       string
+}
+
+var (
+	_ provider.Provider = (*place)(nil)
+	_ provider.Warner   = (*place)(nil)
+)
+
+func (p *place) open(in provider.Settings, key plenum.Secret) error {
+	name := in.Options["dialect"]
+	plain := provider.Settings{
+		Connection: in.Connection, BaseURL: firstOf(in.BaseURL, addressOf(name, p.region)), Header: in.Header,
+		Credentials: map[string]plenum.Secret{}, Options: map[string]string{},
+	}
+	if name != "" {
+		plain.Options["dialect"] = name
+	}
+	if !key.Empty() {
+		plain.Credentials["api_key"] = key
+	}
+	at := addressOf(name, p.region)
+	var err error
+	if p.whole, err = provider.Compat(spec(at, false)).New(plain); err != nil {
+		return err
+	}
+	p.stream, err = provider.Compat(spec(at, true)).New(plain)
+	return err
+}
+
+// Plan implements provider.Provider.
+func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if stream {
+		return p.stream.Plan(model, op, stream)
+	}
+	return p.whole.Plan(model, op, stream)
+}
+
+// Sign implements provider.Provider: the key, or a signature over the request as it stands.
+func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	if err := p.whole.Sign(ctx, r, body); err != nil {
+		return err
+	}
+	if p.chain == nil {
+		return nil
+	}
+	return p.chain.sign(ctx, r, body, p.service, p.region)
+}
+
+// Warnings implements provider.Warner.
+func (p *place) Warnings() []string {
+	if w, ok := p.whole.(provider.Warner); ok {
+		return w.Warnings()
+	}
+	return nil
+}
