@@ -125,28 +125,31 @@ var (
 	errTotal     = errors.New("the answer took longer than timeouts.total")
 )
 
-// watch calls an attempt off when the upstream takes too long. It holds two timers for the whole
-// attempt: one that ends it in any case and one that each sign of life sets back.
+// watch calls an attempt off when the upstream takes too long: with one timer, which each sign of life
+// sets back and which never reaches beyond the end of all patience.
 type watch struct {
 	cancel context.CancelCauseFunc
-	quiet  *time.Timer
-	total  *time.Timer
+	timer  *time.Timer
 	idle   time.Duration
+	end    time.Time
 	begun  atomic.Bool
 }
 
 func newWatch(parent context.Context, t provider.Timeouts) (context.Context, *watch) {
 	ctx, cancel := context.WithCancelCause(parent)
-	w := &watch{cancel: cancel, idle: or(t.Idle, time.Minute)}
-	w.quiet = time.AfterFunc(or(t.FirstByte, 2*time.Minute), w.silent)
-	w.total = time.AfterFunc(or(t.Total, 15*time.Minute), func() { cancel(errTotal) })
+	total := or(t.Total, 15*time.Minute)
+	w := &watch{cancel: cancel, idle: or(t.Idle, time.Minute), end: time.Now().Add(total)}
+	w.timer = time.AfterFunc(min(or(t.FirstByte, 2*time.Minute), total), w.due)
 	return ctx, w
 }
 
-func (w *watch) silent() {
-	if w.begun.Load() {
+func (w *watch) due() {
+	switch {
+	case !time.Now().Before(w.end):
+		w.cancel(errTotal)
+	case w.begun.Load():
 		w.cancel(errIdle)
-	} else {
+	default:
 		w.cancel(errFirstByte)
 	}
 }
@@ -160,13 +163,12 @@ func (w *watch) alive(content bool) {
 		}
 		w.begun.Store(true)
 	}
-	if w.quiet.Stop() {
-		w.quiet.Reset(w.idle)
+	if w.timer.Stop() {
+		w.timer.Reset(min(w.idle, time.Until(w.end)))
 	}
 }
 
 func (w *watch) stop() {
-	w.quiet.Stop()
-	w.total.Stop()
+	w.timer.Stop()
 	w.cancel(nil)
 }
