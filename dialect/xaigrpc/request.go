@@ -472,7 +472,7 @@ func (d *requestDecoder) tool(b []byte) error {
 			return under(decodeFunction(&t, f.data), "function")
 		}
 		if name := toolNames()[f.num]; name != "" {
-			t.Name = name
+			t.Name, t.Opaque.Type = name, name
 		}
 		return nil
 	})

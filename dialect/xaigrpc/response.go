@@ -15,6 +15,10 @@ import (
 // noteNanos keeps the fraction of a second at which an answer was made.
 const noteNanos = "nanos "
 
+// noteStep keeps of a step of an answer its index, the number of the reason why it ended, and how many blocks
+// it had.
+const noteStep = "step "
+
 // output is one output of an answer: a choice, or where xAI runs tools itself, a step on the way.
 type output struct {
 	index, finish, role int64
@@ -202,26 +206,46 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 			res.Choices = append(res.Choices, llm.Choice{Index: int(o.index)})
 		}
 		ch := &res.Choices[len(res.Choices)-1]
-		ch.Blocks = append(ch.Blocks, o.blocks()...)
+		blocks := o.blocks()
+		ch.Blocks = append(ch.Blocks, blocks...)
 		if o.finish != 0 {
 			ch.Stop = stopOf(o.finish)
+		}
+		if steps {
+			ch.Extra.Note(Name, fmt.Sprintf("%s%d %d %d", noteStep, o.index, o.finish, len(blocks)))
 		}
 		if o.logprobs != nil {
 			ch.Logprobs = decodeLogprobs(o.logprobs)
 		}
 		if o.role != roleTool {
-			ch.Extra, ch.Message = joined(ch.Extra, o.rest), joined(ch.Message, o.message)
+			place := ""
+			if steps {
+				place = stepPlace(i)
+			}
+			placed(&ch.Extra, o.rest, place)
+			placed(&ch.Message, o.message, place)
 		}
 	}
 	return res, nil
 }
 
-func joined(a, b llm.Extra) llm.Extra {
-	if a.Empty() {
-		return b
+// stepPlace heads the names of what was kept of a step, of which a choice may have several.
+func stepPlace(i int) string { return "steps[" + strconv.Itoa(i) + "]." }
+
+// placed adds fields under names that begin with a place.
+func placed(to *llm.Extra, e llm.Extra, place string) {
+	for _, f := range e.Fields {
+		to.Add(e.Dialect, place+f.Key, f.Raw)
 	}
-	a.Fields = append(a.Fields, b.Fields...)
-	return a
+}
+
+// of writes what was kept of a step, or of an answer without steps.
+func (m *message) of(e llm.Extra, i int) {
+	for _, f := range e.In(Name) {
+		if !strings.HasPrefix(f.Key, "steps[") || strings.HasPrefix(f.Key, stepPlace(i)) {
+			m.b = append(m.b, unsaid(f.Raw)...)
+		}
+	}
 }
 
 func decodeAnswer(b []byte) (*llm.Response, []output, error) {
@@ -422,11 +446,38 @@ type step struct {
 	thought, encrypted, content string
 	calls, citations            []message
 	sealed                      []llm.Thought // state of other vendors
-	done                        bool          // it has a call of a tool that xAI has run
 }
 
 func (s *step) empty() bool {
 	return s.thought == "" && s.encrypted == "" && s.content == "" && len(s.calls) == 0 && len(s.sealed) == 0
+}
+
+// layout is where an output of a choice stands: its index, why it ended, and how many of the blocks it has.
+type layout struct {
+	index, finish int64
+	blocks        int
+}
+
+// layoutOf returns the outputs that a choice is to be said in: those in which it came, or one.
+func layoutOf(c *llm.Choice) []layout {
+	var out []layout
+	left := len(c.Blocks)
+	for _, f := range c.Extra.In(Name) {
+		var l layout
+		if f.Raw != "" || !strings.HasPrefix(f.Key, noteStep) {
+			continue
+		}
+		if n, err := fmt.Sscanf(f.Key[len(noteStep):], "%d %d %d", &l.index, &l.finish, &l.blocks); n == 3 && err == nil {
+			l.blocks = min(l.blocks, left)
+			left -= l.blocks
+			out = append(out, l)
+		}
+	}
+	if len(out) == 0 {
+		return []layout{{int64(c.Index), reasonOf(c.Stop), left}}
+	}
+	out[len(out)-1].blocks += left
+	return out
 }
 
 // choice says a choice as one output, or as the steps that xAI made of it.
@@ -434,67 +485,40 @@ func (e *answerEncoder) choice(m *message, c *llm.Choice) {
 	path := "outputs[" + strconv.Itoa(c.Index) + "]"
 	e.lost(path, c.Extra)
 	e.lost(path+".message", c.Message)
-	index := int64(c.Index)
-	var s step
-	flush := func(last bool) {
-		if !last && s.empty() {
-			return
-		}
-		m.sub(2, func(m *message) {
-			if last {
-				m.int(1, reasonOf(c.Stop))
+	outputs := layoutOf(c)
+	at := 0
+	for i, l := range outputs {
+		blocks := c.Blocks[at : at+l.blocks]
+		if len(blocks) == 1 {
+			if o, ok := blocks[0].(llm.Opaque); ok && o.Dialect == Name && o.Type == opaqueOutput {
+				m.bytes(2, unsaid(o.Raw))
+				at++
+				continue
 			}
-			m.int(2, index)
+		}
+		var s step
+		for j, b := range blocks {
+			e.block(&s, b, path+".content["+strconv.Itoa(at+j)+"]")
+		}
+		at += l.blocks
+		last := i == len(outputs)-1
+		m.sub(2, func(m *message) {
+			m.int(1, l.finish)
+			m.int(2, l.index)
 			m.sub(3, func(m *message) {
 				s.write(m)
-				if last {
-					m.extra(c.Message)
-				}
+				m.of(c.Message, i)
 			})
 			if last && c.Logprobs != nil {
 				m.sub(4, func(m *message) { writeLogprobs(m, c.Logprobs) })
 			}
-			if last {
-				m.extra(c.Extra)
-			}
+			m.of(c.Extra, i)
 		})
-		index++
-		s = step{}
 	}
-	for j, b := range c.Blocks {
-		if o, ok := b.(llm.Opaque); ok && o.Dialect == Name && o.Type == opaqueOutput {
-			flush(false)
-			raw := unsaid(o.Raw)
-			m.bytes(2, raw)
-			index = outputIndex(raw, wholeShape()) + 1
-			continue
-		}
-		if s.done && !isCall(b) {
-			flush(false)
-		}
-		e.block(&s, b, path+".content["+strconv.Itoa(j)+"]")
-	}
-	flush(true)
 	if c.Stop.Sequence != "" {
 		e.Add(path+".stop_sequence", "")
 	}
 	e.lost(path+".stop_details", c.Stop.Extra)
-}
-
-func outputIndex(raw []byte, s outputShape) int64 {
-	var o output
-	_ = s.read(raw, &o)
-	return o.index
-}
-
-func isCall(b llm.Block) bool {
-	switch b := b.(type) {
-	case llm.ToolUse:
-		return true
-	case llm.Opaque:
-		return b.Dialect == Name && b.Type == opaqueCall
-	}
-	return false
 }
 
 // write writes a CompletionMessage or a Delta.
@@ -557,7 +581,7 @@ func (e *answerEncoder) block(s *step, b llm.Block, path string) {
 		e.Add(path, "media cannot be said in an answer here")
 	case llm.Opaque:
 		if b.Dialect == Name && b.Type == opaqueCall {
-			s.calls, s.done = append(s.calls, message{unsaid(b.Raw)}), true
+			s.calls = append(s.calls, message{unsaid(b.Raw)})
 			return
 		}
 		e.Add(path, b.Type+" of another dialect")

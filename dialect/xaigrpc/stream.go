@@ -49,6 +49,7 @@ type streamDecoder struct {
 	finished bool
 	steps    bool // outputs are the steps of one answer, since xAI runs tools itself
 	choices  []*choiceState
+	last     *llm.Finish
 	late     llm.Extra // what chunks say of the whole answer
 	tier     string
 }
@@ -60,6 +61,7 @@ type choiceState struct {
 	next   int
 	open   blockKind
 	origin string // of the open thought
+	hosted bool   // the last call of the output is of a tool that xAI runs: another step follows
 	done   bool
 }
 
@@ -135,7 +137,7 @@ func (d *streamDecoder) choice(o *output) *choiceState {
 		c := d.choices[0]
 		if c.output != o.index {
 			d.close(c)
-			c.output = o.index
+			c.output, c.hosted = o.index, false
 		}
 		return c
 	}
@@ -155,15 +157,25 @@ func (d *streamDecoder) output(o *output) {
 	if c.done {
 		return
 	}
+	for _, call := range o.calls {
+		c.hosted = callKind(call) > callClient
+	}
 	d.count(o)
 	if !d.meter || !d.content {
 		d.blocks(c, o)
 	}
-	if o.finish != 0 && o.role != roleTool {
-		d.close(c)
-		c.done, d.finished = true, true
-		d.say(llm.Finish{Choice: c.index, Stop: stopOf(o.finish), Extra: o.rest, Message: o.message})
+	if o.finish == 0 || o.role == roleTool {
+		return
 	}
+	d.close(c)
+	f := llm.Finish{Choice: c.index, Stop: stopOf(o.finish), Extra: o.rest, Message: o.message}
+	if d.steps {
+		// Each step has an end of its own; that of the answer is the last.
+		d.last, d.finished = &f, o.finish != reasonTools || !c.hosted
+		return
+	}
+	c.done, d.finished = true, true
+	d.say(f)
 }
 
 // count counts the bytes of the answer.
@@ -239,6 +251,9 @@ func (d *streamDecoder) close(c *choiceState) {
 func (d *streamDecoder) end() {
 	for _, c := range d.choices {
 		d.close(c)
+	}
+	if d.last != nil {
+		d.say(*d.last)
 	}
 	d.say(llm.End{Tier: d.tier, Extra: d.late})
 }

@@ -2,6 +2,7 @@ package xaigrpc
 
 import (
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -21,7 +22,6 @@ const (
 // tokens do not hold the reasoning.
 type bill struct {
 	completion, prompt, total, text, image, reasoning, cached, searches int64
-	hasText                                                             bool
 }
 
 // decodeUsage takes usage apart into classes that do not overlap and are never negative.
@@ -38,7 +38,7 @@ func decodeUsage(b []byte) (llm.Usage, error) {
 		case 3<<3 | varint:
 			x.total, total = count(f), f
 		case 4<<3 | varint:
-			x.text, x.hasText = count(f), true
+			x.text = count(f)
 		case 5<<3 | varint:
 			x.image = count(f)
 		case 6<<3 | varint:
@@ -60,8 +60,10 @@ func decodeUsage(b []byte) (llm.Usage, error) {
 	case x.total != 0 && x.total != said:
 		keep(&u.Extra, usageNames(), total)
 	}
-	if x.text != x.prompt-x.image {
-		u.Extra.Note(Name, noteValue+"4 "+strconv.FormatInt(x.text, 10))
+	for _, v := range [...][3]int64{{4, x.text, x.prompt - u.InputImage}, {5, x.image, u.InputImage}, {7, x.cached, u.CacheRead}} {
+		if v[1] != v[2] {
+			u.Extra.Note(Name, noteValue+strconv.FormatInt(v[0], 10)+" "+strconv.FormatInt(v[1], 10))
+		}
 	}
 	return u, err
 }
@@ -115,22 +117,24 @@ func searches(f field) int64 {
 
 // writeUsage writes a SamplingUsage.
 func writeUsage(m *message, u llm.Usage) {
-	prompt, text := u.In(), u.In()-u.InputImage
+	prompt := u.In()
+	figure := func(num int, n int64) {
+		prefix := noteValue + strconv.Itoa(num) + " "
+		for _, f := range u.Extra.In(Name) {
+			if v, ok := strings.CutPrefix(f.Key, prefix); ok && f.Raw == "" {
+				n, _ = strconv.ParseInt(v, 10, 64)
+			}
+		}
+		m.int(num, n)
+	}
 	m.int(1, u.Out()-u.Reasoning)
 	m.int(2, prompt)
 	if _, kept := u.Extra.Get("total_tokens"); !kept && !u.Extra.Noted(Name, noteTotal) {
 		m.int(3, prompt+u.Out())
 	}
-	for _, f := range u.Extra.In(Name) {
-		var n int64
-		if f.Raw == "" && len(f.Key) > len(noteValue)+2 && f.Key[:len(noteValue)] == noteValue {
-			n, _ = strconv.ParseInt(f.Key[len(noteValue)+2:], 10, 64)
-			text = n
-		}
-	}
-	m.int(4, text)
-	m.int(5, u.InputImage)
+	figure(4, prompt-u.InputImage)
+	figure(5, u.InputImage)
 	m.int(6, u.Reasoning)
-	m.int(7, u.CacheRead)
+	figure(7, u.CacheRead)
 	m.extra(u.Extra)
 }
