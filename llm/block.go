@@ -69,9 +69,14 @@ type Thought struct {
 	Extra     Extra
 }
 
-// Empty reports whether there is nothing in it that must be kept.
+// Empty reports whether there is nothing in it that must be kept. Notes need not be.
 func (t Thought) Empty() bool {
-	return t.Text == "" && t.Signature == "" && t.Sealed == "" && t.Extra.Empty()
+	for _, f := range t.Extra.Fields {
+		if f.Raw != "" {
+			return false
+		}
+	}
+	return t.Text == "" && t.Signature == "" && t.Sealed == ""
 }
 
 // ToolUse is a model's call of a tool.

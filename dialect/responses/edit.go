@@ -1,0 +1,118 @@
+package responses
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// The members that Peek looks for, in the order of peekKeys.
+const (
+	atModel = iota
+	atStream
+	atMaxOut
+	peeked
+)
+
+func peekKeys() [peeked]string { return [peeked]string{"model", "stream", maxOutput} }
+
+const maxOutput = "max_output_tokens"
+
+// spans is where Peek found what EditRequest may change.
+type spans struct {
+	object splice.Object
+	found  [peeked]splice.Member
+}
+
+// Peek implements dialect.Server.
+func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
+	s, err := scan(in.Body, b.MaxDepth)
+	if err != nil {
+		return dialect.Head{}, err
+	}
+	h := dialect.Head{State: s}
+	model, ok := s.found[atModel].Value.String(in.Body)
+	if !ok || model == "" {
+		return h, invalid(wire.Bad("model", "the name of a model"))
+	}
+	h.Model = model
+	if v := s.found[atStream].Value; c.op == llm.OpGenerate && v.Found() && !v.IsNull(in.Body) {
+		if h.Stream, ok = v.Bool(in.Body); !ok {
+			return h, invalid(wire.Bad("stream", "true or false"))
+		}
+	}
+	if v := s.found[atMaxOut].Value; v.Found() && !v.IsNull(in.Body) {
+		n, ok := v.Int(in.Body)
+		if !ok || n < 0 || n > math.MaxInt32 {
+			return h, invalid(wire.Bad(maxOutput, "a whole number"))
+		}
+		h.MaxOut = llm.Some(int(n))
+	}
+	return h, nil
+}
+
+func scan(body []byte, depth int) (*spans, error) {
+	var s spans
+	keys := peekKeys()
+	var err error
+	if s.object, err = splice.Scan(body, depth, keys[:], s.found[:]); err != nil {
+		return nil, dialect.NotJSON("dialect/responses", err)
+	}
+	return &s, nil
+}
+
+// EditRequest implements dialect.Client.
+func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	if dialect.Redacts(s.Edits) {
+		return c.rewrite(in, s)
+	}
+	st, ok := h.State.(*spans)
+	if !ok {
+		var err error
+		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+			return dialect.Outbound{}, err
+		}
+	}
+	ed := splice.NewEdit(in.Body)
+	if at := st.found[atModel].Value; s.Offer != nil && s.Offer.Upstream != "" && !at.Equal(in.Body, s.Offer.Upstream) {
+		ed.SetString(at, s.Offer.Upstream)
+	}
+	var changed []string
+	if least, ok := dialect.LeastCap(s.Edits, h.MaxOut); ok && c.op == llm.OpGenerate {
+		n := strconv.AppendInt(nil, int64(least.N), 10)
+		if at := st.found[atMaxOut].Value; at.Found() {
+			ed.Set(at, n)
+		} else {
+			ed.Insert(st.object.Span, maxOutput, n)
+		}
+		changed = append(changed, least.Changed(maxOutput))
+	}
+	body, err := ed.Bytes()
+	if err != nil {
+		return dialect.Outbound{}, internal("EditRequest", err)
+	}
+	body, refused, err := dialect.WithoutRefused("dialect/responses", body, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: append(changed, refused...)}, nil
+}
+
+// rewrite says a request anew whose texts a stage has changed.
+func (c *codec) rewrite(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
+	p, err := c.DecodeRequest(in)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	out, _, err := c.EncodeRequest(p, s)
+	if err == nil {
+		for k, v := range headers(in.Header) {
+			out.Header[k] = v
+		}
+	}
+	return out, err
+}
