@@ -28,15 +28,17 @@ func Dialect() *dialect.Dialect {
 		Routes:  routes(),
 		Headers: namespace(),
 		Streams: dialect.EventStream,
-		Speaks:  func(path string, _ http.Header) bool { return strings.HasPrefix(path, "/model/") },
+		Speaks: func(path string, _ http.Header) bool {
+			return strings.HasPrefix(path, "/model/") || strings.HasPrefix(path, "/bedrock/")
+		},
 	}
 }
 
 // routes lists the operations, each also under the whole name of a model (an ARN) whose slashes nobody
-// escaped.
+// escaped, and below the vendor's name.
 func routes() []dialect.Route {
 	var out []dialect.Route
-	for _, model := range [...]string{"{modelId}", "{modelId}/{more}", "{modelId}/{more}/{most}"} {
+	for _, model := range [...]string{"/model/{modelId}", "/model/{modelId}/{more}", "/model/{modelId}/{more}/{most}", "/bedrock/model/{modelId}"} {
 		for _, o := range [...]struct {
 			name string
 			c    *codec
@@ -45,8 +47,8 @@ func routes() []dialect.Route {
 			{"converse-stream", &codec{op: llm.OpGenerate, stream: true}},
 			{"count-tokens", &codec{op: llm.OpCountTokens}},
 		} {
-			r := dialect.Route{Op: o.c.op, Method: http.MethodPost, Pattern: "/model/" + model + "/" + o.name, Codec: o.c}
-			if model != "{modelId}" {
+			r := dialect.Route{Op: o.c.op, Method: http.MethodPost, Pattern: model + "/" + o.name, Codec: o.c}
+			if strings.Contains(model, "{more}") {
 				r.Match = arn
 			}
 			out = append(out, r)
