@@ -92,7 +92,7 @@ suite_node() {
 		cp "$here/node/package-lock.json" "$dir/installed.json"
 	fi
 	cp "$here"/node/*.mjs "$dir/"
-	(cd "$dir" && node --test --test-reporter=dot openai.test.mjs anthropic.test.mjs)
+	(cd "$dir" && node --test --test-reporter=dot $(cd "$here/node" && ls *.test.mjs))
 }
 
 suite_go() {
