@@ -51,6 +51,15 @@ func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	if err := unix.IoctlSetWinsize(int(guest.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}
+	// Ctrl-C makes a terminal forget what it has not shown yet, which can be the program's answer to it.
+	mode, err := unix.IoctlGetTermios(int(guest.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode.Lflag |= unix.NOFLSH
+	if err := unix.IoctlSetTermios(int(guest.Fd()), unix.TCSETS, mode); err != nil {
+		t.Fatal(err)
+	}
 	term := &terminal{t: t, host: host, cmd: exec.Command("plenum", args...)}
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = guest, guest, guest
 	term.cmd.Env = append(os.Environ(), append([]string{"TERM=xterm-256color", "HOME=" + t.TempDir()}, env...)...)
