@@ -151,35 +151,48 @@ func (x *exchange) finish(whole bool) {
 		return
 	}
 	c := x.conn
-	keep := x.stop() && whole && !x.failed && !x.closing && c.br.Buffered() == 0 && x.written()
+	keep := x.stop() && whole && !x.failed && !x.closing && c.br.Buffered() == 0
 	if whole && c.br != nil {
 		// Else the answer may be being read while it is given up: the buffer is not to be had again.
 		c.br.Reset(nil)
 		c.t.readers.Put(c.br)
 		c.br = nil
 	}
-	if !keep {
+	switch {
+	case !keep:
 		_ = c.nc.Close() // which also ends the writing of a large body
-		return
+	case x.writing != nil:
+		go x.keepWhenWritten()
+	default:
+		c.keep()
 	}
+}
+
+// writtenWithin is how long after the answer's end the last of a large body may still be on its way: an
+// upstream that answers without having read it all may never read on.
+const writtenWithin = time.Second
+
+func (x *exchange) keepWhenWritten() {
+	t := time.NewTimer(writtenWithin)
+	defer t.Stop()
+	select {
+	case err := <-x.writing:
+		if err == nil {
+			x.conn.keep()
+			return
+		}
+	case <-t.C:
+	}
+	_ = x.conn.nc.Close()
+}
+
+// keep makes the connection ready for the next request.
+func (c *conn) keep() {
 	c.used = true
 	if cap(c.head) > 2*joinUpTo {
 		c.head = nil
 	}
 	c.t.put(c)
-}
-
-// written reports whether the whole request has gone out by now.
-func (x *exchange) written() bool {
-	if x.writing == nil {
-		return true
-	}
-	select {
-	case err := <-x.writing:
-		return err == nil
-	default:
-		return false
-	}
 }
 
 // answer is the body of an answer. It gives the connection back at its end.

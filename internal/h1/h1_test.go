@@ -118,11 +118,29 @@ func TestBodiesOfEverySizeArriveAndTheConnectionIsKept(t *testing.T) {
 			if got := read(t, resp, err); got != want {
 				t.Fatalf("%d bytes: %d came back", n, len(got))
 			}
+			tr.awaitIdle(t)
 		}
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("%d connections were made for one request after the other", n)
 	}
+}
+
+// awaitIdle waits until a connection may be used again.
+func (tr *Transport) awaitIdle(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		tr.mu.Lock()
+		n := 0
+		for _, cs := range tr.idle {
+			n += len(cs)
+		}
+		tr.mu.Unlock()
+		if n > 0 {
+			return
+		}
+	}
+	t.Fatal("no connection is kept")
 }
 
 func TestManyAtOnceGetTheirOwnAnswers(t *testing.T) {
@@ -166,11 +184,13 @@ func TestAConnectionClosedWhileIdleIsReplaced(t *testing.T) {
 }
 
 func TestWhatComesUnaskedIsNotTakenForAnAnswer(t *testing.T) {
+	late := make(chan struct{}, 3)
 	url := raw(t, func(n int, c net.Conn, r *bufio.Reader) {
 		for request(r) == nil {
 			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d", n)
 			time.Sleep(time.Millisecond)
 			fmt.Fprint(c, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nlate")
+			late <- struct{}{}
 		}
 	})
 	tr := newTransport(t)
@@ -179,7 +199,8 @@ func TestWhatComesUnaskedIsNotTakenForAnAnswer(t *testing.T) {
 		if got := read(t, resp, err); got != fmt.Sprint(i+1) {
 			t.Fatalf("answer %d: %q", i, got)
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-late
+		time.Sleep(20 * time.Millisecond) // to arrive
 	}
 }
 
