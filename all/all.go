@@ -9,6 +9,7 @@ import (
 	dialectconverse "github.com/plenum-foundry/plenum/dialect/converse"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
+	dialectresponses "github.com/plenum-foundry/plenum/dialect/responses"
 	dialectxaigrpc "github.com/plenum-foundry/plenum/dialect/xaigrpc"
 	"github.com/plenum-foundry/plenum/engine"
 	enginellamacpp "github.com/plenum-foundry/plenum/engine/llamacpp"
@@ -40,7 +41,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectanthropic.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
 }
 
 // Providers returns the kinds of provider.

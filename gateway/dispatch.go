@@ -32,7 +32,7 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up", Err: err}
 	}
-	plan, err := conn.Provider.Plan(c.Try.Target.Offer.Upstream, c.Op, c.Head.Stream)
+	plan, err := provider.PlanFor(conn.Provider, c.Dialect.Name, c.Try.Target.Offer.Upstream, c.Op, c.Head.Stream)
 	if err != nil {
 		return withoutPlan(c, out, err)
 	}
@@ -140,6 +140,11 @@ func (a *attempt) outbound() (dialect.Outbound, error) {
 	p, err := c.Payload()
 	if err != nil {
 		return dialect.Outbound{}, err
+	}
+	if d, ok := c.Codec.(dialect.Dependent); ok && !a.same {
+		if err := d.Depends(p); err != nil {
+			return dialect.Outbound{}, err
+		}
 	}
 	ob, losses, err := codec.EncodeRequest(p, shape)
 	if err != nil {

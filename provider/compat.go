@@ -30,7 +30,8 @@ type Spec struct {
 	// Paths are below the base URL, by operation; nil are the dialect's usual ones. {model} stands for
 	// the model's id, and a query may follow.
 	Paths map[llm.Op]string
-	// CountsTokens says that a place with the usual paths has Anthropic's count_tokens.
+	// CountsTokens says that a place with the usual paths counts tokens: Anthropic's count_tokens, or
+	// input_tokens of Responses.
 	CountsTokens bool
 	// Vendor says that the place is the dialect's own vendor. It holds at any address: whoever puts a
 	// proxy of the vendor's API into a connection of the vendor's kind means the vendor.
@@ -56,6 +57,9 @@ type Face struct {
 	CountsTokens bool
 	KeyHeader    string
 	Header       http.Header
+	// Beside says that the dialect is spoken at the same address and with the same key as the place's own,
+	// for the same models: callers of it are answered in it where the connection chose no dialect.
+	Beside bool
 }
 
 // Option is a setting that a place has besides the usual ones.
@@ -159,36 +163,57 @@ func (s *Spec) open(in Settings) (Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := f.Paths
-	d := f.Dialect()
-	if paths == nil {
-		paths = usualPaths(d.Name, f.CountsTokens)
+	at := newAddress(base, f.BaseURL, f.paths()[llm.OpGenerate])
+	p := &place{title: s.Title, beside: map[string]map[call]*Plan{}}
+	if p.plans, err = s.plans(f, at, own); err != nil {
+		return nil, err
 	}
-	at := newAddress(base, f.BaseURL, paths[llm.OpGenerate])
-	p := &place{title: s.Title, plans: map[call]*Plan{}}
-	for op, path := range paths {
+	for _, g := range s.Also {
+		if !g.Beside || in.Options[fieldDialect] != "" {
+			continue
+		}
+		if p.beside[g.Dialect().Name], err = s.plans(g, at, own); err != nil {
+			return nil, err
+		}
+	}
+	p.header, err = s.signature(f, in)
+	p.warnings = warnings(base, in)
+	return p, err
+}
+
+// paths returns the paths of a face's operations.
+func (f *Face) paths() map[llm.Op]string {
+	if f.Paths != nil {
+		return f.Paths
+	}
+	return usualPaths(f.Dialect().Name, f.CountsTokens)
+}
+
+// plans makes the plans of a face. own tells whether the dialect is the vendor's own.
+func (s *Spec) plans(f Face, at address, own bool) (map[call]*Plan, error) {
+	d := f.Dialect()
+	plans := map[call]*Plan{}
+	for op, path := range f.paths() {
 		c := d.Codec(op)
 		if c == nil {
 			return nil, fmt.Errorf("%s: the dialect %s has no %s", s.Name, d.Name, op)
 		}
 		plan := Plan{
 			Dialect: d, Codec: c, Method: http.MethodPost, URL: at.join(path), Framing: framing(d),
-			Header: f.Header.Clone(), Vendor: s.Vendor && own,
+			Header: f.Header.Clone(), Vendor: s.Vendor && (own || f.Beside),
 		}
 		for _, stream := range []bool{false, true} {
 			shared := plan
 			if path := f.StreamPaths[op]; stream && path != "" {
 				shared.URL = at.join(path)
 			}
-			p.plans[call{op, stream}] = &shared
+			plans[call{op, stream}] = &shared
 		}
 	}
-	if len(p.plans) == 0 {
+	if len(plans) == 0 {
 		return nil, fmt.Errorf("%s: no paths are known for the dialect %s", s.Name, d.Name)
 	}
-	p.header, err = s.signature(f, in)
-	p.warnings = warnings(base, in)
-	return p, err
+	return plans, nil
 }
 
 // framing tells how a dialect's streams are cut into frames.
@@ -209,6 +234,10 @@ func usualPaths(name string, counts bool) map[llm.Op]string {
 	switch {
 	case name == "openai":
 		return map[llm.Op]string{llm.OpGenerate: "/chat/completions"}
+	case name == "responses" && counts:
+		return map[llm.Op]string{llm.OpGenerate: "/responses", llm.OpCountTokens: "/responses/input_tokens"}
+	case name == "responses":
+		return map[llm.Op]string{llm.OpGenerate: "/responses"}
 	case name == "anthropic" && counts:
 		return map[llm.Op]string{llm.OpGenerate: "/v1/messages", llm.OpCountTokens: "/v1/messages/count_tokens"}
 	case name == "anthropic":

@@ -14,12 +14,14 @@ import (
 type place struct {
 	title    string
 	plans    map[call]*Plan
-	header   func(http.Header) // puts in the credential, which is nowhere else
+	beside   map[string]map[call]*Plan // by the caller's dialect, where that is spoken besides
+	header   func(http.Header)         // puts in the credential, which is nowhere else
 	warnings []string
 }
 
 var (
 	_ Provider = (*place)(nil)
+	_ Polyglot = (*place)(nil)
 	_ Warner   = (*place)(nil)
 )
 
@@ -38,6 +40,19 @@ func (p *place) Plan(model string, op llm.Op, stream bool) (*Plan, error) {
 	if !ok {
 		return nil, &llm.Error{Kind: llm.NotFound, Op: "provider.Plan", Message: fmt.Sprintf("%s has no %s", p.title, op)}
 	}
+	return p.named(plan, model)
+}
+
+// PlanIn implements Polyglot.
+func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*Plan, error) {
+	if plan, ok := p.beside[dialect][call{op, stream}]; ok {
+		return p.named(plan, model)
+	}
+	return p.Plan(model, op, stream)
+}
+
+// named puts the model's id into an address that names it.
+func (p *place) named(plan *Plan, model string) (*Plan, error) {
 	if !strings.Contains(plan.URL, modelVar) {
 		return plan, nil
 	}

@@ -21,6 +21,21 @@ type Provider interface {
 	Sign(ctx context.Context, r *http.Request, body []byte) error
 }
 
+// Polyglot is a Provider that speaks several dialects for the same models.
+type Polyglot interface {
+	// PlanIn is Plan for a caller of the named dialect: in that dialect if the place speaks it as well.
+	PlanIn(dialect, model string, op llm.Op, stream bool) (*Plan, error)
+}
+
+// PlanFor says how to reach an operation of a model for a caller of the named dialect. A place that speaks
+// it is spoken to in it, so that nothing needs to be translated.
+func PlanFor(p Provider, dialect, model string, op llm.Op, stream bool) (*Plan, error) {
+	if m, ok := p.(Polyglot); ok {
+		return m.PlanIn(dialect, model, op, stream)
+	}
+	return p.Plan(model, op, stream)
+}
+
 // Warner is a Provider that has something to say to its owner that is no error.
 type Warner interface {
 	// Warnings returns sentences for the log. They hold no secret.

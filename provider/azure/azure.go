@@ -18,6 +18,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -61,6 +62,11 @@ func spec() provider.Spec {
 			Help: "A date, such as 2024-10-21, for the classic API; left out it is the v1 API.",
 		}}},
 		Also: []provider.Face{{
+			Beside:    true,
+			Dialect:   responses.Dialect,
+			Paths:     map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses"},
+			KeyHeader: "Api-Key",
+		}, {
 			Dialect: anthropic.Dialect,
 			Paths: map[llm.Op]string{
 				llm.OpGenerate:    "/anthropic/v1/messages",
@@ -85,7 +91,11 @@ func open(in provider.Settings) (provider.Provider, error) {
 	version := in.Options["api_version"]
 	switch {
 	case in.Options["dialect"] == anthropic.Name:
+	case in.Options["dialect"] == responses.Name && version != "" && version != "v1":
+		s.Also[0].Paths = map[llm.Op]string{llm.OpGenerate: "/openai/responses?api-version=" + url.QueryEscape(version)}
+	case in.Options["dialect"] == responses.Name:
 	case inference:
+		s.Also[0].Beside = false
 		if version == "" {
 			version = modelInference
 		}
@@ -93,8 +103,10 @@ func open(in provider.Settings) (provider.Provider, error) {
 		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions?api-version=" + url.QueryEscape(version)}
 	case version == "" || version == "v1":
 	case version == "preview" || version == "latest":
+		s.Also[0].Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses?api-version=" + version}
 		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions?api-version=" + version}
 	case dated(version):
+		s.Also[0].Beside = false
 		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/deployments/{model}/chat/completions?api-version=" + version}
 	default:
 		return nil, fmt.Errorf("api_version: %q is not a date such as 2024-10-21 or 2025-03-01-preview, nor v1, preview or latest", version)
@@ -113,7 +125,7 @@ func resource(base *url.URL) (path string, inference bool) {
 	if at, ok := strings.CutSuffix(strings.TrimSuffix(path, "/chat/completions"), "/models"); ok {
 		return at, true
 	}
-	for _, door := range [...]string{"/openai/v1/chat/completions", "/openai/v1", "/openai", "/anthropic/v1/messages", "/anthropic/v1", "/anthropic"} {
+	for _, door := range [...]string{"/openai/v1/chat/completions", "/openai/v1/responses", "/openai/v1", "/openai", "/anthropic/v1/messages", "/anthropic/v1", "/anthropic"} {
 		if at, ok := strings.CutSuffix(path, door); ok {
 			return at, false
 		}

@@ -5,6 +5,7 @@ package compatible
 import (
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -16,7 +17,10 @@ var OpenAI = provider.Compat(provider.Spec{
 	Dialect:     openai.Dialect,
 	KeyOptional: true,
 	KeyAnywhere: true,
-	Also:        []provider.Face{{Dialect: openai.Completions, Paths: map[llm.Op]string{llm.OpGenerate: "/completions"}}},
+	Also: []provider.Face{
+		{Dialect: openai.Completions, Paths: map[llm.Op]string{llm.OpGenerate: "/completions"}},
+		{Dialect: responses.Dialect, CountsTokens: true},
+	},
 })
 
 // Anthropic is any place that speaks the Anthropic dialect, token counts included.

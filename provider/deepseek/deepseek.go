@@ -5,6 +5,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -17,6 +18,10 @@ var Kind = provider.Compat(provider.Spec{
 	Dialect: openai.Dialect,
 	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, Unsigned: true},
 	Also: []provider.Face{{
+		Beside:  true,
+		BaseURL: "https://api.deepseek.com",
+		Dialect: responses.Dialect,
+	}, {
 		Dialect:   anthropic.Dialect,
 		BaseURL:   "https://api.deepseek.com/anthropic",
 		KeyHeader: "X-Api-Key",

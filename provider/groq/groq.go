@@ -4,6 +4,7 @@ package groq
 import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -14,6 +15,11 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.groq.com/openai/v1",
 	Env:     []string{"GROQ_API_KEY"},
 	Dialect: openai.Dialect,
+	Also: []provider.Face{{
+		Beside:  true,
+		BaseURL: "https://api.groq.com/openai/v1",
+		Dialect: responses.Dialect,
+	}},
 	Traits: plenum.Traits{
 		ReasoningField: "reasoning",
 		Refuses:        []string{"logprobs", "top_logprobs", "logit_bias"},

@@ -3,6 +3,7 @@ package openai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -16,6 +17,11 @@ var Kind = provider.Compat(provider.Spec{
 	Dialect: openai.Dialect,
 	Vendor:  true,
 	Also: []provider.Face{{
+		Beside:       true,
+		BaseURL:      "https://api.openai.com/v1",
+		Dialect:      responses.Dialect,
+		CountsTokens: true,
+	}, {
 		Dialect: openai.Completions,
 		BaseURL: "https://api.openai.com/v1",
 		Paths:   map[llm.Op]string{llm.OpGenerate: "/completions"},

@@ -49,11 +49,11 @@ func fixture(t *testing.T, k provider.Kind) {
 
 // send returns the request that a call makes, or the error, as a fixture says it; and the dialect.
 //
-// A call is lines of "name: value": op, model and stream; base_url; header, as a whole line of HTTP;
+// A call is lines of "name: value": op, model and stream; caller, the dialect that the caller speaks; base_url; header, as a whole line of HTTP;
 // without, a credential that is not there; and any other setting of the connection.
 func send(t *testing.T, k provider.Kind, call string) (text, dialect string) {
 	in := settings(k)
-	op, id, stream := llm.OpGenerate, model, false
+	op, id, stream, caller := llm.OpGenerate, model, false, ""
 	for line := range strings.Lines(call) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
 		switch {
@@ -65,6 +65,8 @@ func send(t *testing.T, k provider.Kind, call string) (text, dialect string) {
 			id = value
 		case name == "stream":
 			stream = value == "true"
+		case name == "caller":
+			caller = value
 		case name == "base_url":
 			in.BaseURL = value
 		case name == "without":
@@ -80,7 +82,7 @@ func send(t *testing.T, k provider.Kind, call string) (text, dialect string) {
 	if err != nil {
 		return "error: " + err.Error(), ""
 	}
-	plan, err := p.Plan(id, op, stream)
+	plan, err := provider.PlanFor(p, caller, id, op, stream)
 	if err != nil {
 		return "error: " + string(llm.AsError(err).Kind), ""
 	}

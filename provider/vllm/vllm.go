@@ -5,6 +5,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -20,6 +21,10 @@ var Kind = provider.Compat(provider.Spec{
 	Dialect:     openai.Dialect,
 	Traits:      plenum.Traits{NoDeveloper: true, ReasoningField: "reasoning"},
 	Also: []provider.Face{
+		{
+			Dialect: responses.Dialect,
+			BaseURL: "http://127.0.0.1:8000/v1",
+		},
 		{
 			Dialect:      anthropic.Dialect,
 			BaseURL:      "http://127.0.0.1:8000",

@@ -3,6 +3,7 @@ package xai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
@@ -16,6 +17,10 @@ var Kind = provider.Compat(provider.Spec{
 	Env:     []string{"XAI_API_KEY"},
 	Dialect: openai.Dialect,
 	Also: []provider.Face{{
+		Beside:  true,
+		BaseURL: "https://api.x.ai/v1",
+		Dialect: responses.Dialect,
+	}, {
 		BaseURL:     "https://api.x.ai",
 		Dialect:     xaigrpc.Dialect,
 		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole},
