@@ -49,7 +49,7 @@ func (m *models) name(in dialect.Inbound) (name string, err error) {
 		return under(err, "name")
 	})
 	if err == nil && name == "" {
-		err = faultf("name", "is missing")
+		err = fault("name", "is missing")
 	}
 	if err != nil {
 		return "", invalid(err)

@@ -46,12 +46,12 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	case r.Model == "":
 		return nil, noModel()
 	case len(r.Messages) == 0:
-		return nil, invalid(faultf("messages", "must hold at least one message"))
+		return nil, invalid(fault("messages", "must hold at least one message"))
 	}
 	return r, nil
 }
 
-func noModel() error { return invalid(faultf("model", "is missing; name a deployment")) }
+func noModel() error { return invalid(fault("model", "is missing; name a deployment")) }
 
 // requestDecoder reads one request.
 type requestDecoder struct {
@@ -162,7 +162,7 @@ func (d *requestDecoder) message(b []byte) error {
 	case roleTool, roleFunction:
 		return d.result(b, &t)
 	default:
-		return faultf("role", "must be one of ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_DEVELOPER and ROLE_TOOL")
+		return fault("role", "must be one of ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_DEVELOPER and ROLE_TOOL")
 	}
 	t.assemble()
 	d.waiting = append(d.waiting, t.asked...)
@@ -254,9 +254,7 @@ func (d *requestDecoder) result(raw []byte, t *turn) error {
 	if t.role != roleTool {
 		m.Extra.Note(Name, noteRole+strconv.FormatInt(t.role, 10))
 	}
-	for _, c := range t.calls {
-		m.Blocks = append(m.Blocks, c)
-	}
+	m.Blocks = append(m.Blocks, t.calls...)
 	if t.thought != "" || t.encrypted != "" {
 		m.Blocks = append(m.Blocks, thoughts(t.thought, t.encrypted)...)
 	}
@@ -356,7 +354,7 @@ func decodeImage(b []byte) (llm.Block, error) {
 		return nil
 	})
 	if err == nil && m.URL == "" && m.Data == "" && m.FileID == "" {
-		err = faultf("image_url", "must be a URL")
+		err = fault("image_url", "must be a URL")
 	}
 	return m, err
 }
@@ -476,7 +474,9 @@ func (d *requestDecoder) tool(b []byte) error {
 		}
 		return nil
 	})
-	d.r.Tools = append(d.r.Tools, t)
+	if err == nil {
+		d.r.Tools = append(d.r.Tools, t)
+	}
 	return err
 }
 
@@ -494,7 +494,7 @@ func decodeFunction(t *llm.Tool, b []byte) error {
 		case 4<<3 | chars:
 			t.Schema, err = f.text()
 			if err == nil && t.Schema != "" && !isJSON(t.Schema) {
-				err = faultf("", "must be a JSON Schema")
+				err = fault("", "must be a JSON Schema")
 			}
 			return under(err, "parameters")
 		default:
@@ -503,7 +503,7 @@ func decodeFunction(t *llm.Tool, b []byte) error {
 		return nil
 	})
 	if err == nil && t.Name == "" {
-		err = faultf("name", "is missing")
+		err = fault("name", "is missing")
 	}
 	return err
 }
@@ -553,7 +553,7 @@ func (d *requestDecoder) format(b []byte) error {
 		case 2<<3 | chars:
 			o.Schema, err = f.text()
 			if err == nil && !isJSON(o.Schema) {
-				err = faultf("", "must be a JSON Schema")
+				err = fault("", "must be a JSON Schema")
 			}
 			return under(err, "schema")
 		}
@@ -561,7 +561,7 @@ func (d *requestDecoder) format(b []byte) error {
 		return nil
 	})
 	if err == nil && o.Kind == llm.FormatSchema && o.Schema == "" {
-		err = faultf("schema", "is missing")
+		err = fault("schema", "is missing")
 	}
 	return err
 }

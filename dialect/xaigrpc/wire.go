@@ -3,7 +3,6 @@ package xaigrpc
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -63,7 +62,7 @@ func fields(b []byte, visit func(field) error) error {
 // text returns the text of a field, which must be UTF-8.
 func (f field) text() (string, error) {
 	if !utf8.Valid(f.data) {
-		return "", faultf("", "must be UTF-8")
+		return "", fault("", "must be UTF-8")
 	}
 	return string(f.data), nil
 }
@@ -86,9 +85,7 @@ type faultError struct{ path, what string }
 
 func (e *faultError) Error() string { return e.path + " " + e.what }
 
-func faultf(path, format string, args ...any) error {
-	return &faultError{path, fmt.Sprintf(format, args...)}
-}
+func fault(path, what string) error { return &faultError{path, what} }
 
 // under puts the place of a fault below another.
 func under(err error, path string) error {

@@ -106,6 +106,9 @@ func inflate(data []byte, encoding string, limit int) ([]byte, error) {
 	if encoding != "gzip" {
 		return nil, &EncodingError{encoding}
 	}
+	if limit <= 0 {
+		limit = DefaultMax
+	}
 	z, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
