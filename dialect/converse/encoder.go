@@ -28,7 +28,6 @@ type encoder struct {
 	frames []dialect.Frame // of the event at hand
 
 	started, ended bool
-	home           bool // the answer was said in this dialect
 	usage          llm.Usage
 	stopped        llm.Stop
 	tier           string

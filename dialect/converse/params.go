@@ -31,8 +31,12 @@ func familyOf(id string) family {
 		maker string
 		is    family
 	}{
-		{"anthropic.", familyClaude}, {"amazon.nova", familyNova}, {"openai.", familyOpenAI}, {"xai.", familyOpenAI},
-		{"mistral.", familyMistral}, {"cohere.", familyCohere},
+		{"anthropic.", familyClaude},
+		{"amazon.nova", familyNova},
+		{"openai.", familyOpenAI},
+		{"xai.", familyOpenAI},
+		{"mistral.", familyMistral},
+		{"cohere.", familyCohere},
 	} {
 		if strings.HasPrefix(id, f.maker) || strings.Contains(id, "."+f.maker) {
 			return f.is
