@@ -109,3 +109,19 @@ func TestEchoIsGivenBack(t *testing.T) {
 		t.Errorf("%s, %v", stream, err)
 	}
 }
+
+func TestCase_F18_CompletionsWithEmptyPrompts(t *testing.T) {
+	for _, prompt := range []string{`[]`, `{}`, `7`, `[""]`, `""`} {
+		in := dialect.Inbound{Body: []byte(`{"model":"m","prompt":` + prompt + `}`)}
+		p, err := completions().DecodeRequest(in)
+		if err != nil {
+			if !llm.IsKind(err, llm.Invalid) {
+				t.Errorf("%s: %v", prompt, err)
+			}
+			continue
+		}
+		if out, _, err := chat().EncodeRequest(p, dialect.Shape{}); err != nil || !json.Valid(out.Body) {
+			t.Errorf("%s: %s %v", prompt, out.Body, err)
+		}
+	}
+}
