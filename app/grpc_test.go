@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"io"
 	"log/slog"
@@ -446,4 +447,45 @@ func TestGRPCListsModels(t *testing.T) {
 	if up.Count() != 0 {
 		t.Error("the upstream was asked")
 	}
+}
+
+// TestGRPCByALPN makes a call over TLS, where the protocol is agreed on with the certificate, with a message
+// that is compressed.
+func TestGRPCByALPN(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(openaiWhole))
+	w := newWorld(t, Mechanisms{}, oneTarget, up.URL)
+	srv := httptest.NewUnstartedServer(gateway.NewEdge(all.Dialects(), w.current, w.handler, slog.New(slog.DiscardHandler)))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(xaiRequest(t, askCat("m")))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	body := append(frame.MessageHead(packed.Len()), packed.Bytes()...)
+	body[0] = 1
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+xaigrpc.PathWhole, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{
+		"Content-Type": {"application/grpc+proto"}, "Te": {"trailers"}, "Grpc-Encoding": {"gzip"}, "Authorization": {"Bearer " + worldKey},
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.ProtoMajor != 2 || resp.Trailer.Get("Grpc-Status") != "0" {
+		t.Fatalf("%s, %v, trailer %v", resp.Proto, err, resp.Trailer)
+	}
+	msg, err := frame.OneMessage(text, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theCat(t, rpcAnswer{status: "0", messages: [][]byte{msg}}.whole(t))
 }

@@ -251,10 +251,7 @@ func (e *encoder) finish(m *message, f llm.Finish) {
 	path := "outputs[" + strconv.Itoa(f.Choice) + "]"
 	e.lost(path, f.Extra)
 	e.lost(path+".message", f.Message)
-	e.lost(path+".stop_details", f.Stop.Extra)
-	if f.Stop.Sequence != "" {
-		e.Add(path+".stop_sequence", "")
-	}
+	e.stop(path, f.Stop)
 	m.sub(2, func(m *message) {
 		m.sub(1, func(m *message) {
 			m.num(2, roleAssistant)

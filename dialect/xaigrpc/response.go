@@ -515,10 +515,19 @@ func (e *answerEncoder) choice(m *message, c *llm.Choice) {
 			m.of(c.Extra, i)
 		})
 	}
-	if c.Stop.Sequence != "" {
+	e.stop(path, c.Stop)
+}
+
+// stop names what the reason of an end does not tell.
+func (e *answerEncoder) stop(path string, s llm.Stop) {
+	switch s.Reason {
+	case llm.StopFilter, llm.StopRefusal, llm.StopPause, llm.StopError:
+		e.Add(path+".finish_reason", string(s.Reason)+" is said as REASON_STOP")
+	}
+	if s.Sequence != "" {
 		e.Add(path+".stop_sequence", "")
 	}
-	e.lost(path+".stop_details", c.Stop.Extra)
+	e.lost(path+".stop_details", s.Extra)
 }
 
 // write writes a CompletionMessage or a Delta.
