@@ -1,8 +1,10 @@
 package responses
 
 import (
+	"bytes"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
@@ -15,10 +17,11 @@ const (
 	atModel = iota
 	atStream
 	atMaxOut
+	atInput
 	peeked
 )
 
-func peekKeys() [peeked]string { return [peeked]string{"model", "stream", maxOutput} }
+func peekKeys() [peeked]string { return [peeked]string{"model", "stream", maxOutput, "input"} }
 
 const maxOutput = "max_output_tokens"
 
@@ -91,6 +94,9 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 		}
 		changed = append(changed, least.Changed(maxOutput))
 	}
+	if stripForeign(ed, in.Body, st.found[atInput].Value) {
+		changed = append(changed, strippedState)
+	}
 	body, err := ed.Bytes()
 	if err != nil {
 		return dialect.Outbound{}, internal("EditRequest", err)
@@ -100,6 +106,28 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 		return dialect.Outbound{}, err
 	}
 	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: append(changed, refused...)}, nil
+}
+
+// stripForeign takes out the items that only bring another vendor's state home, which this dialect's vendors
+// would refuse, and reports whether there were any.
+func stripForeign(ed *splice.Edit, body []byte, at splice.Span) bool {
+	if !bytes.Contains(body, []byte(envelopeMark)) {
+		return false
+	}
+	input := wire.At(body, at)
+	if input.Kind() != '[' {
+		return false
+	}
+	found := false
+	_ = input.Elems(func(_ int, item wire.Value) error {
+		if item.Kind() == '{' && strings.HasPrefix(item.Get("encrypted_content").Text(), envelopeMark) {
+			span := item.Span()
+			ed.DeleteElem(span)
+			found = true
+		}
+		return nil
+	})
+	return found
 }
 
 // rewrite says a request anew whose texts a stage has changed.

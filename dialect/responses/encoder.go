@@ -56,7 +56,6 @@ type blockEncoder struct {
 	signature strings.Builder
 	sealed    strings.Builder
 	cites     []llm.Citation
-	told      int // citations that were said
 	began     bool
 	ended     bool
 	path      string
@@ -534,14 +533,14 @@ func (e *encoder) blockEnd(v llm.BlockEnd) {
 	default:
 		it.item.blocks[x.part] = final
 		if it.kind == kindImage {
-			e.added1(it)
+			e.addedImage(it)
 		}
 		e.done(it)
 	}
 }
 
-// added1 says that an item begins which is whole already.
-func (e *encoder) added1(it *itemEncoder) {
+// addedImage says that an item begins which is whole already.
+func (e *encoder) addedImage(it *itemEncoder) {
 	e.say("response.output_item.added", func(w *jsonw.Writer) {
 		w.KeyInt("output_index", int64(it.index))
 		w.Key("item")

@@ -135,8 +135,12 @@ func (e *requestEncoder) foreignSampling(o wire.Object) {
 		name string
 		set  bool
 	}{
-		{"top_k", r.TopK.Set}, {"seed", r.Seed.Set}, {"stop", len(r.Stop) > 0}, {"n", r.N.Set && r.N.V != 1},
-		{"frequency_penalty", r.FrequencyPenalty.Or(0) != 0}, {"presence_penalty", r.PresencePenalty.Or(0) != 0},
+		{"top_k", r.TopK.Set},
+		{"seed", r.Seed.Set},
+		{"stop", len(r.Stop) > 0},
+		{"n", r.N.Set && r.N.V != 1},
+		{"frequency_penalty", r.FrequencyPenalty.Or(0) != 0},
+		{"presence_penalty", r.PresencePenalty.Or(0) != 0},
 	} {
 		if p.set {
 			e.Add(p.name, "")

@@ -410,7 +410,7 @@ func (d *streamDecoder) block(it *itemDecoder, at wire.Value, b llm.Block) (*blo
 	return it.start(d, part, b), nil
 }
 
-func bare1(kind string) llm.Block {
+func beginning(kind string) llm.Block {
 	if strings.HasPrefix(kind, "refusal") {
 		return llm.Refusal{Extra: named()}
 	}
@@ -423,7 +423,7 @@ func (d *streamDecoder) textDelta(it *itemDecoder, kind string, v wire.Value) er
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), bare1(kind))
+	x, err := d.block(it, v.Get("content_index"), beginning(kind))
 	if err != nil {
 		return err
 	}
@@ -438,7 +438,7 @@ func (d *streamDecoder) textDone(it *itemDecoder, kind string, v wire.Value) err
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), bare1(kind))
+	x, err := d.block(it, v.Get("content_index"), beginning(kind))
 	if err != nil {
 		return err
 	}
@@ -452,14 +452,14 @@ func (d *streamDecoder) cite(it *itemDecoder, v wire.Value) error {
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), bare1(""))
-	if _, ok := x.text1(); err == nil && ok {
+	x, err := d.block(it, v.Get("content_index"), beginning(""))
+	if _, ok := x.asText(); err == nil && ok {
 		d.emit(llm.CiteDelta{Index: x.index, Citation: decodeCitation(v.Get("annotation"))})
 	}
 	return err
 }
 
-func (x *blockDecoder) text1() (llm.Text, bool) {
+func (x *blockDecoder) asText() (llm.Text, bool) {
 	if x == nil {
 		return llm.Text{}, false
 	}
