@@ -83,10 +83,7 @@ func Compat(s Spec) Kind {
 		k.Dialects = append(k.Dialects, f.Dialect().Name)
 	}
 	if len(k.Dialects) > 1 {
-		k.Fields = append(k.Fields, Field{
-			Name: fieldDialect, Title: "Dialect", Default: k.Dialects[0],
-			Help: "The dialect to call it in: " + strings.Join(k.Dialects, " or ") + ".",
-		})
+		k.Fields = append(k.Fields, s.dialectField(k.Dialects))
 	}
 	k.New = func(in Settings) (Provider, error) {
 		if err := Check(k.Fields, in); err != nil {
@@ -95,6 +92,20 @@ func Compat(s Spec) Kind {
 		return s.open(in)
 	}
 	return k
+}
+
+// dialectField is the setting by which a connection chooses a dialect. It has no default where the caller's
+// own dialect decides as long as nothing was chosen.
+func (s *Spec) dialectField(names []string) Field {
+	f := Field{Name: fieldDialect, Title: "Dialect", Default: names[0]}
+	f.Help = "The dialect to call it in: " + strings.Join(names, " or ") + "."
+	for _, g := range s.Also {
+		if g.Beside {
+			f.Default = ""
+			f.Help += " Left out it is " + names[0] + ", and " + g.Dialect().Name + " for callers who speak that."
+		}
+	}
+	return f
 }
 
 func (s *Spec) fields() []Field {
