@@ -161,8 +161,9 @@ func TestManyLargeBodiesAtOnceStayWithinTheBound(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d were answered, %d were told to come again", good.Load(), full.Load())
-	// The callers and the upstream, which keeps what it was sent, live in this process too.
-	h.grew(t, 3*bound+uint64(good.Load())*body*2)
+	// The callers and the upstream, which keeps what it was sent, live in this process too, and the collector
+	// lets garbage grow to as much as is in use. All bodies at once would be several times that.
+	h.grew(t, 2*(3*bound+uint64(good.Load())*body*2))
 	if good.Load() == 0 || full.Load() == 0 {
 		t.Errorf("%d were answered and %d refused, want some of each", good.Load(), full.Load())
 	}
