@@ -8,7 +8,7 @@ LINT     := $(TOOLS)/golangci-lint
 FUZZTIME ?= 10m
 SDKS     ?= python node go
 
-.PHONY: help up test deps check build vet lint unit sdk cases bench fuzz fmt docs clean
+.PHONY: help up test deps check build vet lint unit sdk agents cases bench fuzz fmt docs clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -16,7 +16,7 @@ help: ## list what can be done
 up: ## start Plenum on its defaults: nothing to configure
 	$(GO) run ./cmd/plenum up
 
-test: deps check sdk ## pass all tests, and install what they need
+test: deps check sdk agents ## pass all tests, and install what they need
 	@echo "all tests passed"
 
 deps: ## install what the tests need of the system
@@ -52,6 +52,10 @@ sdk: ## the official SDKs against the running program; SDKS="python go" for some
 	@bash test/sdk/run.sh $(SDKS)
 	@echo "== the README's programs"
 	@bash test/readme/run.sh $(SDKS)
+
+agents: ## real agents (Claude Code, Codex, ...) doing a task on another vendor's model; AGENTS="codex-on-claude" for some
+	@echo "== agents"
+	@case " $(SDKS) " in *" node "*) bash test/agents/run.sh $(AGENTS) ;; *) echo "left out: they need Node" ;; esac
 
 cases: ## which known faults of gateways have a test that is named after them
 	@$(GO) test ./internal/archtest -run TestCasesAreCounted -count=1 -v | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p'

@@ -220,6 +220,17 @@ type Meta struct {
 	Now    int64  // Unix seconds
 	// Began is when the call did, for dialects that tell how long an answer took; it may be zero.
 	Began time.Time
+	// Model is what the caller asked for; see ModelOr.
+	Model string
+}
+
+// ModelOr returns the name of the model that an answer is said to be of: what the upstream called it, and
+// where that says nothing of it (Converse, Cohere) what the caller asked for.
+func (m Meta) ModelOr(said string) string {
+	if said == "" {
+		return m.Model
+	}
+	return said
 }
 
 // Server faces callers.

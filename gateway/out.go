@@ -205,7 +205,7 @@ func (o *edgeOut) encoder() (dialect.Encoder, error) {
 
 func (o *edgeOut) meta() dialect.Meta {
 	began := o.c.Trail.Began()
-	return dialect.Meta{CallID: o.c.ID, Now: began.Unix(), Began: began}
+	return dialect.Meta{CallID: o.c.ID, Now: began.Unix(), Began: began, Model: o.c.Head.Model}
 }
 
 // finish ends the answer: with what the dialect says last, or with an error in its words, as a status

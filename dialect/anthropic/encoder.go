@@ -13,7 +13,7 @@ import (
 func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder {
 	req := requestOf(p)
 	e := &encoder{req: req}
-	e.answer = answer{losses: &losses{}, names: dialect.NewToolNames(req), callID: m.CallID}
+	e.answer = answer{losses: &losses{}, names: dialect.NewToolNames(req), meta: m}
 	e.queue.encoder = e
 	return e
 }
@@ -207,7 +207,7 @@ func (e *encoder) begin(s llm.Start) {
 		o.Str("id", e.id(s.ID))
 		o.Str("type", "message")
 		o.Str("role", "assistant")
-		o.Str("model", s.Model)
+		o.Str("model", e.meta.ModelOr(s.Model))
 		o.Raw("content", "[]")
 		o.Raw("stop_reason", "null")
 		o.Raw("stop_sequence", "null")

@@ -230,7 +230,7 @@ func encodeCount(n *llm.TokenCount, l *losses) []byte {
 }
 
 func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses) []byte {
-	a := answer{losses: l, names: dialect.NewToolNames(req), callID: m.CallID}
+	a := answer{losses: l, names: dialect.NewToolNames(req), meta: m}
 	var c llm.Choice
 	for i, x := range r.Choices {
 		if i == 0 {
@@ -248,7 +248,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 	o.Str("id", a.id(r.ID))
 	o.Str("type", "message")
 	o.Str("role", "assistant")
-	o.Str("model", r.Model)
+	o.Str("model", a.meta.ModelOr(r.Model))
 	w.Key("content")
 	appendBlocks(&w, blocks)
 	a.stop(&w, c.Stop)
@@ -286,7 +286,7 @@ func isTier(tier string) bool {
 type answer struct {
 	*losses
 	names   dialect.ToolNames
-	callID  string
+	meta    dialect.Meta
 	calls   int  // tools of the caller's that were called
 	refused bool // the model said a refusal
 }
@@ -295,7 +295,7 @@ func (a *answer) id(id string) string {
 	if id != "" {
 		return id
 	}
-	return "msg_" + a.callID
+	return "msg_" + a.meta.CallID
 }
 
 func (a *answer) nameChoice(choice, message llm.Extra, lp *llm.Logprobs) {
@@ -359,7 +359,7 @@ func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
 }
 
 // callName makes an id for a tool call that came without one: the same for the same call and place.
-func (a *answer) callName(n int) string { return "toolu_" + fitID(a.callID) + "_" + itoa(n) }
+func (a *answer) callName(n int) string { return "toolu_" + fitID(a.meta.CallID) + "_" + itoa(n) }
 
 // fitThought says another vendor's reasoning as text without a signature, for only its vendor can
 // read what it sealed.

@@ -111,7 +111,7 @@ func (e *encoder) event(ev llm.Event) {
 
 func (e *encoder) start(v llm.Start) {
 	if e.model == "" {
-		e.model = v.Model
+		e.model = e.meta.ModelOr(v.Model)
 	}
 	if e.created == "" {
 		e.created = timeOf(v.Extra, v.Created, e.meta.Now)

@@ -160,7 +160,7 @@ func (a *answer) whole(r *llm.Response, m dialect.Meta) []byte {
 	}
 	var w jsonw.Writer
 	o := wire.Begin(&w, r.Extra.In(Name))
-	o.Str("model", r.Model)
+	o.Str("model", m.ModelOr(r.Model))
 	o.Str("created_at", timeOf(r.Extra, r.Created, m.Now))
 	t.extra = ch.Message
 	a.appendMessage(&w, t)

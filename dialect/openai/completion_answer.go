@@ -186,7 +186,7 @@ func (c *completions) EncodeResponse(p llm.Payload, res llm.Result, meta dialect
 	o.Str("id", completionID(r.ID, meta))
 	o.Str("object", completionObject)
 	o.Int("created", createdAt(r.Created, meta))
-	o.Str("model", r.Model)
+	o.Str("model", meta.ModelOr(r.Model))
 	w.KeyOpen("choices", '[')
 	for _, ch := range r.Choices {
 		a.choice(&w, ch)

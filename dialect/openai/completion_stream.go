@@ -282,7 +282,7 @@ func (e *completionSpeaker) chunk(choice, more func(w *jsonw.Writer)) {
 	o.Str("id", completionID(e.start.ID, e.meta))
 	o.Str("object", completionObject)
 	o.Int("created", createdAt(e.start.Created, e.meta))
-	o.Str("model", e.start.Model)
+	o.Str("model", e.meta.ModelOr(e.start.Model))
 	w.KeyOpen("choices", '[')
 	if choice != nil {
 		choice(&w)

@@ -173,7 +173,7 @@ func (e *encoder) makeHead(tier string) {
 	w.KeyStr("id", answerID(e.start.ID, e.meta))
 	w.KeyStr("object", chunkObject)
 	w.KeyInt("created", createdAt(e.start.Created, e.meta))
-	w.KeyStr("model", e.start.Model)
+	w.KeyStr("model", e.meta.ModelOr(e.start.Model))
 	optMember(&w, "service_tier", tier)
 	for _, f := range e.start.Extra.In(Name) {
 		if f.Key == fingerprint && f.Raw != "" {

@@ -238,7 +238,7 @@ func (a *answer) encode(r *llm.Response) []byte {
 	o.Str("id", answerID(r.ID, a.meta))
 	o.Str("object", wholeObject)
 	o.Int("created", createdAt(r.Created, a.meta))
-	o.Str("model", r.Model)
+	o.Str("model", a.meta.ModelOr(r.Model))
 	if o.Free("choices") {
 		a.w.KeyOpen("choices", '[')
 		for _, c := range r.Choices {

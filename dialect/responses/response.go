@@ -401,7 +401,7 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	}
 	o.Str("status", out.status)
 	s.outcome(w, o, out)
-	o.Str("model", sh.Model)
+	o.Str("model", s.meta.ModelOr(sh.Model))
 	w.KeyOpen("output", '[')
 	output()
 	w.Close(']')

@@ -220,7 +220,7 @@ func (e *encoder) frame(write func(*message)) []dialect.Frame {
 	m.text(1, id)
 	write(&m)
 	m.sub(3, func(m *message) { writeTime(m, created, e.start.Extra) })
-	m.text(4, e.start.Model)
+	m.text(4, e.meta.ModelOr(e.start.Model))
 	return []dialect.Frame{{Data: m.b, Raw: frame.AppendMessage(nil, m.b)}}
 }
 

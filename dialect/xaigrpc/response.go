@@ -404,7 +404,7 @@ func (c *codec) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) (
 		e.choice(&m, &res.Choices[i])
 	}
 	m.sub(5, func(m *message) { writeTime(m, created, res.Extra) })
-	m.text(6, res.Model)
+	m.text(6, meta.ModelOr(res.Model))
 	if !res.Usage.Zero() || !res.Usage.Extra.Empty() {
 		e.lost("usage", res.Usage.Extra)
 		m.sub(9, func(m *message) { writeUsage(m, res.Usage) })

@@ -41,7 +41,7 @@ func (an anthropic) whole(r *request, a *answer) []byte {
 	}
 	stop, seq := an.stop(r, c.stop)
 	return encode(obj{
-		"model": r.Model + "-20260101", "id": anthropicID1, "type": "message", "role": "assistant", "content": content,
+		"model": r.Model + "-20260101", "id": anthropicID1 + r.tail(), "type": "message", "role": "assistant", "content": content,
 		"stop_reason": stop, "stop_sequence": seq, "stop_details": details(c.stop), "usage": an.usage(a.usage, a.usage.out),
 	})
 }
@@ -98,7 +98,7 @@ func (an anthropic) stream(r *request, a *answer) []piece {
 	s := &anthropicStream{}
 	c := a.choices[0]
 	s.event("message_start", obj{"message": obj{
-		"model": r.Model + "-20260101", "id": anthropicID1, "type": "message", "role": "assistant", "content": []any{},
+		"model": r.Model + "-20260101", "id": anthropicID1 + r.tail(), "type": "message", "role": "assistant", "content": []any{},
 		"stop_reason": nil, "stop_sequence": nil, "stop_details": nil, "usage": an.usage(a.usage, 1),
 	}}, false)
 	for i, b := range c.blocks {

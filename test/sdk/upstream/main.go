@@ -1,7 +1,7 @@
-// Command upstream stands in for two vendors while official SDKs are tested against a running Plenum.
+// Command upstream stands in for vendors while official SDKs are tested against a running Plenum.
 //
-// It serves OpenAI's Chat Completions and Anthropic's Messages on ports of their own, and a third port on
-// which tests ask what arrived. It is strict: a request that the vendor would refuse is refused with the
+// It serves OpenAI's Chat Completions, Anthropic's Messages and Bedrock's Converse on ports of their own, and
+// one more port on which tests ask what arrived. It is strict: a request that the vendor would refuse is refused with the
 // vendor's kind of error, so that a wrong translation fails the test that made it. What it answers is
 // named by the model: `call:x1` is the scenario `call`, told apart from other tests' by `x1`.
 package main
@@ -30,6 +30,7 @@ func run() error {
 	for name, h := range map[string]http.Handler{
 		"openai":    &vendor{journal: j, wire: openAI{}},
 		"anthropic": &vendor{journal: j, wire: anthropic{}},
+		"bedrock":   &vendor{journal: j, wire: bedrock{}},
 		"control":   j,
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

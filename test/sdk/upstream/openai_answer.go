@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-const openAICreated = 1782321936
+const (
+	openAICreated  = 1782321936
+	openAIAnswerID = "chatcmpl-DuLdwG9dovOoGcPewSoHPH2zgGXdJ"
+)
 
 func (openAI) headers() http.Header {
 	return http.Header{
@@ -57,7 +60,7 @@ func (o openAI) whole(r *request, a *answer) []byte {
 		})
 	}
 	return encode(obj{
-		"id": "chatcmpl-DuLdwG9dovOoGcPewSoHPH2zgGXdJ", "object": "chat.completion", "created": openAICreated,
+		"id": openAIAnswerID + r.tail(), "object": "chat.completion", "created": openAICreated,
 		"model": r.Model + "-2026-01-01", "choices": choices, "usage": o.usage(a.usage), "service_tier": "default",
 		"system_fingerprint": "fp_44709d6fcb",
 	})
@@ -207,7 +210,7 @@ func (s *openAIStream) delta(i int, d obj, finish any, content bool) {
 }
 
 func (s *openAIStream) chunk(c obj, content bool) {
-	c["id"], c["object"], c["created"] = "chatcmpl-DuLdwG9dovOoGcPewSoHPH2zgGXdJ", "chat.completion.chunk", openAICreated
+	c["id"], c["object"], c["created"] = openAIAnswerID+s.r.tail(), "chat.completion.chunk", openAICreated
 	c["model"], c["service_tier"], c["system_fingerprint"] = s.r.Model+"-2026-01-01", "default", "fp_44709d6fcb"
 	c["obfuscation"] = "zjpxEG4F"
 	if _, said := c["usage"]; !said && s.r.Usage {

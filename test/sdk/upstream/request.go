@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
 	"strings"
 )
 
@@ -40,6 +41,16 @@ type request struct {
 	Betas       string      `json:"betas"`
 
 	Extra map[string]json.RawMessage `json:"extra"`
+
+	nth int // how many of the same model came before
+}
+
+// tail makes the ids of answers to an agent different, as a vendor's are: agents join answers with one id.
+func (r *request) tail() string {
+	if r.Scenario != "agent" {
+		return ""
+	}
+	return strconv.Itoa(r.nth)
 }
 
 // turn is what one side said until the other spoke.

@@ -19,6 +19,8 @@ func play(r *request, nth int) *answer {
 		return a
 	}
 	switch r.Scenario {
+	case "agent":
+		return work(r)
 	case "text":
 		a := greet()
 		a.splinter = 7

@@ -65,12 +65,16 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		refused = leaks(r, body)
 	}
-	model := modelOf(body)
+	model := req.Model
+	if model == "" {
+		model = modelOf(body)
+	}
 	rec.Seen = req
 	if refused != nil {
 		rec.Refused = refused.message
 	}
 	nth := v.journal.add(model, rec)
+	req.nth = nth
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	gone := context.AfterFunc(ctx, func() {
@@ -164,7 +168,9 @@ func (v *vendor) tell(ctx context.Context, w http.ResponseWriter, r *request, a 
 	for k, vs := range v.wire.headers() {
 		h[k] = vs
 	}
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	}
 	t := &teller{ctx: ctx, w: w, rc: http.NewResponseController(w), a: a}
 	err := t.tell(v.wire.stream(r, a), v.wire.fault)
 	if errors.Is(err, errCut) {
