@@ -22,6 +22,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/file"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
@@ -48,6 +49,7 @@ type Node struct {
 	current  *config.Current
 	metrics  *metric.Metrics
 	edge     *gateway.Edge
+	files    *file.Keeper
 	logs     *callLog
 	draining atomic.Bool
 	warned   map[string]bool // warn: what was told of the configuration in force
@@ -68,8 +70,10 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
 	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
 	n.logs = newCallLog(w, f.Log)
+	n.files = file.New(n.store, clock.Real, log)
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
+		Own: n.files.Handlers(),
 	}), log)
 	if err := n.loadKeys(ctx); err != nil {
 		n.Close()
@@ -219,6 +223,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g, run := errgroup.WithContext(run)
 	g.Go(func() error { return n.ledger.Run(run, n.store) })
 	g.Go(func() error { return n.watchKeys(run) })
+	g.Go(func() error { return ignoreCanceled(n.files.Run(run)) })
 	g.Go(func() error { return n.logs.run(run) })
 	for _, loop := range loops {
 		g.Go(func() error { return ignoreCanceled(loop(run)) })

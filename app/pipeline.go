@@ -4,6 +4,7 @@ import (
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/stage/audit"
 	"github.com/plenum-foundry/plenum/stage/auth"
 	"github.com/plenum-foundry/plenum/stage/budget"
@@ -11,6 +12,7 @@ import (
 	"github.com/plenum-foundry/plenum/stage/guardrail"
 	"github.com/plenum-foundry/plenum/stage/limit"
 	"github.com/plenum-foundry/plenum/stage/meter"
+	"github.com/plenum-foundry/plenum/stage/own"
 	"github.com/plenum-foundry/plenum/stage/policy"
 	"github.com/plenum-foundry/plenum/stage/recall"
 	"github.com/plenum-foundry/plenum/stage/resolve"
@@ -27,6 +29,8 @@ type Mechanisms struct {
 	Cache     cache.Store
 	Budgets   budget.Budgets
 	Clock     clock.Clock
+	// Own answers the operations on what callers own.
+	Own map[llm.Op]gateway.Handler
 	// Route replaces the stage that tries targets.
 	Route *gateway.Stage
 }
@@ -47,6 +51,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		recall.New(m.Clock),
 		resolve.New(),
 		policy.New(m.Policy),
+		own.New(m.Own),
 		limit.New(m.Clock),
 		guardrail.New(m.Guard),
 		cache.New(m.Cache),

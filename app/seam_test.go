@@ -33,6 +33,8 @@ type world struct {
 	handler gateway.Handler
 	records *recordBook
 	compile func(yaml string) *config.Snapshot
+	// compileWith compiles with more declared keys, as lines of YAML.
+	compileWith func(yaml, keys string) *config.Snapshot
 }
 
 const worldKey = "a-key-of-the-tests-0123456789"
@@ -75,8 +77,8 @@ func newWorld(t *testing.T, m Mechanisms, yaml string, urls ...any) *world {
 	}
 	w := &world{t: t, current: &config.Current{}, records: &recordBook{}}
 	comp := newCompiler(all.Providers(), catalog.New(), pepper.MAC)
-	w.compile = func(yaml string) *config.Snapshot {
-		f, err := config.Parse("test.yaml", []byte(yaml+"\nkeys:\n  - {name: dev, secret: "+worldKey+"}\n"), config.Env{})
+	w.compileWith = func(yaml, keys string) *config.Snapshot {
+		f, err := config.Parse("test.yaml", []byte(yaml+"\nkeys:\n  - {name: dev, secret: "+worldKey+"}\n"+keys), config.Env{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,6 +88,7 @@ func newWorld(t *testing.T, m Mechanisms, yaml string, urls ...any) *world {
 		}
 		return s
 	}
+	w.compile = func(yaml string) *config.Snapshot { return w.compileWith(yaml, "") }
 	w.current.Store(w.compile(fmt.Sprintf(yaml, urls...)))
 	m.Pepper, m.Observers = pepper, append(m.Observers, w.records)
 	w.handler = Pipeline(m)

@@ -31,6 +31,7 @@ type File struct {
 	MaxEvent        Size          `conf:"max_event" default:"32MiB" min:"4096" doc:"The largest single event of an upstream's stream."`
 	MaxAnswer       Size          `conf:"max_answer" default:"64MiB" min:"1024" doc:"The largest answer of an upstream that comes whole, after decompression; a streamed one passes as it comes."`
 	MaxInFlight     Size          `conf:"max_in_flight" default:"1GiB" min:"1024" doc:"The most that the bodies of all calls hold at one time: of requests, and of answers that are not streamed. Who comes when it is full is told to try again (503). Plenum itself needs up to three times this for them."`
+	Files           Files         `conf:"files" doc:"What callers may keep here: files, and the input and output of batches."`
 	Timeouts        Patience      `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
 	Drain           time.Duration `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
 	Log             Log           `conf:"log" doc:"The log: one line a call."`
@@ -42,6 +43,12 @@ type File struct {
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
 	source source
+}
+
+// Files bounds what callers keep.
+type Files struct {
+	MaxSize  Size `conf:"max_size" default:"512MiB" min:"1024" doc:"The largest file."`
+	MaxTotal Size `conf:"max_total" default:"10GiB" min:"1024" doc:"The most that all files of a project measure, those that batches write included."`
 }
 
 // TLS is where the server's certificate comes from: two files, or an authority that speaks ACME.

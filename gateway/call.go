@@ -7,7 +7,9 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -55,8 +57,9 @@ type Call struct {
 // intake is what has been read of a request. Attempts that run side by side share it.
 type intake struct {
 	mu      sync.Mutex
-	load    func() error // edge: reads the body
-	hold    *holding     // edge: what the call's bodies hold of the room for all
+	load    func() error                         // edge: reads the body
+	open    func(limit int64) (io.Reader, error) // edge: gives the body as it comes
+	hold    *holding                             // edge: what the call's bodies hold of the room for all
 	loaded  bool
 	loadErr error
 	payload llm.Payload
@@ -90,6 +93,22 @@ func (c *Call) loadLocked() error {
 	}
 	c.Head, q.loadErr = c.Codec.Peek(c.In, bounds)
 	return q.loadErr
+}
+
+// Stream returns the request's body as it comes, up to a limit, for a stage that has no need of it as a whole: a
+// file may be larger than what is held in memory. Load must not have been called, and is not any more.
+func (c *Call) Stream(limit int64) (io.Reader, error) {
+	q := c.req
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.loadErr != nil {
+		return nil, q.loadErr
+	}
+	if q.loaded || q.open == nil {
+		return bytes.NewReader(c.In.Body), nil
+	}
+	q.loaded = true
+	return q.open(limit)
 }
 
 // Payload decodes the request, once. A call within one dialect that no stage reads is never decoded.
@@ -147,6 +166,9 @@ type Head struct {
 	Stream  bool // the chunks are frames of a stream; else there is one chunk with a Body
 	// Codec is the upstream's: it redacts the chunks. Nil where no upstream answered.
 	Codec dialect.Codec
+	// Pieces says that the chunks are pieces of a body of any kind (Frame.Raw), which Header describes, and that
+	// they pass as they are. The last has an llm.End among its events.
+	Pieces bool
 	// Continues says that an answer which has begun goes on with chunks from elsewhere: their events are
 	// said, their bytes do not fit any more.
 	Continues bool

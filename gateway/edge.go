@@ -61,6 +61,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return err
 	}
+	c.req.open = body.stream
 	out.finish(e.run(r.Context(), c, out))
 }
 

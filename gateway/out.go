@@ -54,6 +54,8 @@ func (o *edgeOut) Begin(h Head) error {
 // Chunk says a piece of the answer.
 func (o *edgeOut) Chunk(ch dialect.Chunk) error {
 	switch {
+	case o.head.Pieces:
+		return o.piece(ch)
 	case o.head.Stream && o.c.Head.Stream:
 		return o.streamed(ch)
 	case o.head.Stream:
@@ -245,6 +247,9 @@ func (o *edgeOut) fail(err error) {
 	if isGRPC(o.c.Dialect) {
 		o.status = o.c.Codec.EncodeError(err).Header
 		return
+	}
+	if o.head.Pieces {
+		panic(http.ErrAbortHandler) // the body must not look whole
 	}
 	if o.faulted || !o.c.Head.Stream {
 		return

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/plenum-foundry/plenum"
@@ -98,6 +99,9 @@ func (a *archive) addAll(ctx context.Context, src Source) error {
 	if err := a.addDatabase(ctx, src); err != nil {
 		return err
 	}
+	if err := a.addContents(ctx, src.Dir); err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(a.manifest, "", "\t")
 	if err != nil {
 		return err
@@ -129,6 +133,28 @@ func (a *archive) addDatabase(ctx context.Context, src Source) error {
 		return err
 	}
 	return a.addFile(ctx, DatabaseName, file)
+}
+
+// addContents adds the contents of objects. They come after the database: one that the database knows is
+// there, but for those that were deleted in between.
+func (a *archive) addContents(ctx context.Context, dir string) error {
+	entries, err := os.ReadDir(filepath.Join(dir, ContentName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "part-") {
+			continue // it is not whole yet
+		}
+		name := path.Join(ContentName, e.Name())
+		if err := a.addFile(ctx, name, filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // addFile adds a file.

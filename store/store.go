@@ -1,5 +1,5 @@
 // Package store says what Plenum keeps: callers' keys, the records of calls with the usage summed from
-// them, and a few settings. Packages sqlite and postgres keep it; storetest holds both to the same
+// them, the objects that callers own (files, batches) with their contents, and a few settings. Packages sqlite and postgres keep it; storetest holds both to the same
 // behaviour.
 //
 // It is also the Sink of the ledger: ended calls arrive through Append, in batches. Nothing of a call's
@@ -27,5 +27,8 @@ type Store interface {
 	Keys
 	Records
 	Settings
+	Objects
+	Contents
+	Lines
 	Close() error
 }

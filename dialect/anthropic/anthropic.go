@@ -32,7 +32,7 @@ func Dialect() *dialect.Dialect {
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/anthropic/v1/messages", Codec: generate},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/v1/messages/count_tokens", Codec: count},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/anthropic/v1/messages/count_tokens", Codec: count},
-		}, modelRoutes()...),
+		}, append(modelRoutes(), ownRoutes()...)...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

@@ -8,6 +8,7 @@ package openai
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -33,7 +34,7 @@ func Dialect() *dialect.Dialect {
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
 			post("/chat/completions"), // clients whose base URL is given without /v1
 			post("/models/chat/completions"),
-		}, append(modelRoutes(), infoRoutes()...)...),
+		}, slices.Concat(modelRoutes(), infoRoutes(), ownRoutes())...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

@@ -24,6 +24,9 @@ func New(d Decider) gateway.Stage {
 			return next
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			if c.Op.Own() {
+				return next(ctx, c, out) // there is no target to decide on
+			}
 			var why error
 			c.Candidates = slices.DeleteFunc(c.Candidates, func(t plenum.Target) bool {
 				err := d.Allow(c, &t)

@@ -37,7 +37,7 @@ func New(ck clock.Clock) gateway.Stage {
 	return gateway.Stage{Name: "recall", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			name := c.In.Header.Get("Idempotency-Key")
-			if name == "" || c.In.Method != http.MethodPost {
+			if name == "" || c.In.Method != http.MethodPost || c.Op == llm.OpFileCreate {
 				return next(ctx, c, out)
 			}
 			if len(name) > keyBytes {

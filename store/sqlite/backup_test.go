@@ -167,6 +167,9 @@ func TestARestoredDirectoryHasAllItsParts(t *testing.T) {
 	if err := d.call("a"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.db.PutContent(t.Context(), "file-1", strings.NewReader("text")); err != nil {
+		t.Fatal(err)
+	}
 	archive := d.backup(t, "master.key", "not-there")
 	if left, _ := filepath.Glob(filepath.Join(d.dir, "backup-*")); len(left) > 0 {
 		t.Errorf("the backup left %v behind", left)
@@ -184,7 +187,7 @@ func TestARestoredDirectoryHasAllItsParts(t *testing.T) {
 			t.Errorf("%s: %v, %v", p.Name, st, err)
 		}
 	}
-	want := []string{"journal/00000000000000000001.journal", "master.key", "plenum.db"}
+	want := []string{"journal/00000000000000000001.journal", "master.key", "plenum.db", "content/66696c652d31"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("parts (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,35 @@
+package llm
+
+// The operations on what callers own. No model answers them: Plenum does by itself. They go through the
+// pipeline like all others, so that who may do what, and what was done, is decided and kept in one place.
+const (
+	OpFileCreate   Op = "file.create"
+	OpFileList     Op = "file.list"
+	OpFileGet      Op = "file.get"
+	OpFileContent  Op = "file.content"
+	OpFileDelete   Op = "file.delete"
+	OpBatchCreate  Op = "batch.create"
+	OpBatchList    Op = "batch.list"
+	OpBatchGet     Op = "batch.get"
+	OpBatchCancel  Op = "batch.cancel"
+	OpBatchResults Op = "batch.results"
+	OpBatchDelete  Op = "batch.delete"
+)
+
+// Own reports whether an operation is answered by Plenum itself, out of what it keeps for its callers.
+func (o Op) Own() bool {
+	switch o {
+	case OpFileCreate, OpFileList, OpFileGet, OpFileContent, OpFileDelete,
+		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete:
+		return true
+	}
+	return false
+}
+
+// OnOwn is the payload of an operation on what a caller owns. What it asks for stands in its path, its query
+// and its body, and is read where it is answered.
+type OnOwn struct{ What Op }
+
+// Op returns the operation.
+func (o *OnOwn) Op() Op { return o.What }
+func (*OnOwn) payload() {}
