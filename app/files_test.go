@@ -151,7 +151,7 @@ func TestAFileIsKeptListedReadAndDeleted(t *testing.T) {
 	}
 }
 
-func TestCase_AFileOfAnotherProjectIsNotThere(t *testing.T) {
+func TestCase_I10_FilesOfAnotherProjectAreNotThere(t *testing.T) {
 	w, _ := newFileWorld(t)
 	id := w.putFile("batch", "x")
 	_, missing := w.do("GET", "/v1/files/file-none", "Authorization", another)
