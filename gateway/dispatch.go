@@ -290,6 +290,8 @@ func (a *attempt) whole(body io.Reader, media string) error {
 				chunk.Events = append(chunk.Events, llm.Finish{Stop: r.Choices[0].Stop})
 			}
 			chunk.Text = len(text)
+		} else if u, ok := res.(llm.Measured); ok {
+			chunk.Events = []llm.Event{llm.UsageReport{Usage: u.Consumption()}}
 		}
 	}
 	if err := a.out.Begin(a.head(false)); err != nil {

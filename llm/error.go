@@ -16,6 +16,9 @@ type Error struct {
 	Code    string // a more exact word than Kind, in the dialect's own terms where it has one
 	Retry   time.Duration
 	Err     error
+	// Elsewhere says that another target may answer though errors of this kind are the same at all of
+	// them: it is this one that has no such operation.
+	Elsewhere bool
 
 	// Upstream is what the upstream answered, where it did; nil for errors of our own.
 	Upstream *Upstream

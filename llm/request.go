@@ -8,7 +8,23 @@ const (
 	OpGenerate    Op = "generate"     // an answer from a model, streamed or not
 	OpCountTokens Op = "count_tokens" // how many input tokens a request would be
 	OpModels      Op = "models"       // the list of deployments a caller may use
+	OpEmbed       Op = "embed"        // vectors of texts and images
 )
+
+// Words returns what people call an operation.
+func (o Op) Words() string {
+	switch o {
+	case OpGenerate:
+		return "answers"
+	case OpCountTokens:
+		return "counting of tokens"
+	case OpModels:
+		return "list of models"
+	case OpEmbed:
+		return "embeddings"
+	}
+	return string(o)
+}
 
 // Payload is what a call carries: one type for each operation. The set is sealed.
 type Payload interface {

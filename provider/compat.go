@@ -33,6 +33,8 @@ type Spec struct {
 	// CountsTokens says that a place with the usual paths counts tokens: Anthropic's count_tokens, or
 	// input_tokens of Responses.
 	CountsTokens bool
+	// Serves lists the operations besides answers that a place with the usual paths has.
+	Serves []llm.Op
 	// Vendor says that the place is the dialect's own vendor. It holds at any address: whoever puts a
 	// proxy of the vendor's API into a connection of the vendor's kind means the vendor.
 	Vendor bool
@@ -55,6 +57,7 @@ type Face struct {
 	Paths        map[llm.Op]string
 	StreamPaths  map[llm.Op]string // where a streamed answer has a path of its own
 	CountsTokens bool
+	Serves       []llm.Op
 	KeyHeader    string
 	Header       http.Header
 	// Beside says that the dialect is spoken at the same address and with the same key as the place's own,
@@ -142,7 +145,7 @@ func headerText(name string) string {
 func (s *Spec) faces() []Face {
 	own := Face{
 		BaseURL: s.BaseURL, Dialect: s.Dialect, Paths: s.Paths, CountsTokens: s.CountsTokens,
-		KeyHeader: s.KeyHeader, Header: s.Header,
+		Serves: s.Serves, KeyHeader: s.KeyHeader, Header: s.Header,
 	}
 	return append([]Face{own}, s.Also...)
 }
@@ -187,9 +190,27 @@ func (s *Spec) open(in Settings) (Provider, error) {
 			return nil, err
 		}
 	}
+	if !own && f.Beside {
+		err = s.rest(p, at)
+	}
+	if err != nil {
+		return nil, err
+	}
 	p.header, err = s.signature(f, in)
 	p.warnings = warnings(base, in)
 	return p, err
+}
+
+// rest adds the operations that the place has in its own dialect alone, for a connection that chose another
+// at the same address.
+func (s *Spec) rest(p *place, at address) error {
+	own, err := s.plans(s.faces()[0], at, true)
+	for c, plan := range own {
+		if _, has := p.plans[c]; !has {
+			p.plans[c] = plan
+		}
+	}
+	return err
 }
 
 // paths returns the paths of a face's operations.
@@ -197,7 +218,13 @@ func (f *Face) paths() map[llm.Op]string {
 	if f.Paths != nil {
 		return f.Paths
 	}
-	return usualPaths(f.Dialect().Name, f.CountsTokens)
+	paths, name := usualPaths(f.Dialect().Name, f.CountsTokens), f.Dialect().Name
+	for _, op := range f.Serves {
+		if path := usualPath(name, op); path != "" {
+			paths[op] = path
+		}
+	}
+	return paths
 }
 
 // plans makes the plans of a face. own tells whether the dialect is the vendor's own.

@@ -1,5 +1,5 @@
-// Package cohere speaks the chat API of Cohere, version 2, in both directions: POST /v2/chat, streamed and
-// not.
+// Package cohere speaks the API of Cohere, version 2, in both directions: POST /v2/chat, streamed and not,
+// and the operations beside it, each in a file of its own: embeddings.
 //
 // What the API knows and llm does not (safety modes, priorities, citation options) travels in llm.Extra,
 // tagged with [Name]. Documents that stand beside the conversation become a message of their own, which
@@ -22,9 +22,9 @@ func Dialect() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name:  Name,
 		Title: "Cohere chat",
-		Routes: []dialect.Route{
+		Routes: append([]dialect.Route{
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/v2/chat", Codec: &codec{}},
-		},
+		}, operationRoutes()...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

@@ -1,6 +1,6 @@
 // Package ollama speaks Ollama's own API, in both directions: POST /api/chat and /api/generate, streamed
-// as lines of JSON and whole, and the lists that its clients look at (/api/tags, /api/show, /api/ps,
-// /api/version).
+// as lines of JSON and whole, embeddings, and the lists that its clients look at (/api/tags, /api/show,
+// /api/ps, /api/version).
 //
 // The two operations ask for the same thing in different words, and an answer in the words of one is of no
 // use to a client of the other: each is a dialect, [Dialect] and [Generate]. What both share is tagged with
@@ -28,7 +28,7 @@ func Dialect() *dialect.Dialect {
 		Title: "Ollama chat",
 		Routes: append([]dialect.Route{
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/api/chat", Codec: &codec{name: Name}},
-		}, listRoutes()...),
+		}, append(listRoutes(), embedRoute("/api/embed", false))...),
 		Headers: namespace(),
 		Streams: dialect.NDJSON,
 		Speaks:  speaks,
@@ -44,6 +44,8 @@ func Generate() *dialect.Dialect {
 		Routes: []dialect.Route{
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/api/generate", Codec: c},
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/ollama/api/generate", Codec: c},
+			embedRoute("/api/embeddings", true),
+			embedRoute("/ollama/api/embeddings", true),
 		},
 		Headers: namespace(),
 		Streams: dialect.NDJSON,

@@ -1,5 +1,6 @@
 // Package openai speaks the Chat Completions API, in both directions: POST /v1/chat/completions, streamed
-// and not, as OpenAI documents it and as the many hosts that took it up really say it.
+// and not, as OpenAI documents it and as the many hosts that took it up really say it; and the operations
+// that stand beside it in the same API, each in a file of its own: embeddings.
 //
 // Hosts add members of their own everywhere. What llm has no word for travels in llm.Extra and
 // llm.Opaque, tagged with [Name]: it survives within the dialect, and is named as a loss where a call
@@ -34,7 +35,7 @@ func Dialect() *dialect.Dialect {
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
 			post("/chat/completions"), // clients whose base URL is given without /v1
 			post("/models/chat/completions"),
-		}, slices.Concat(modelRoutes(), infoRoutes(), ownRoutes())...),
+		}, slices.Concat(operationRoutes(), modelRoutes(), infoRoutes(), ownRoutes())...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

@@ -55,7 +55,7 @@ func spec() provider.Spec {
 		Title:     "Azure AI Foundry",
 		Env:       []string{"AZURE_OPENAI_API_KEY", "AZURE_API_KEY"},
 		Dialect:   openai.Dialect,
-		Paths:     map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions"},
+		Paths:     paths("/openai/v1", ""),
 		KeyHeader: "Api-Key",
 		Options: []provider.Option{{Field: provider.Field{
 			Name: "api_version", Title: "API version", Env: []string{"OPENAI_API_VERSION"},
@@ -100,14 +100,15 @@ func open(in provider.Settings) (provider.Provider, error) {
 			version = modelInference
 		}
 		path += "/models"
-		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions?api-version=" + url.QueryEscape(version)}
+		query := "?api-version=" + url.QueryEscape(version)
+		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions" + query, llm.OpEmbed: "/embeddings" + query}
 	case version == "" || version == "v1":
 	case version == "preview" || version == "latest":
 		s.Also[0].Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses?api-version=" + version}
-		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions?api-version=" + version}
+		s.Paths = paths("/openai/v1", "?api-version="+version)
 	case dated(version):
 		s.Also[0].Beside = false
-		s.Paths = map[llm.Op]string{llm.OpGenerate: "/openai/deployments/{model}/chat/completions?api-version=" + version}
+		s.Paths = paths("/openai/deployments/{model}", "?api-version="+version)
 	default:
 		return nil, fmt.Errorf("api_version: %q is not a date such as 2024-10-21 or 2025-03-01-preview, nor v1, preview or latest", version)
 	}
@@ -137,4 +138,12 @@ func resource(base *url.URL) (path string, inference bool) {
 func dated(version string) bool {
 	_, err := time.Parse(time.DateOnly, strings.TrimSuffix(version, "-preview"))
 	return err == nil
+}
+
+// paths returns the paths of the operations of Azure OpenAI below a door, with a query.
+func paths(door, query string) map[llm.Op]string {
+	return map[llm.Op]string{
+		llm.OpGenerate: door + "/chat/completions" + query,
+		llm.OpEmbed:    door + "/embeddings" + query,
+	}
 }

@@ -15,10 +15,11 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.cohere.com",
 	Env:     []string{"CO_API_KEY", "COHERE_API_KEY"},
 	Dialect: cohere.Dialect,
-	Paths:   map[llm.Op]string{llm.OpGenerate: "/v2/chat"},
+	Paths:   map[llm.Op]string{llm.OpGenerate: "/v2/chat", llm.OpEmbed: "/v2/embed"},
 	Vendor:  true,
 	Also: []provider.Face{{
 		Dialect: openai.Dialect,
 		BaseURL: "https://api.cohere.ai/compatibility/v1",
+		Serves:  []llm.Op{llm.OpEmbed},
 	}},
 })

@@ -4,6 +4,7 @@ package fireworks
 import (
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -14,6 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.fireworks.ai/inference/v1",
 	Env:     []string{"FIREWORKS_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Also: []provider.Face{{
 		Dialect: anthropic.Dialect,
 		BaseURL: "https://api.fireworks.ai/inference",

@@ -5,6 +5,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/dialect/responses"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -15,6 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.groq.com/openai/v1",
 	Env:     []string{"GROQ_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Also: []provider.Face{{
 		Beside:  true,
 		BaseURL: "https://api.groq.com/openai/v1",

@@ -4,6 +4,7 @@ package mistral
 import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -15,6 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.mistral.ai/v1",
 	Env:     []string{"MISTRAL_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Traits: plenum.Traits{
 		MaxTokensField: "max_tokens",
 		NoDeveloper:    true,

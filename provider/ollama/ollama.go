@@ -23,10 +23,11 @@ var Kind = provider.Compat(provider.Spec{
 	Env:         []string{"OLLAMA_API_KEY"},
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
+	Serves:      []llm.Op{llm.OpEmbed},
 	Traits:      plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, ReasoningField: "reasoning"},
 	Also: []provider.Face{
 		{Dialect: anthropic.Dialect, BaseURL: native},
-		{Dialect: ollama.Dialect, BaseURL: native, Paths: map[llm.Op]string{llm.OpGenerate: "/api/chat"}},
+		{Dialect: ollama.Dialect, BaseURL: native, Paths: map[llm.Op]string{llm.OpGenerate: "/api/chat", llm.OpEmbed: "/api/embed"}},
 		{Dialect: ollama.Generate, BaseURL: native, Paths: map[llm.Op]string{llm.OpGenerate: "/api/generate"}},
 	},
 })

@@ -15,6 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.openai.com/v1",
 	Env:     []string{"OPENAI_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Vendor:  true,
 	Also: []provider.Face{{
 		Beside:       true,

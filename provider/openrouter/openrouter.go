@@ -6,6 +6,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/dialect/responses"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -16,6 +17,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://openrouter.ai/api/v1",
 	Env:     []string{"OPENROUTER_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Traits:  plenum.Traits{ReasoningField: "reasoning"},
 	Also: []provider.Face{{
 		Beside:  true,

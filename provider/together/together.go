@@ -4,6 +4,7 @@ package together
 import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -14,5 +15,6 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.together.ai/v1",
 	Env:     []string{"TOGETHER_API_KEY"},
 	Dialect: openai.Dialect,
+	Serves:  []llm.Op{llm.OpEmbed},
 	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, ReasoningField: "reasoning"},
 })

@@ -63,8 +63,12 @@ func (o *meterOut) settle(err error) {
 	o.settled = err == nil
 	t := o.call.Try
 	u, estimated := t.Usage, false
-	if o.mayCost(err) {
+	switch {
+	case !o.mayCost(err):
+	case o.call.Op == llm.OpGenerate:
 		u, estimated = complete(t.Usage, o.call, o.begun)
+	default:
+		u, estimated = consumed(t.Usage, o.call)
 	}
 	rec := &t.Record
 	rec.Usage, rec.Estimated = plenum.TokensOf(u), estimated
@@ -78,7 +82,7 @@ func (o *meterOut) settle(err error) {
 // mayCost reports whether the upstream may bill the attempt though it did not say so: it has begun to
 // answer, or it was at work when the attempt was called off. An error answer costs nothing.
 func (o *meterOut) mayCost(err error) bool {
-	if o.call.Op != llm.OpGenerate {
+	if o.call.Op == llm.OpCountTokens {
 		return false
 	}
 	if o.begun || err == nil {
@@ -88,6 +92,16 @@ func (o *meterOut) mayCost(err error) bool {
 		return false
 	}
 	return o.call.Try.Sent && (llm.IsKind(err, llm.Canceled) || llm.IsKind(err, llm.Timeout))
+}
+
+// consumed counts what an operation besides answers consumed, in its own unit: the request tells of itself
+// what the upstream does not report.
+func consumed(u llm.Usage, c *gateway.Call) (llm.Usage, bool) {
+	p, err := c.Payload()
+	if err != nil {
+		return u, false
+	}
+	return llm.Consumed(p, u)
 }
 
 // complete estimates the sides of a usage that were not reported, and only those.

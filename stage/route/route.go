@@ -158,7 +158,7 @@ func (r *run) judge(c *candidate, err error) {
 	}
 	c.failed++
 	c.out = !again
-	if !again && !what.Fallback {
+	if !again && !what.Fallback && !e.Elsewhere {
 		for _, t := range r.targets {
 			t.out = true
 		}
