@@ -7,6 +7,7 @@ import (
 	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
 	dialectcohere "github.com/plenum-foundry/plenum/dialect/cohere"
 	dialectconverse "github.com/plenum-foundry/plenum/dialect/converse"
+	dialectinvoke "github.com/plenum-foundry/plenum/dialect/invoke"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
 	dialectresponses "github.com/plenum-foundry/plenum/dialect/responses"
@@ -41,7 +42,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectinvoke.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
 }
 
 // Providers returns the kinds of provider.

@@ -24,6 +24,7 @@ deployments:
   - {name: oa, retry: {attempts: 1}, targets: [{connection: oa, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: an, retry: {attempts: 1}, targets: [{connection: an, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: us.anthropic.claude-x, retry: {attempts: 1}, targets: [{connection: br, upstream_model: us.anthropic.claude-x, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
+  - {name: us.amazon.nova-x, retry: {attempts: 1}, targets: [{connection: br, upstream_model: us.amazon.nova-x, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
 `
 
 const (
@@ -210,7 +211,7 @@ func TestBedrockUpstreams(t *testing.T) {
 	}
 
 	br.Script(testkit.JSON(bedrockCall), bedrockCallStream(), testkit.JSON(bedrockCall), bedrockCallStream())
-	ask := `{"model":"` + model + `","max_tokens":50,"messages":[{"role":"user","content":"The weather?"}],"tools":[{"type":"function","name":"weather","function":{"name":"weather","parameters":{}},"input_schema":{"type":"object"}}]`
+	ask := `{"model":"us.amazon.nova-x","max_tokens":50,"messages":[{"role":"user","content":"The weather?"}],"tools":[{"type":"function","name":"weather","function":{"name":"weather","parameters":{}},"input_schema":{"type":"object"}}]`
 	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
 		_, body := w.post(path, ask+"}")
 		if !strings.Contains(body, "I look.") || !strings.Contains(body, "Paris") {

@@ -31,6 +31,9 @@ type Dialect struct {
 	// Streams is the media type of its streamed answers; "" is text/event-stream. Lines of JSON are
 	// [NDJSON], the binary messages of AWS [EventStream].
 	Streams string
+	// Wrap, where set, appends a frame as a host sends it that carries this dialect in a framing of its own.
+	// A frame that has no place there appends nothing.
+	Wrap func(dst []byte, f Frame) []byte
 	// Speaks reports whether a request that no route matched was meant for this dialect, so that a 404
 	// is said in its words. Nil: only paths under the dialect's own prefix are.
 	Speaks func(path string, h http.Header) bool

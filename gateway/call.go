@@ -27,8 +27,8 @@ import (
 type Call struct {
 	ID      string           // edge or Runner
 	Op      llm.Op           // edge
-	Dialect *dialect.Dialect // edge: what the caller speaks
-	Codec   dialect.Codec    // edge: the codec of Op in it
+	Dialect *dialect.Dialect // edge: what the caller speaks; Load, where a request carries one of another dialect
+	Codec   dialect.Codec    // with Dialect: the codec of Op in it
 	In      dialect.Inbound  // edge; Body once Load has run, and good until the pipeline returns
 	Head    dialect.Head     // Load
 	Config  *config.Snapshot // edge: the configuration that the call began under
@@ -91,6 +91,9 @@ func (c *Call) loadLocked() error {
 	if c.Config != nil && c.Config.Declared != nil {
 		bounds.MaxDepth = c.Config.Declared.MaxDepth
 	}
+	if q.loadErr = c.unpack(bounds); q.loadErr != nil {
+		return q.loadErr
+	}
 	c.Head, q.loadErr = c.Codec.Peek(c.In, bounds)
 	return q.loadErr
 }
@@ -109,6 +112,20 @@ func (c *Call) Stream(limit int64) (io.Reader, error) {
 	}
 	q.loaded = true
 	return q.open(limit)
+}
+
+// unpack puts the request that another carries in the place of that.
+func (c *Call) unpack(b dialect.Bounds) error {
+	carrier, ok := c.Codec.(dialect.Carrier)
+	if !ok {
+		return nil
+	}
+	inner, err := carrier.Unpack(c.In, b)
+	if err != nil {
+		return err
+	}
+	c.In, c.Dialect, c.Codec = inner.In, inner.Dialect, inner.Codec
+	return nil
 }
 
 // Payload decodes the request, once. A call within one dialect that no stage reads is never decoded.

@@ -38,6 +38,7 @@ type edgeOut struct {
 	enc     dialect.Encoder
 	fold    *llm.Folder
 	buf     []byte      // said and not written yet: more is known to follow at once
+	wrapped []byte      // the frame at hand, where its framing is not the one that it came in
 	limited time.Time   // when the write deadline was last set
 	status  http.Header // gRPC: how the call ended
 }
@@ -78,7 +79,7 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 		if err := o.observe(ch.Events); err != nil {
 			return err
 		}
-		return o.push(ch.Frame.Raw, ch.More)
+		return o.push(o.framed(ch.Frame), ch.More)
 	}
 	for _, ev := range ch.Events {
 		if _, fault := ev.(llm.Fault); fault {
@@ -89,6 +90,15 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 		}
 	}
 	return o.push(nil, ch.More)
+}
+
+// framed returns the bytes of a frame that passes, as the caller's framing has them.
+func (o *edgeOut) framed(f dialect.Frame) []byte {
+	if o.c.Dialect.Wrap == nil {
+		return f.Raw
+	}
+	o.wrapped = o.c.Dialect.Wrap(o.wrapped[:0], f)
+	return o.wrapped
 }
 
 // maxUnsaid is how much is gathered of frames that came together before it is written.
@@ -185,8 +195,11 @@ func (o *edgeOut) encode(ev llm.Event) error {
 }
 
 func (o *edgeOut) append(frames []dialect.Frame) {
+	wrap := o.c.Dialect.Wrap
 	for i := range frames {
-		if raw := frames[i].Raw; len(raw) > 0 {
+		if wrap != nil {
+			o.buf = wrap(o.buf, frames[i])
+		} else if raw := frames[i].Raw; len(raw) > 0 {
 			o.buf = append(o.buf, raw...)
 		} else {
 			o.buf = frame.Append(o.buf, frames[i])

@@ -74,10 +74,14 @@ func scan(body []byte, depth int) (*spans, error) {
 		return &s, nil
 	}
 	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		msg := fmt.Sprintf("the body is nested deeper than %d levels", d.Max)
-		return nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic.Peek", Message: msg, Err: err}
+		return nil, tooDeep(d)
 	}
 	return nil, notJSON(err)
+}
+
+func tooDeep(err *splice.DepthError) error {
+	msg := fmt.Sprintf("the body is nested deeper than %d levels", err.Max)
+	return &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic.Peek", Message: msg, Err: err}
 }
 
 // EditRequest implements dialect.Client.

@@ -232,12 +232,7 @@ func (e *encoder) total() llm.Usage {
 }
 
 func (e *encoder) fail(err error) {
-	x := llm.AsError(err)
-	body := errorBody(x)
-	if dialect.Passes(x, Name) && isObject(string(x.Upstream.Body)) {
-		body = x.Upstream.Body
-	}
-	e.frames = append(e.frames, event(dialect.Frame{Event: exceptionOf(x), Data: body, Fault: true}))
+	e.frames = append(e.frames, Exception(err))
 	e.ended = true
 }
 

@@ -59,6 +59,16 @@ func (c *codec) EncodeError(err error) dialect.Reply {
 	return r
 }
 
+// Exception returns the frame by which a stream of Bedrock says an error.
+func Exception(err error) dialect.Frame {
+	x := llm.AsError(err)
+	body := errorBody(x)
+	if dialect.Passes(x, Name) && isObject(string(x.Upstream.Body)) {
+		body = x.Upstream.Body
+	}
+	return event(dialect.Frame{Event: exceptionOf(x), Data: body, Fault: true})
+}
+
 // errorBody writes an error of ours.
 func errorBody(e *llm.Error) []byte {
 	msg := e.Message

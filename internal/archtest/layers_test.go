@@ -34,6 +34,8 @@ var diagram = []layer{
 
 	{"L1", []string{"dialect"}, meaning},
 	{"L1", []string{"dialect/..."}, with(meaning, "dialect")},
+	// A shell around the languages of others: what it carries is said by them.
+	{"L1", []string{"dialect/invoke"}, with(meaning, "dialect", "dialect/anthropic", "dialect/converse", "dialect/openai")},
 	{"L1", []string{"provider"}, with(meaning, "dialect")},
 	{"L1", []string{"provider/..."}, with(meaning, "dialect/...", "provider")},
 	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric"}, meaning},

@@ -1,11 +1,14 @@
 // Package bedrock reaches the models of Amazon Bedrock. There are two places, each in every region:
 //
-//	https://bedrock-runtime.REGION.amazonaws.com  Converse, for any model
+//	https://bedrock-runtime.REGION.amazonaws.com  Converse, for any model; InvokeModel, for Claude
 //	https://bedrock-mantle.REGION.api.aws         OpenAI's dialect at /v1, Anthropic's at /anthropic
 //
 // The upstream model is a model's id, an inference profile's (us.anthropic.claude-..., which reaches several
 // regions), or the ARN of either. A request carries a Bedrock API key as a bearer token, or is signed with
 // AWS credentials (Signature Version 4), which are found as every AWS tool finds them.
+//
+// Callers who speak Anthropic's dialect reach Claude by InvokeModel, where their bytes pass; all others, and
+// all other models, by Converse.
 package bedrock
 
 import (
@@ -18,6 +21,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/converse"
+	"github.com/plenum-foundry/plenum/dialect/invoke"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
@@ -48,7 +52,9 @@ func kind() provider.Kind {
 			f.Env = []string{"AWS_ENDPOINT_URL_BEDROCK_RUNTIME"}
 			f.Help = "The address of an endpoint of your own (a VPC endpoint, a proxy); left out it is the region's."
 		case "dialect":
-			f.Help = "converse; or openai or anthropic, at Bedrock's compatible address (bedrock-mantle)."
+			f.Default = ""
+			f.Help = "converse; or openai or anthropic, at Bedrock's compatible address (bedrock-mantle). Left out it is converse, " +
+				"and for callers who speak anthropic and models whose id tells that they are Claude, InvokeModel."
 		}
 	}
 	k.Fields = append(k.Fields, fields()...)
@@ -68,6 +74,7 @@ func fields() []provider.Field {
 		{Name: "access_key_id", Title: "Access key id", Secret: true, Env: []string{"AWS_ACCESS_KEY_ID"}, Help: "The id of an AWS access key; left out, credentials are found as every AWS tool finds them."},
 		{Name: "secret_access_key", Title: "Secret access key", Secret: true, Env: []string{"AWS_SECRET_ACCESS_KEY"}, Help: "The secret of the access key."},
 		{Name: "session_token", Title: "Session token", Secret: true, Env: []string{"AWS_SESSION_TOKEN"}, Help: "The token that comes with a temporary access key."},
+		{Name: "invoke", Title: "InvokeModel", Help: "claude: every model of the connection is Claude and is reached by InvokeModel, also where its id does not tell (application inference profiles)."},
 		{Name: "profile", Title: "Profile", Env: []string{"AWS_PROFILE"}, Help: "A profile of the AWS configuration files."},
 		{Name: "role_arn", Title: "Role", Help: "The ARN of a role to take on with those credentials."},
 		{Name: "external_id", Title: "External id", Help: "The external id that the role asks for."},
@@ -93,6 +100,22 @@ func spec(runtime string, stream bool) provider.Spec {
 			{Dialect: openai.Dialect, BaseURL: runtime, Paths: map[llm.Op]string{llm.OpGenerate: "/v1/chat/completions"}},
 			{Dialect: anthropic.Dialect, BaseURL: runtime, Paths: map[llm.Op]string{llm.OpGenerate: "/anthropic/v1/messages"}},
 		},
+	}
+}
+
+// invokes describes Claude by InvokeModel.
+func invokes(runtime string, stream bool) provider.Spec {
+	path := "/model/{model}/invoke"
+	if stream {
+		path += "-with-response-stream"
+	}
+	return provider.Spec{
+		Name:        "bedrock",
+		Title:       "Amazon Bedrock",
+		BaseURL:     runtime,
+		Dialect:     invoke.Claude,
+		Paths:       map[llm.Op]string{llm.OpGenerate: path},
+		KeyOptional: true,
 	}
 }
 
@@ -132,6 +155,12 @@ func open(in provider.Settings) (provider.Provider, error) {
 	if !regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`).MatchString(region) {
 		return nil, fmt.Errorf("region: %q is not the name of an AWS region", region)
 	}
+	switch v := in.Options["invoke"]; {
+	case v != "" && v != "claude":
+		return nil, fmt.Errorf("invoke: %q is not claude", v)
+	case v != "" && in.Options["dialect"] != "":
+		return nil, fmt.Errorf("invoke and dialect: only one of them can be chosen")
+	}
 	p := &place{chain: chain, region: region, service: runtimeService}
 	if d := in.Options["dialect"]; d != "" && d != converse.Name {
 		p.service = mantleService
@@ -150,49 +179,80 @@ func firstOf(values ...string) string {
 
 // place is a connection to Bedrock.
 type place struct {
-	whole, stream provider.Provider // for answers as a whole and in pieces
-	chain         *chain            // nil where a key is sent
-	region        string
-	service       string
+	runtime door   // the dialect that the connection chose, or Converse
+	claude  door   // InvokeModel; empty where the connection chose another
+	always  bool   // of all models
+	chain   *chain // nil where a key is sent
+	region  string
+	service string
+}
+
+// door is a place for answers as a whole and in pieces, which have paths of their own.
+type door struct{ whole, stream provider.Provider }
+
+func (d door) plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if stream {
+		return d.stream.Plan(model, op, stream)
+	}
+	return d.whole.Plan(model, op, stream)
 }
 
 var (
 	_ provider.Provider = (*place)(nil)
+	_ provider.Polyglot = (*place)(nil)
 	_ provider.Warner   = (*place)(nil)
 )
 
 func (p *place) open(in provider.Settings, key plenum.Secret) error {
 	name := in.Options["dialect"]
+	at := addressOf(name, p.region)
 	plain := provider.Settings{
-		Connection: in.Connection, BaseURL: firstOf(in.BaseURL, addressOf(name, p.region)), Header: in.Header,
+		Connection: in.Connection, BaseURL: firstOf(in.BaseURL, at), Header: in.Header,
 		Credentials: map[string]plenum.Secret{}, Options: map[string]string{},
-	}
-	if name != "" {
-		plain.Options["dialect"] = name
 	}
 	if !key.Empty() {
 		plain.Credentials["api_key"] = key
 	}
-	at := addressOf(name, p.region)
 	var err error
-	if p.whole, err = provider.Compat(spec(at, false)).New(plain); err != nil {
-		return err
+	if name == "" {
+		if p.claude, err = openDoor(plain, at, invokes); err != nil {
+			return err
+		}
+		p.always = in.Options["invoke"] == "claude"
+	} else {
+		plain.Options["dialect"] = name
 	}
-	p.stream, err = provider.Compat(spec(at, true)).New(plain)
+	p.runtime, err = openDoor(plain, at, spec)
 	return err
+}
+
+func openDoor(in provider.Settings, at string, spec func(string, bool) provider.Spec) (d door, err error) {
+	if d.whole, err = provider.Compat(spec(at, false)).New(in); err != nil {
+		return d, err
+	}
+	d.stream, err = provider.Compat(spec(at, true)).New(in)
+	return d, err
 }
 
 // Plan implements provider.Provider.
 func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	if stream {
-		return p.stream.Plan(model, op, stream)
+	if p.always && op == llm.OpGenerate {
+		return p.claude.plan(model, op, stream)
 	}
-	return p.whole.Plan(model, op, stream)
+	return p.runtime.plan(model, op, stream)
+}
+
+// PlanIn implements provider.Polyglot: Claude is invoked for callers who speak its own dialect.
+func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if dialect == anthropic.Name && op == llm.OpGenerate && p.claude.whole != nil && strings.Contains(model, "anthropic.claude") {
+		return p.claude.plan(model, op, stream)
+	}
+	return p.Plan(model, op, stream)
 }
 
 // Sign implements provider.Provider: the key, or a signature over the request as it stands.
 func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
-	if err := p.whole.Sign(ctx, r, body); err != nil {
+	if err := p.runtime.whole.Sign(ctx, r, body); err != nil {
 		return err
 	}
 	if p.chain == nil {
@@ -203,7 +263,7 @@ func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
 
 // Warnings implements provider.Warner.
 func (p *place) Warnings() []string {
-	if w, ok := p.whole.(provider.Warner); ok {
+	if w, ok := p.runtime.whole.(provider.Warner); ok {
 		return w.Warnings()
 	}
 	return nil
