@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/batch"
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/file"
@@ -27,6 +29,7 @@ import (
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/metric"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
@@ -50,6 +53,8 @@ type Node struct {
 	metrics  *metric.Metrics
 	edge     *gateway.Edge
 	files    *file.Keeper
+	batches  *batch.Engine
+	pipeline gateway.Handler
 	logs     *callLog
 	draining atomic.Bool
 	warned   map[string]bool // warn: what was told of the configuration in force
@@ -71,15 +76,27 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
 	n.logs = newCallLog(w, f.Log)
 	n.files = file.New(n.store, clock.Real, log)
-	n.edge = gateway.NewEdge(parts.Dialects, n.current, Pipeline(Mechanisms{
+	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
+	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
+	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
-		Own: n.files.Handlers(),
-	}), log)
+		Own: joined(n.files.Handlers(), n.batches.Handlers()),
+	})
+	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {
 		n.Close()
 		return nil, err
 	}
 	return n, nil
+}
+
+// joined puts the handlers of operations on what callers own together.
+func joined(all ...map[llm.Op]gateway.Handler) map[llm.Op]gateway.Handler {
+	out := map[llm.Op]gateway.Handler{}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
 }
 
 func (n *Node) open(ctx context.Context, f *config.File) (err error) {
@@ -224,6 +241,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g.Go(func() error { return n.ledger.Run(run, n.store) })
 	g.Go(func() error { return n.watchKeys(run) })
 	g.Go(func() error { return ignoreCanceled(n.files.Run(run)) })
+	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
 	g.Go(func() error { return n.logs.run(run) })
 	for _, loop := range loops {
 		g.Go(func() error { return ignoreCanceled(loop(run)) })

@@ -601,7 +601,7 @@ func TestARunnerSendsABatchLineThroughTheWholeChain(t *testing.T) {
 	w := newWorld(t, Mechanisms{Budgets: p}, oneTarget, up.URL)
 	run := gateway.NewRunner(w.current, w.handler)
 	line := func() (*sheet, error) {
-		c, err := gateway.NewCall("batch_1", plenum.Principal{KeyID: "k", Project: "p"}, all.Dialects()[0], llm.OpGenerate,
+		c, err := gateway.NewCall("batch_1", plenum.Principal{KeyID: "declared:dev", Project: "p"}, all.Dialects()[0], llm.OpGenerate,
 			"/v1/chat/completions", []byte(`{"model":"m","messages":[{"role":"user","content":"hi"}]}`))
 		if err != nil {
 			t.Fatal(err)
@@ -614,7 +614,7 @@ func TestARunnerSendsABatchLineThroughTheWholeChain(t *testing.T) {
 		t.Fatalf("got %q, %v", s.body, err)
 	}
 	r := w.records.nth(t, 0)
-	if r.Parent != "batch_1" || r.KeyID != "k" || r.Cost != 60 || !r.Priced {
+	if r.Parent != "batch_1" || r.KeyID != "declared:dev" || r.Cost != 60 || !r.Priced {
 		t.Errorf("the line is audited and priced: %+v", r)
 	}
 	// The budget, one stage of the chain, holds for it as for any other call.

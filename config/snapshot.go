@@ -25,6 +25,8 @@ type Snapshot struct {
 	names       []string // what exact holds, in the order of the file
 	patterns    []pattern
 	keys        map[[32]byte]*plenum.Key
+	byID        sync.Once
+	ids         map[string]*plenum.Key // filled by byID
 	offer       func(*plenum.Offer)
 	bound       memo
 }
@@ -50,6 +52,19 @@ func (c *Connection) Same(o *Connection) bool { return reflect.DeepEqual(c, o) }
 // Key returns the key whose secret has this MAC. Whether it is still good is for the caller to judge.
 func (s *Snapshot) Key(mac [32]byte) (*plenum.Key, bool) {
 	k, ok := s.keys[mac]
+	return k, ok
+}
+
+// KeyByID returns the key of an id: for work that goes on after the request that began it. Whether it is still
+// good is for the caller to judge.
+func (s *Snapshot) KeyByID(id string) (*plenum.Key, bool) {
+	s.byID.Do(func() {
+		s.ids = make(map[string]*plenum.Key, len(s.keys))
+		for _, k := range s.keys {
+			s.ids[k.ID] = k
+		}
+	})
+	k, ok := s.ids[id]
 	return k, ok
 }
 

@@ -219,10 +219,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Sweep deletes what has expired by now.
+// Sweep deletes what has expired by now, of whatever kind.
 func (k *Keeper) Sweep(ctx context.Context) error {
 	for {
-		old, err := k.store.Objects(ctx, store.ObjectFilter{Kind: Kind, ExpiredBy: k.clock.Now().UnixMilli()})
+		old, err := k.store.Objects(ctx, store.ObjectFilter{ExpiredBy: k.clock.Now().UnixMilli()})
 		if err != nil || len(old) == 0 {
 			return err
 		}

@@ -100,6 +100,8 @@ type Lines interface {
 	ReleaseLine(ctx context.Context, batch string, n int) error
 	// Lines returns lines in order, from the given one on.
 	Lines(ctx context.Context, batch string, from, limit int) ([]Line, error)
+	// DropLines forgets all lines of a batch.
+	DropLines(ctx context.Context, batch string) error
 	// CountLines returns how many lines there are in each state.
 	CountLines(ctx context.Context, batch string) (map[LineState]int, error)
 }

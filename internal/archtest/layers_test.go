@@ -53,7 +53,9 @@ var diagram = []layer{
 
 	{"L3", []string{"stage/..."}, with(with(meaning, seams...), "gateway")},
 
-	{"L4", []string{"admin", "eval", "batch", "file"}, with(with(meaning, seams...), "gateway", "store")},
+	{"L4", []string{"file"}, with(with(meaning, seams...), "gateway", "store")},
+	// What makes calls of its own may keep what comes of them as files.
+	{"L4", []string{"admin", "eval", "batch"}, with(with(meaning, seams...), "gateway", "store", "file")},
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},

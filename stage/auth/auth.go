@@ -8,6 +8,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 // New returns the stage, which looks keys up in the configuration snapshot that the call began under.
@@ -23,10 +24,21 @@ func New(p *identity.Pepper) gateway.Stage {
 					return err
 				}
 				c.Caller = who
+			} else if err := stillGood(c); err != nil {
+				return err
 			}
-			// A call that another call makes acts for the same caller, whom the Runner names.
 			c.Trail.Record.KeyID, c.Trail.Record.Project = c.Caller.KeyID, c.Caller.Project
 			return next(ctx, c, out)
 		}
 	}}
+}
+
+// stillGood judges a call that another call or a job makes. It acts for the caller of that one, whom the Runner
+// names; work that goes on for hours ends when the key does.
+func stillGood(c *gateway.Call) error {
+	k, ok := c.Config.KeyByID(c.Caller.KeyID)
+	if !ok {
+		return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "the key that this is done for is not there any more"}
+	}
+	return identity.Usable(k, time.Now())
 }

@@ -70,6 +70,14 @@ func (d *DB) CountLines(ctx context.Context, batch string) (map[store.LineState]
 	return out, nil
 }
 
+// DropLines forgets the lines of a batch.
+func (d *DB) DropLines(ctx context.Context, batch string) error {
+	if _, err := d.pool.Exec(ctx, "DELETE FROM lines WHERE batch = $1", batch); err != nil {
+		return fmt.Errorf("dropping the lines of %s: %w", batch, err)
+	}
+	return nil
+}
+
 // scanLine reads a line.
 func scanLine(r pgx.Row) (store.Line, error) {
 	var l store.Line

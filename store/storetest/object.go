@@ -227,6 +227,15 @@ func lines(t *testing.T, open Open) {
 	if diff := cmp.Diff(map[store.LineState]int{store.LineDone: 1, store.LineFailed: 1, store.LineRunning: 2}, counts); err != nil || diff != "" {
 		t.Errorf("the counts differ: %v %s", err, diff)
 	}
+	if err := s.BeginLine(ctx, "other", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DropLines(ctx, "other"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Lines(ctx, "other", 0, 10); err != nil || len(got) > 0 {
+		t.Errorf("lines that were dropped: %v, %v", got, err)
+	}
 	if err := s.DeleteObject(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
