@@ -76,7 +76,7 @@ fmt: $(LINT) ## format the Go code
 	@$(LINT) fmt
 
 docs: ## write the pages that are made from the code
-	$(GO) test ./config ./all -update -count=1
+	$(GO) test ./config ./all ./test/matrix -update -count=1
 
 clean: ## remove what was built and fetched here
 	rm -rf .cache bin plenum

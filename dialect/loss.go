@@ -1,6 +1,10 @@
 package dialect
 
-import "github.com/plenum-foundry/plenum/llm"
+import (
+	"slices"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
 
 // Loss is something that the other side's dialect cannot carry.
 type Loss struct {
@@ -38,6 +42,16 @@ func (l *Losses) Add(what, why string) {
 	}
 	l.seen[x] = true
 	l.list = append(l.list, x)
+}
+
+// AddUsage names the classes of a usage report that the other side has no word for. They are counted still,
+// with those that they are a part of.
+func (l *Losses) AddUsage(path string, u llm.Usage, unsaid ...llm.Class) {
+	for class, n := range u.Classes() {
+		if n > 0 && slices.Contains(unsaid, class) {
+			l.Add(path+"."+string(class), "counted with the rest")
+		}
+	}
 }
 
 // AddExtra names the members of an Extra below a path, which only the dialect can say that they came in.

@@ -379,6 +379,9 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	a.extra("", s.Extra)
 	kept := s.Extra.In(Name)
 	word := stopWord(s, a.calls > 0, a.refused)
+	if s.Reason == llm.StopFilter {
+		a.Add("stop_reason", "a host's filter is said as a refusal")
+	}
 	if s.Reason == llm.StopError {
 		a.Add("finish_reason", "an error is said as the end of the turn")
 	}

@@ -171,6 +171,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
 	case llm.BlockEnd:
 		if v.Choice == 0 {
+			e.seal(v)
 			e.finish(v.Index)
 		}
 	}
@@ -246,17 +247,36 @@ func (e *encoder) thought(p *part, d llm.Thought) {
 		e.emit(planDelta, -1, func(w *jsonw.Writer) { w.KeyStr("tool_plan", d.Text) })
 		return
 	}
-	if d.Text == "" && !dialect.Signed(d) {
+	t.Signature, t.Sealed = t.Signature+d.Signature, t.Sealed+d.Sealed
+	p.block = t
+	if d.Text != "" {
+		e.thinking(p, d.Text, llm.Thought{})
+	}
+}
+
+// seal says what seals a thought at the end of its block, which may tell whose it is.
+func (e *encoder) seal(v llm.BlockEnd) {
+	p := e.open[v.Index]
+	if p == nil {
 		return
 	}
+	t, _ := p.block.(llm.Thought)
+	if whole, ok := v.Block.(llm.Thought); ok {
+		t = whole
+	}
+	if dialect.Signed(t) {
+		e.thinking(p, "", t)
+	}
+}
+
+func (e *encoder) thinking(p *part, text string, seal llm.Thought) {
 	e.content(p, func(w *jsonw.Writer) { w.Raw(`{"type":"thinking","thinking":""}`) })
-	d.Origin, d.Item = t.Origin, t.Item
 	e.emit(contentDelta, p.index, func(w *jsonw.Writer) {
 		w.KeyOpen("content", '{')
-		w.KeyStr("thinking", d.Text)
-		if dialect.Signed(d) {
+		w.KeyStr("thinking", text)
+		if dialect.Signed(seal) {
 			w.Key(dialect.Details)
-			dialect.AppendDetails(w, []llm.Thought{{Signature: d.Signature, Sealed: d.Sealed, Item: d.Item, Origin: d.Origin}})
+			dialect.AppendDetails(w, []llm.Thought{{Signature: seal.Signature, Sealed: seal.Sealed, Item: seal.Item, Origin: seal.Origin}})
 		}
 		w.Close('}')
 	})
@@ -360,6 +380,7 @@ func (e *encoder) end() {
 		e.stop.Reason = llm.StopOther
 	}
 	e.extra("usage", e.usage.Extra)
+	e.AddUsage("usage", e.total(), llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
 	var w jsonw.Writer
 	w.Open('{')
 	w.KeyStr("type", messageEnd)

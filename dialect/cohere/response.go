@@ -144,6 +144,7 @@ func (a *answer) whole(r *llm.Response) []byte {
 	}
 	if !r.Usage.Zero() || r.Usage.Extra.Dialect == Name {
 		a.extra("usage", r.Usage.Extra)
+		a.AddUsage("usage", r.Usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
 		w.Key("usage")
 		appendUsage(&w, r.Usage)
 	}
@@ -178,6 +179,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		return b, b.Text != "" || b.Extra.Dialect == Name || len(b.Citations) > 0
 	case llm.Refusal:
 		a.extra(path, b.Extra)
+		a.Add(path+".refusal", "said as text")
 		return llm.Text{Text: b.Text}, b.Text != ""
 	case llm.Thought:
 		a.extra(path, b.Extra)

@@ -3,6 +3,7 @@ package cohere
 import (
 	"bytes"
 	"iter"
+	"slices"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
@@ -59,17 +60,19 @@ type slot struct {
 
 // streamDecoder reads one streamed answer.
 type streamDecoder struct {
-	want    dialect.Want
-	doc     wire.Doc    // of the frame at hand
-	events  []llm.Event // of the frame at hand; the next one's take their place
-	blocks  map[slot]int
-	next    int // index of the next block
-	text    int // the last block of text, or -1
-	plan    int // the open block of a plan, or -1
-	started bool
-	content bool // something of the answer was there
-	stopped bool // message-end was there
-	ended   bool
+	want   dialect.Want
+	doc    wire.Doc    // of the frame at hand
+	events []llm.Event // of the frame at hand; the next one's take their place
+	blocks map[slot]int
+	next   int // index of the next block
+	text   int // the last block of text, or -1
+	plan   int // the open block of a plan, or -1
+	// thoughts are those that another vendor may have signed: whose the signature is comes with it, at the end.
+	thoughts map[int]llm.Thought
+	started  bool
+	content  bool // something of the answer was there
+	stopped  bool // message-end was there
+	ended    bool
 }
 
 func (d *streamDecoder) say(ev llm.Event) {
@@ -234,8 +237,28 @@ func (d *streamDecoder) open(s slot, b llm.Block) int {
 func (d *streamDecoder) close(s slot) {
 	if at, ok := d.blocks[s]; ok {
 		delete(d.blocks, s)
-		d.say(llm.BlockEnd{Index: at})
+		end := llm.BlockEnd{Index: at}
+		if t, ok := d.thoughts[at]; ok && dialect.Signed(t) {
+			end.Block = t
+		}
+		d.say(end)
 	}
+}
+
+// thought remembers what was thought, and what seals it.
+func (d *streamDecoder) thought(at int, text string, seal llm.Thought) {
+	if d.want.Meter {
+		return
+	}
+	if d.thoughts == nil {
+		d.thoughts = map[int]llm.Thought{}
+	}
+	t := d.thoughts[at]
+	t.Text += text
+	if dialect.Signed(seal) {
+		t.Signature, t.Sealed, t.Item, t.Origin = seal.Signature, seal.Sealed, seal.Item, seal.Origin
+	}
+	d.thoughts[at] = t
 }
 
 func (d *streamDecoder) contentStart(index int, v wire.Value) error {
@@ -278,8 +301,10 @@ func (d *streamDecoder) contentDelta(index int, v, probs wire.Value) {
 	}
 	switch {
 	case len(details) > 0:
+		d.thought(at, thinking.Text(), details[0])
 		d.say(llm.ThoughtDelta{Index: at, Text: thinking.Text(), Signature: details[0].Signature, Sealed: details[0].Sealed})
 	case thinking.Found():
+		d.thought(at, thinking.Text(), llm.Thought{})
 		d.say(llm.ThoughtDelta{Index: at, Text: thinking.Text()})
 	default:
 		d.say(llm.TextDelta{Index: at, Text: text.Text()})
@@ -317,6 +342,8 @@ func (d *streamDecoder) callStart(index int, v wire.Value) error {
 	}
 	args := t.Args
 	t.Args = ""
+	// A call is begun with no arguments yet, which says nothing of them.
+	t.Extra.Fields = slices.DeleteFunc(t.Extra.Fields, func(f llm.Field) bool { return f.Key == "function.arguments" && f.Raw == `""` })
 	if at := d.open(slot{true, index}, t); args != "" {
 		d.say(llm.ArgsDelta{Index: at, JSON: args})
 	}

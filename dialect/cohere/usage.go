@@ -1,6 +1,8 @@
 package cohere
 
 import (
+	"slices"
+
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -26,7 +28,13 @@ func decodeUsage(v wire.Value) llm.Usage {
 	of := billed
 	if !billed.Get("input_tokens").Found() && !billed.Get("output_tokens").Found() {
 		of = tokens
+	}
+	if of == tokens || of.Get("input_tokens").Count() == tokens.Get("input_tokens").Count() {
 		u.CacheRead = min(v.Get("cached_tokens").Count(), tokens.Get("input_tokens").Count())
+	}
+	if raw, ok := u.Extra.Get("cached_tokens"); ok && u.CacheRead > 0 {
+		u.Extra.Fields = slices.DeleteFunc(u.Extra.Fields, func(f llm.Field) bool { return f.Key == "cached_tokens" })
+		u.Extra.Note(Name, noteCached+raw)
 	}
 	if in := of.Get("input_tokens"); in.Kind() == '0' {
 		u.Reported |= llm.InSide
@@ -44,6 +52,9 @@ func decodeUsage(v wire.Value) llm.Usage {
 // appendUsage writes a usage object.
 func appendUsage(w *jsonw.Writer, u llm.Usage) {
 	o := wire.Begin(w, u.Extra.In(Name))
+	if raw := noted(u.Extra, noteCached); raw != "" {
+		o.Raw("cached_tokens", raw)
+	}
 	if raw := noted(u.Extra, noteBilled); raw != "" {
 		w.KeyRaw("billed_units", raw)
 		o.End()

@@ -21,6 +21,7 @@ const (
 	noteList       = "content: list"          // content was a list, though of no or one text
 	notePlan       = "tool_plan"              // the Field of a thought that is a plan
 	noteDocument   = "document: "             // begins the note of how a document stood
+	noteCached     = "cached_tokens: "        // begins the note of how many tokens came from the cache
 	noteBilled     = "billed_units: "         // begins the note of how the billed units stood
 )
 

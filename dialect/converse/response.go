@@ -242,6 +242,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 		o.Raw("additionalModelResponseFields", more)
 	}
 	if (c.Stop.Extra.Dialect != Name || r.Usage.Extra.Dialect == Name) && o.Free("usage") {
+		a.AddUsage("usage", r.Usage, llm.ClassReasoning)
 		w.Key("usage")
 		appendUsage(&w, r.Usage)
 	}
@@ -287,7 +288,14 @@ func (a *answer) nameChoice(choice, message llm.Extra, lp *llm.Logprobs) {
 func (a *answer) fitAll(blocks []llm.Block) []llm.Block {
 	var out []llm.Block
 	for i, b := range blocks {
-		if b, ok := a.fit(b, "content["+itoa(i)+"]"); ok {
+		b, ok := a.fit(b, "content["+itoa(i)+"]")
+		if t, thought := b.(llm.Thought); thought && t.Sealed != "" && t.Text != "" {
+			// Sealed reasoning is never in one block with reasoning that is read.
+			out = append(out, llm.Thought{Text: t.Text})
+			t.Text = ""
+			b = t
+		}
+		if ok {
 			out = append(out, b)
 		}
 	}
@@ -355,6 +363,9 @@ func (a *answer) callName(n int) string { return "tooluse_" + fitID(a.callID) + 
 // sequence was met.
 func (a *answer) stop(s llm.Stop) (word, more string) {
 	a.extra("", s.Extra)
+	if s.Reason == llm.StopRefusal || a.refused {
+		a.Add("stop_reason", "a refusal is said as content_filtered")
+	}
 	switch s.Reason {
 	case llm.StopPause:
 		a.Add("stop_reason", "a turn to be continued is said as the end of the turn")

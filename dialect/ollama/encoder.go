@@ -9,7 +9,7 @@ import (
 
 // NewEncoder implements dialect.Server.
 func (c *codec) NewEncoder(_ llm.Payload, m dialect.Meta) dialect.Encoder {
-	return &encoder{meta: m, answer: answer{generate: c.generate}, calls: map[int]*llm.ToolUse{}, images: map[int]*llm.Media{}, origin: map[int]string{}}
+	return &encoder{meta: m, answer: answer{generate: c.generate}, calls: map[int]*llm.ToolUse{}, images: map[int]*llm.Media{}, seals: map[int]llm.Thought{}}
 }
 
 // encoder speaks one streamed answer: lines that each add something, in whatever order it comes, and a
@@ -21,8 +21,8 @@ type encoder struct {
 	frames []dialect.Frame // of the event at hand
 	calls  map[int]*llm.ToolUse
 	images map[int]*llm.Media
-	origin map[int]string // whose the signatures of a block of reasoning are
-	said   int            // calls
+	seals  map[int]llm.Thought // by block: what seals reasoning, without its text
+	said   int                 // calls
 
 	model   string
 	created string
@@ -138,7 +138,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 		}
 	case llm.ThoughtDelta:
 		if e.only(v.Choice) {
-			e.thought(llm.Thought{Text: v.Text, Signature: v.Signature, Sealed: v.Sealed, Origin: e.origin[v.Index]})
+			e.thought(v.Index, llm.Thought{Text: v.Text, Signature: v.Signature, Sealed: v.Sealed})
 		}
 	case llm.ArgsDelta:
 		if c := e.calls[v.Index]; e.only(v.Choice) && c != nil {
@@ -174,8 +174,7 @@ func (e *encoder) begin(index int, b llm.Block) {
 		e.images[index] = &b
 	case llm.Thought:
 		e.extra(path, b.Extra)
-		e.origin[index] = b.Origin
-		e.thought(b)
+		e.thought(index, b)
 	default:
 		var t turn
 		e.answer.add(&t, b, path)
@@ -185,19 +184,36 @@ func (e *encoder) begin(index int, b llm.Block) {
 	}
 }
 
-func (e *encoder) thought(b llm.Thought) {
-	t := turn{thinking: b.Text}
-	if dialect.Signed(b) {
-		t.details = []llm.Thought{b}
+// thought says what was thought. What seals it waits for the end of the block, which may tell whose it is.
+func (e *encoder) thought(index int, b llm.Thought) {
+	s := e.seals[index]
+	s.Signature, s.Sealed = s.Signature+b.Signature, s.Sealed+b.Sealed
+	if b.Origin != "" {
+		s.Origin, s.Item = b.Origin, b.Item
 	}
-	if b.Text != "" || len(t.details) > 0 {
-		e.add(t, nil)
+	e.seals[index] = s
+	if b.Text != "" {
+		e.add(turn{thinking: b.Text}, nil)
+	}
+}
+
+// seal says what seals a thought.
+func (e *encoder) seal(v llm.BlockEnd) {
+	s := e.seals[v.Index]
+	delete(e.seals, v.Index)
+	if whole, ok := v.Block.(llm.Thought); ok {
+		s = whole
+		s.Text = "" // it was said already
+	}
+	if dialect.Signed(s) {
+		e.add(turn{details: []llm.Thought{s}}, nil)
 	}
 }
 
 // finish says what could only be said whole.
 func (e *encoder) finish(v llm.BlockEnd) {
 	path := "content[" + itoa(v.Index) + "]"
+	e.seal(v)
 	if c := e.calls[v.Index]; c != nil {
 		delete(e.calls, v.Index)
 		if whole, ok := v.Block.(llm.ToolUse); ok {

@@ -96,6 +96,13 @@ func (p *messageParts) blocks() []llm.Block {
 	told := ""
 	for _, t := range p.details {
 		told += t.Text
+	}
+	if told == "" && len(p.details) > 0 {
+		p.details[0].Text = p.thinking // a stream tells the text before what seals it
+	}
+	told = ""
+	for _, t := range p.details {
+		told += t.Text
 		out = append(out, t)
 	}
 	if p.thinking != "" && p.thinking != told {
@@ -139,6 +146,9 @@ func callFunction(t *llm.ToolUse, v wire.Value) error {
 		switch string(key) {
 		case "name":
 			return m.StrTo(&t.Name)
+		case "index": // the place of the call among the calls, which tells nothing to others
+			t.Extra.Note(Name, noteIndex+m.JSON())
+			return true, nil
 		case "arguments":
 			switch m.Kind() {
 			case '{':

@@ -254,6 +254,9 @@ func (t *turn) append(w *jsonw.Writer) {
 	o.End()
 }
 
+// noteIndex begins the note of the index that a call had.
+const noteIndex = "function.index="
+
 // appendCall writes a call. One of another dialect is given its index, as the host numbers them.
 func appendCall(w *jsonw.Writer, c llm.ToolUse, index int) {
 	inner, rest := under(c.Extra.In(Name), "function")
@@ -265,6 +268,11 @@ func appendCall(w *jsonw.Writer, c llm.ToolUse, index int) {
 	f := wire.Begin(w, inner)
 	if c.Extra.Dialect != Name {
 		f.Int("index", int64(index))
+	}
+	for _, x := range rest {
+		if raw, ok := strings.CutPrefix(x.Key, noteIndex); ok && x.Raw == "" {
+			f.Raw("index", raw)
+		}
 	}
 	f.Str("name", c.Name)
 	if c.Extra.Noted(Name, "arguments"+noteString) {

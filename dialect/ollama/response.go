@@ -207,6 +207,7 @@ func (a *answer) add(t *turn, b llm.Block, path string) {
 		t.content += b.Text
 	case llm.Refusal:
 		a.extra(path, b.Extra)
+		a.Add(path+".refusal", "said as text")
 		t.content += b.Text
 	case llm.Thought:
 		a.extra(path, b.Extra)

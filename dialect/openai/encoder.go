@@ -335,6 +335,7 @@ func (e *encoder) end(v llm.End) {
 		e.w.KeyRaw("choices", "[]")
 		if e.wantUsage {
 			e.extra("usage", e.usage.Extra)
+			e.AddUsage("usage", e.usage, llm.ClassCacheWrite1h)
 			e.w.Key("usage")
 			appendUsage(&e.w, e.usage)
 		}

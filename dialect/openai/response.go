@@ -248,6 +248,7 @@ func (a *answer) encode(r *llm.Response) []byte {
 	}
 	if o.Free("usage") {
 		a.extra("usage", r.Usage.Extra)
+		a.AddUsage("usage", r.Usage, llm.ClassCacheWrite1h)
 		a.w.Key("usage")
 		appendUsage(&a.w, r.Usage)
 	}

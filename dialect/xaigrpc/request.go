@@ -270,7 +270,7 @@ const envelope = "plenum:"
 func thoughts(text, encrypted string) []llm.Block {
 	if rest, ok := strings.CutPrefix(encrypted, envelope); ok {
 		if list := unseal(rest); len(list) > 0 {
-			return list
+			return withText(list, text)
 		}
 		encrypted = ""
 	}
@@ -282,6 +282,20 @@ func thoughts(text, encrypted string) []llm.Block {
 		return nil
 	}
 	return []llm.Block{t}
+}
+
+// withText gives thoughts their text where the envelope holds only what seals them.
+func withText(list []llm.Block, text string) []llm.Block {
+	for _, b := range list {
+		if t, ok := b.(llm.Thought); ok && t.Text != "" {
+			return list
+		}
+	}
+	if t, ok := list[0].(llm.Thought); ok {
+		t.Text = text
+		list[0] = t
+	}
+	return list
 }
 
 func isJSON(s string) bool { return splice.Valid([]byte(s), splice.DefaultDepth) == nil }

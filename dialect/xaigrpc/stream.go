@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -56,13 +57,14 @@ type streamDecoder struct {
 
 // choiceState is where a choice stands.
 type choiceState struct {
-	index  int // of the choice
-	output int64
-	next   int
-	open   blockKind
-	origin string // of the open thought
-	hosted bool   // the last call of the output is of a tool that xAI runs: another step follows
-	done   bool
+	index   int // of the choice
+	output  int64
+	next    int
+	open    blockKind
+	origin  string // of the open thought
+	thought string // what was thought so far
+	hosted  bool   // the last call of the output is of a tool that xAI runs: another step follows
+	done    bool
 }
 
 type blockKind uint8
@@ -197,6 +199,10 @@ func (d *streamDecoder) blocks(c *choiceState, o *output) {
 		d.content = true
 		switch b := b.(type) {
 		case llm.Thought:
+			if b.Origin != Name && dialect.Signed(b) && strings.HasSuffix(c.thought, b.Text) {
+				b.Text = "" // the envelope repeats what was told already
+			}
+			c.thought += b.Text
 			d.open(c, thoughtBlock, llm.Thought{Origin: b.Origin})
 			d.say(llm.ThoughtDelta{Choice: c.index, Index: c.next, Text: b.Text, Signature: b.Signature, Sealed: b.Sealed})
 		case llm.Text:
