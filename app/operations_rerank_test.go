@@ -31,21 +31,27 @@ func TestRankingsCross(t *testing.T) {
 		{
 			"jina on cohere", cohere, `{"id":"r","results":[{"index":1,"relevance_score":0.75809944}],"meta":{"billed_units":{"search_units":1}}}`, "/v2/rerank",
 			"/v1/rerank", `{"model":"m","query":"q","documents":["a",{"text":"b"}],"top_n":1,"return_documents":true}`, nil,
-			[]string{`"index":1`, `"relevance_score":0.75809944`, `"document":{"text":"b"}`, `"model":"m"`, `"search_units":1`}, 0, 1, 2000,
+			[]string{`"index":1`, `"relevance_score":0.75809944`, `"document":{"text":"b"}`, `"model":"m"`, `"search_units":1`},
+			0, 1, 2000,
 		},
 		{
 			"cohere on jina", jina, `{"model":"up","results":[{"index":0,"relevance_score":0.1,"document":{"text":"a"}}],"usage":{"total_tokens":9}}`, "/v1/rerank",
 			"/v2/rerank", `{"model":"m","query":"q","documents":["a","b"],"top_n":1}`, nil,
-			[]string{`"results":[{"index":0,"relevance_score":0.1`, `"billed_units":{"input_tokens":9}`}, 9, 0, 9,
+			[]string{`"results":[{"index":0,"relevance_score":0.1`, `"billed_units":{"input_tokens":9}`},
+			9, 0, 9,
 		},
 		{
 			"cohere, first version", cohere, `{"id":"r","results":[{"index":0,"relevance_score":0.5}],"meta":{"billed_units":{"search_units":3}}}`, "/v2/rerank",
-			"/v1/rerank", `{"model":"m","query":"q","documents":["a"]}`, []string{"X-Fern-SDK-Name", "cohere"},
-			[]string{`"search_units":3`}, 0, 3, 6000,
+			"/v1/rerank", `{"model":"m","query":"q","documents":["a"]}`,
+			[]string{"X-Fern-SDK-Name", "cohere"},
+			[]string{`"search_units":3`},
+			0, 3, 6000,
 		},
 		{
 			"jina on a host that reports nothing", jina, `{"results":[{"index":0,"relevance_score":0.1}]}`, "/v1/rerank",
-			"/v1/rerank", `{"model":"m","query":"four","documents":["four","four"]}`, nil, []string{`"index":0`}, 4, 1, 2004,
+			"/v1/rerank", `{"model":"m","query":"four","documents":["four","four"]}`, nil,
+			[]string{`"index":0`},
+			4, 1, 2004,
 		},
 	} {
 		t.Run(x.name, func(t *testing.T) {
