@@ -56,6 +56,8 @@ type Traits struct {
 	// Unsigned says that the host takes thinking without a signature back. Anthropic itself refuses it,
 	// so that such thinking, which another vendor made, is left out.
 	Unsigned bool
+	// NoState says that a host which speaks Responses keeps no answers, so that Plenum does where it may.
+	NoState bool
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }
@@ -94,6 +96,7 @@ type Deployment struct {
 	Guardrail  string
 	Limits     Limits
 	Retry      Retry
+	Keep       Tri    // whether what is said through it may be kept; unknown leaves that to the whole
 	Declared   string // the file that declares it; "" where it is kept in the store
 }
 

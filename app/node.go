@@ -26,6 +26,7 @@ import (
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/file"
 	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/history"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/ledger"
@@ -55,6 +56,7 @@ type Node struct {
 	files    *file.Keeper
 	batches  *batch.Engine
 	pipeline gateway.Handler
+	history  *history.History
 	logs     *callLog
 	draining atomic.Bool
 	warned   map[string]bool // warn: what was told of the configuration in force
@@ -78,9 +80,10 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.files = file.New(n.store, clock.Real, log)
 	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
 	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
+	n.history = history.New(n.store, n.name(), clock.Real, log)
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
-		Own: joined(n.files.Handlers(), n.batches.Handlers()),
+		History: n.history, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers()),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {
@@ -97,6 +100,18 @@ func joined(all ...map[llm.Op]gateway.Handler) map[llm.Op]gateway.Handler {
 		maps.Copy(out, m)
 	}
 	return out
+}
+
+// name tells this node's work from that of others: no other has this directory on this machine.
+func (n *Node) name() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	if dir, err := filepath.Abs(n.dir); err == nil {
+		return host + ":" + dir
+	}
+	return host + ":" + n.dir
 }
 
 func (n *Node) open(ctx context.Context, f *config.File) (err error) {
@@ -242,6 +257,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g.Go(func() error { return n.watchKeys(run) })
 	g.Go(func() error { return ignoreCanceled(n.files.Run(run)) })
 	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
+	g.Go(func() error { return n.history.Run(run, gateway.NewRunner(n.current, n.pipeline)) })
 	g.Go(func() error { return n.logs.run(run) })
 	for _, loop := range loops {
 		g.Go(func() error { return ignoreCanceled(loop(run)) })

@@ -27,6 +27,7 @@ type Mechanisms struct {
 	Policy    policy.Decider
 	Guard     guardrail.Guard
 	Cache     cache.Store
+	History   recall.History
 	Budgets   budget.Budgets
 	Clock     clock.Clock
 	// Own answers the operations on what callers own.
@@ -48,7 +49,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 	return gateway.Chain(gateway.Dispatch,
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper),
-		recall.New(m.Clock),
+		recall.New(m.Clock, m.History),
 		resolve.New(),
 		policy.New(m.Policy),
 		own.New(m.Own),

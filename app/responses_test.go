@@ -192,7 +192,7 @@ func TestResponsesErrors(t *testing.T) {
 		t.Error("a request that depends on what is not there reached the upstream")
 	}
 	resp, body = w.post("/v1/responses/resp_7/cancel", ``)
-	check(resp, body, 404, "resp_7")
+	check(resp, body, 404, "not_found")
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/v1/responses/resp_7", nil)
 	req.Header.Set("Authorization", "Bearer "+worldKey)
 	got, err := http.DefaultClient.Do(req)

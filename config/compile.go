@@ -129,7 +129,7 @@ func (c *compiler) deployment(d *Deployment, path string, taken map[string]strin
 		Name: d.Name, Aliases: d.Aliases, Model: d.Model, Strategy: plenum.Strategy(d.Strategy),
 		Parameters: plenum.ParamPolicy(d.Parameters), RefuseLoss: d.Lossy == "refuse",
 		Guardrail: d.Guardrail, Declared: c.file.source.name,
-		Limits: plenum.Limits(d.Limits), Retry: plenum.Retry(c.file.Retry),
+		Limits: plenum.Limits(d.Limits), Retry: plenum.Retry(c.file.Retry), Keep: d.Keep,
 	}
 	if d.Retry != nil {
 		out.Retry = plenum.Retry(*d.Retry)

@@ -39,6 +39,7 @@ type File struct {
 	Retry           Retry         `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
 	Connections     []Connection  `conf:"connections" doc:"The places that serve models, with their credentials."`
 	Deployments     []Deployment  `conf:"deployments" doc:"The names that callers put in model, and what each binds."`
+	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
 	Budgets         []Budget      `conf:"budgets" doc:"Limits in money."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
@@ -89,6 +90,13 @@ type Retry struct {
 	MaxWait  time.Duration `conf:"max_wait" default:"10s" min:"0s" doc:"The longest wait before an attempt; an upstream that asks for more is given up."`
 }
 
+// Content is what is kept of what callers and models say.
+type Content struct {
+	Keep      bool          `conf:"keep" default:"false" doc:"Keep answers that their callers want kept, with their input: for previous_response_id, conversations and answers in the background. They belong to the project."`
+	Projects  []string      `conf:"projects" doc:"Only for these projects; left out it is for all."`
+	Retention time.Duration `conf:"retention" default:"720h" min:"1m" doc:"How long an answer is kept, and a conversation after it was last used."`
+}
+
 // Connection is a configured place that serves models.
 type Connection struct {
 	Name        string                   `conf:"name" required:"yes" doc:"What targets call it by."`
@@ -111,16 +119,17 @@ type Timeouts struct {
 
 // Deployment is a name that callers put in model, and what it binds.
 type Deployment struct {
-	Name       string   `conf:"name" required:"yes" doc:"Letters, digits and . _ : / -, at most 256."`
-	Aliases    []string `conf:"aliases" doc:"Other names; * in one stands for any run of characters."`
-	Model      string   `conf:"model" doc:"The model in the catalog, as publisher/name."`
-	Strategy   string   `conf:"strategy" default:"ordered" enum:"ordered weighted latency cost headroom affinity" doc:"How a target is chosen."`
-	Targets    []Target `conf:"targets" required:"yes" doc:"The offers that may answer."`
-	Parameters string   `conf:"parameters" default:"report" enum:"strict report drop pass" doc:"What is done with a parameter that the target refuses: refuse the call, leave it out and say so, leave it out, or send it."`
-	Lossy      string   `conf:"lossy" default:"allow" enum:"allow refuse" doc:"Whether a call may go to a target whose dialect cannot carry all of it."`
-	Guardrail  string   `conf:"guardrail" doc:"The guardrail that holds for it."`
-	Limits     Limits   `conf:"limits" doc:"What may pass through it."`
-	Retry      *Retry   `conf:"retry" doc:"How often and how long a call is tried again."`
+	Name       string     `conf:"name" required:"yes" doc:"Letters, digits and . _ : / -, at most 256."`
+	Aliases    []string   `conf:"aliases" doc:"Other names; * in one stands for any run of characters."`
+	Model      string     `conf:"model" doc:"The model in the catalog, as publisher/name."`
+	Strategy   string     `conf:"strategy" default:"ordered" enum:"ordered weighted latency cost headroom affinity" doc:"How a target is chosen."`
+	Targets    []Target   `conf:"targets" required:"yes" doc:"The offers that may answer."`
+	Parameters string     `conf:"parameters" default:"report" enum:"strict report drop pass" doc:"What is done with a parameter that the target refuses: refuse the call, leave it out and say so, leave it out, or send it."`
+	Lossy      string     `conf:"lossy" default:"allow" enum:"allow refuse" doc:"Whether a call may go to a target whose dialect cannot carry all of it."`
+	Guardrail  string     `conf:"guardrail" doc:"The guardrail that holds for it."`
+	Limits     Limits     `conf:"limits" doc:"What may pass through it."`
+	Keep       plenum.Tri `conf:"keep_content" doc:"Whether what is said through it may be kept; left out, content.keep says."`
+	Retry      *Retry     `conf:"retry" doc:"How often and how long a call is tried again."`
 }
 
 // Target is an offer as a deployment uses it.
@@ -148,10 +157,7 @@ type Price struct {
 	Reasoning    *plenum.Rate `conf:"reasoning_usd_per_million" doc:"Tokens written as reasoning."`
 	OutputAudio  *plenum.Rate `conf:"output_audio_usd_per_million" doc:"Tokens of sound written."`
 	OutputImage  *plenum.Rate `conf:"output_image_usd_per_million" doc:"Tokens of images written."`
-	Search       *plenum.Rate `conf:"search_usd_per_thousand" scale:"1000" doc:"A thousand searches that the vendor ran, on the web or to rank documents."`
-	Image        *plenum.Rate `conf:"image_usd_per_thousand" scale:"1000" doc:"A thousand images made."`
-	Character    *plenum.Rate `conf:"character_usd_per_million" doc:"A million characters of text that were made sound."`
-	Second       *plenum.Rate `conf:"second_usd_per_thousand" scale:"1000" doc:"A thousand seconds of sound that were read."`
+	Search       *plenum.Rate `conf:"search_usd_per_thousand" scale:"1000" doc:"A thousand web searches that the vendor ran."`
 }
 
 // Traits are the ways in which a host's version of a dialect differs from the plain one. What is left
@@ -161,6 +167,7 @@ type Traits struct {
 	DefaultMaxOut  int          `conf:"default_max_out" min:"0" doc:"The cap on output set where the dialect needs one and the caller gave none."`
 	Refuses        []string     `conf:"refuses" doc:"Parameters that it answers with an error."`
 	NoStreamUsage  bool         `conf:"no_stream_usage" doc:"It refuses stream_options; usage is then estimated."`
+	NoState        bool         `conf:"no_state" doc:"It speaks Responses and keeps no answers."`
 	NoDeveloper    bool         `conf:"no_developer" doc:"It knows no developer role."`
 	ReasoningField string       `conf:"reasoning_field" enum:"reasoning_content reasoning" doc:"The field in which it shows reasoning in chat completions."`
 	Betas          []string     `conf:"betas" doc:"The anthropic-beta values that it accepts; left out, all pass."`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,16 @@ func (s *Snapshot) Deployment(name string) (*plenum.Deployment, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Keeps reports whether what a project says through a deployment may be kept.
+func (s *Snapshot) Keeps(project string, d *plenum.Deployment) bool {
+	c := &s.Declared.Content
+	keep := c.Keep
+	if d.Keep != plenum.Unknown {
+		keep = d.Keep == plenum.Yes
+	}
+	return keep && (len(c.Projects) == 0 || slices.Contains(c.Projects, project))
 }
 
 // bind returns the deployment with what * matched in place of * in its targets' models. It remembers

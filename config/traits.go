@@ -15,6 +15,7 @@ func (t *Traits) over(out *plenum.Traits) {
 		MaxTokensField: t.MaxTokensField, DefaultMaxOut: t.DefaultMaxOut, Refuses: t.Refuses,
 		NoStreamUsage:  t.NoStreamUsage,
 		NoDeveloper:    t.NoDeveloper,
+		NoState:        t.NoState,
 		ReasoningField: t.ReasoningField, Betas: t.Betas,
 		Effort:       t.Effort,
 		Unsigned:     t.Unsigned,
@@ -40,6 +41,7 @@ func mergeTraits(base, over plenum.Traits) plenum.Traits {
 	}
 	out.NoStreamUsage = base.NoStreamUsage || over.NoStreamUsage
 	out.NoDeveloper = base.NoDeveloper || over.NoDeveloper
+	out.NoState = base.NoState || over.NoState
 	out.Effort = base.Effort || over.Effort
 	out.Unsigned = base.Unsigned || over.Unsigned
 	out.Refuses = union(base.Refuses, over.Refuses)
@@ -93,6 +95,6 @@ func (p *Price) over(out *plenum.Price) {
 		InputAudio: pick(p.InputAudio, in), InputImage: pick(p.InputImage, in),
 		Output: written, Reasoning: pick(p.Reasoning, written),
 		OutputAudio: pick(p.OutputAudio, written), OutputImage: pick(p.OutputImage, written),
-		Search: pick(p.Search, 0), Image: pick(p.Image, 0), Character: pick(p.Character, 0), Second: pick(p.Second, 0),
+		Search: pick(p.Search, 0),
 	}
 }

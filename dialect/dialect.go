@@ -223,6 +223,8 @@ type Meta struct {
 	Now    int64  // Unix seconds
 	// Began is when the call did, for dialects that tell how long an answer took; it may be zero.
 	Began time.Time
+	// Kept says that Plenum keeps the answer, and what it belongs to. Nil: it does not.
+	Kept *Kept
 	// Model is what the caller asked for; see ModelOr.
 	Model string
 }

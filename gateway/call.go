@@ -38,7 +38,7 @@ type Call struct {
 	Caller     plenum.Principal   // auth
 	Deployment *plenum.Deployment // resolve
 	Candidates []plenum.Target    // resolve, best first; policy removes some
-	Pin        *plenum.Target     // Runner: a batch, an evaluation
+	Pin        *plenum.Target     // Runner: a batch, an evaluation; recall: what only one place keeps
 	Try        *Try               // route: the attempt that this copy is for
 	Edits      []dialect.Edit     // guardrail, budget: each is named on the Trail
 
@@ -87,14 +87,10 @@ func (c *Call) loadLocked() error {
 			return q.loadErr
 		}
 	}
-	bounds := dialect.Bounds{}
-	if c.Config != nil && c.Config.Declared != nil {
-		bounds.MaxDepth = c.Config.Declared.MaxDepth
-	}
-	if q.loadErr = c.unpack(bounds); q.loadErr != nil {
+	if q.loadErr = c.unpack(c.bounds()); q.loadErr != nil {
 		return q.loadErr
 	}
-	c.Head, q.loadErr = c.Codec.Peek(c.In, bounds)
+	c.Head, q.loadErr = c.Codec.Peek(c.In, c.bounds())
 	return q.loadErr
 }
 
@@ -128,6 +124,13 @@ func (c *Call) unpack(b dialect.Bounds) error {
 	return nil
 }
 
+func (c *Call) bounds() dialect.Bounds {
+	if c.Config == nil || c.Config.Declared == nil {
+		return dialect.Bounds{}
+	}
+	return dialect.Bounds{MaxDepth: c.Config.Declared.MaxDepth}
+}
+
 // Payload decodes the request, once. A call within one dialect that no stage reads is never decoded.
 func (c *Call) Payload() (llm.Payload, error) {
 	q := c.req
@@ -144,6 +147,22 @@ func (c *Call) Payload() (llm.Payload, error) {
 		q.payload, q.decErr = c.Codec.DecodeRequest(c.In)
 	}
 	return q.payload, q.decErr
+}
+
+// Refill puts another body in the place of what the caller sent, for all copies of the call: recall has put
+// what was said before in front of it. It is read as if it had come so.
+func (c *Call) Refill(body []byte) error {
+	q := c.req
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.In.Body = body
+	if q.lease != nil {
+		q.lease.shared.Store(true) // texts of what came may be part of what is there now
+		q.lease = nil
+	}
+	q.payload, q.decoded, q.decErr = nil, false, nil
+	c.Head, q.loadErr = c.Codec.Peek(c.In, c.bounds())
+	return q.loadErr
 }
 
 // Attempt returns a copy of the call for one attempt at one target. The copy shares the Trail and what

@@ -14,13 +14,14 @@ const (
 	OpBatchCancel  Op = "batch.cancel"
 	OpBatchResults Op = "batch.results"
 	OpBatchDelete  Op = "batch.delete"
+	OpKept         Op = "kept" // an answer or a conversation that is kept: to see, change, cancel or delete it
 )
 
 // Own reports whether an operation is answered by Plenum itself, out of what it keeps for its callers.
 func (o Op) Own() bool {
 	switch o {
 	case OpFileCreate, OpFileList, OpFileGet, OpFileContent, OpFileDelete,
-		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete:
+		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept:
 		return true
 	}
 	return false

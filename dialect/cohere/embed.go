@@ -379,7 +379,11 @@ func DecodeEmbeddings(body []byte) (*llm.Embeddings, error) {
 				return addVectors(res, formOf(string(key)), list)
 			})
 		case "meta":
-			res.Usage = metaUsage(m)
+			res.Usage = decodeUsage(m)
+			res.Usage.InputImage = m.Get("billed_units", "image_tokens").Count()
+			if res.Usage.Reported&llm.InSide == 0 && res.Usage.InputImage > 0 {
+				res.Usage.Reported |= llm.InSide
+			}
 			return false, nil // and kept as it stood
 		}
 		return false, nil
@@ -423,19 +427,14 @@ func gistOf(body []byte, answer string) dialect.Gist {
 	}
 	g := dialect.Gist{ID: wire.At(body, found[0].Value).Text(), Text: len(found[2].Value.Raw(body))}
 	if found[1].Found() {
-		g.Usage = metaUsage(wire.At(body, found[1].Value))
+		meta := wire.At(body, found[1].Value)
+		g.Usage = decodeUsage(meta).Metered()
+		g.Usage.InputImage = meta.Get("billed_units", "image_tokens").Count()
+		if g.Usage.InputImage > 0 {
+			g.Usage.Reported |= llm.InSide
+		}
 	}
 	return g
-}
-
-// metaUsage reads what was billed: the same object as in chat, and what only these operations have.
-func metaUsage(meta wire.Value) llm.Usage {
-	u := decodeUsage(meta).Metered()
-	u.InputImage = meta.Get("billed_units", "image_tokens").Count()
-	if u.InputImage > 0 || u.Searches > 0 {
-		u.Reported |= llm.InSide
-	}
-	return u
 }
 
 // EncodeResponse implements dialect.Server.

@@ -18,10 +18,16 @@ const (
 	atStream
 	atMaxOut
 	atInput
+	atPrevious
+	atConversation
+	atStore
+	atBackground
 	peeked
 )
 
-func peekKeys() [peeked]string { return [peeked]string{"model", "stream", maxOutput, "input"} }
+func peekKeys() [peeked]string {
+	return [peeked]string{"model", "stream", maxOutput, "input", "previous_response_id", "conversation", "store", "background"}
+}
 
 const maxOutput = "max_output_tokens"
 

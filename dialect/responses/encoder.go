@@ -178,8 +178,8 @@ func (e *encoder) begin(s llm.Start) {
 	}
 	e.started, e.shell = true, s
 	e.extra("", s.Extra)
-	if e.shell.ID == "" {
-		e.shell.ID = "resp_" + e.meta.CallID
+	if e.shell.ID == "" || e.meta.Kept != nil && s.Extra.Dialect != Name {
+		e.shell.ID = e.answerID()
 	}
 	if e.shell.Created == 0 {
 		e.shell.Created = e.meta.Now

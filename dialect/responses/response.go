@@ -388,8 +388,8 @@ type outcome struct {
 func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) {
 	o := wire.Begin(w, retold(sh.Extra))
 	id := sh.ID
-	if id == "" && sh.Extra.Dialect != Name {
-		id = "resp_" + s.meta.CallID
+	if sh.Extra.Dialect != Name && (id == "" || s.meta.Kept != nil) {
+		id = s.answerID()
 	}
 	o.OptStr("id", id)
 	o.Str("object", wholeObject)
@@ -419,6 +419,10 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	o.End()
 }
 
+// answerID makes the id of an answer that has none, or whose own says nothing here: what is kept is found by
+// the id that it was kept under.
+func (s *speaker) answerID() string { return "resp_" + s.meta.CallID }
+
 func (s *speaker) outcome(w *jsonw.Writer, o wire.Object, out outcome) {
 	switch {
 	case out.details != "":
@@ -447,9 +451,7 @@ func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 	if r == nil || r.Extra.Dialect != Name {
 		r = &llm.Request{}
 	}
-	o.Raw("background", "false")
-	o.Raw("store", "false")
-	o.Raw("previous_response_id", "null")
+	s.repeatKept(o, w)
 	o.Str("truncation", "disabled")
 	s.repeatPrompt(o, r)
 	o.OptFloat("temperature", llm.Some(r.Temperature.Or(1)))
@@ -484,6 +486,26 @@ func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 	} else {
 		o.OptStr("user", r.User)
 	}
+}
+
+// repeatKept says whether the answer is kept, and what it goes on from.
+func (s *speaker) repeatKept(o wire.Object, w *jsonw.Writer) {
+	k := s.meta.Kept
+	if k == nil {
+		o.Raw("background", "false")
+		o.Raw("store", "false")
+		o.Raw("previous_response_id", "null")
+		return
+	}
+	w.KeyBool("background", k.Background)
+	o.Raw("store", "true")
+	keyOrNull(w, "previous_response_id", k.Previous)
+	if k.Conversation == "" {
+		return
+	}
+	w.KeyOpen("conversation", '{')
+	w.KeyStr("id", k.Conversation)
+	w.Close('}')
 }
 
 func (s *speaker) repeatPrompt(o wire.Object, r *llm.Request) {

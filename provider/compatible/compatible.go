@@ -15,7 +15,7 @@ var OpenAI = provider.Compat(provider.Spec{
 	Name:        "openai-compatible",
 	Title:       "OpenAI-compatible",
 	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
+	Serves:      []llm.Op{llm.OpEmbed},
 	KeyOptional: true,
 	KeyAnywhere: true,
 	Also: []provider.Face{

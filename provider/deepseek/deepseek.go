@@ -16,7 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.deepseek.com",
 	Env:     []string{"DEEPSEEK_API_KEY"},
 	Dialect: openai.Dialect,
-	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, Unsigned: true},
+	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, NoState: true, Unsigned: true},
 	Also: []provider.Face{{
 		Beside:  true,
 		BaseURL: "https://api.deepseek.com",

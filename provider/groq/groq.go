@@ -24,6 +24,7 @@ var Kind = provider.Compat(provider.Spec{
 	}},
 	Traits: plenum.Traits{
 		ReasoningField: "reasoning",
+		NoState:        true,
 		Refuses:        []string{"logprobs", "top_logprobs", "logit_bias"},
 	},
 })

@@ -19,8 +19,8 @@ var Kind = provider.Compat(provider.Spec{
 	Env:         []string{"VLLM_API_KEY"},
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
-	Traits:      plenum.Traits{NoDeveloper: true, ReasoningField: "reasoning"},
+	Serves:      []llm.Op{llm.OpEmbed},
+	Traits:      plenum.Traits{NoDeveloper: true, NoState: true, ReasoningField: "reasoning"},
 	Also: []provider.Face{
 		{
 			Dialect: responses.Dialect,

@@ -1,8 +1,11 @@
-// Package recall is the stage that loads what a call refers to. Today that is an earlier call with the
-// same Idempotency-Key: its answer is given again, so that a client which retries after a broken
-// connection neither pays nor acts twice.
+// Package recall is the stage that loads what a call refers to.
 //
-// An answer is kept in memory, on this node, for a day at most; only answers that went well are, streamed
+// That is what was said before, where a call goes on from an earlier answer or is a turn of a conversation:
+// a History, the mechanism behind it, puts it into the request, so that it is limited and screened like what
+// the caller sends, and keeps the answer. It also answers who asks for an answer that is kept.
+//
+// And it is an earlier call with the same Idempotency-Key: its answer is given again, so that a client which
+// retries after a broken connection neither pays nor acts twice. Such an answer is kept in memory, on this node, for a day at most; only answers that went well are, streamed
 // or not, and only up to a size. The same key with another request is a conflict, and so is the same key
 // while its first call is under way.
 package recall
@@ -31,10 +34,11 @@ const (
 	keyBytes  = 255
 )
 
-// New returns the stage.
-func New(ck clock.Clock) gateway.Stage {
+// New returns the stage. With a nil History nothing that was said is kept.
+func New(ck clock.Clock, h History) gateway.Stage {
 	m := &memory{clock: ck, entries: map[key]*entry{}, order: list.New()}
 	return gateway.Stage{Name: "recall", Wrap: func(next gateway.Handler) gateway.Handler {
+		next = refer(h, next)
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			name := c.In.Header.Get("Idempotency-Key")
 			if name == "" || c.In.Method != http.MethodPost || c.Op == llm.OpFileCreate {

@@ -1,0 +1,234 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// mostTurns bounds how many answers one goes on from.
+const mostTurns = 4096
+
+// opening is a call while it is put together.
+type opening struct {
+	h      *History
+	call   *gateway.Call
+	codec  dialect.Keeper
+	ref    dialect.Reference
+	keeps  bool   // what is said may be kept
+	own    []byte // the body with what it names, without what comes before it
+	before []dialect.Item
+}
+
+// Open has a call say by itself what it only refers to, and returns the Out that keeps its answer. What is
+// to run in the background is answered here, without an Out.
+func (h *History) Open(ctx context.Context, c *gateway.Call, out gateway.Out) (gateway.Out, func(error) error, error) {
+	codec, ok := c.Codec.(dialect.Keeper)
+	if !ok || c.Op != llm.OpGenerate && c.Op != llm.OpCountTokens {
+		return out, nil, nil
+	}
+	if err := c.Load(); err != nil {
+		return nil, nil, err
+	}
+	ref, err := codec.Refers(c.In, c.Head)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, ok := c.Config.Deployment(c.Head.Model)
+	if !ok {
+		return out, nil, nil // resolve says so
+	}
+	o := &opening{h: h, call: c, codec: codec, ref: ref, keeps: c.Config.Keeps(c.Caller.Project, d), own: c.In.Body}
+	if !ref.Empty() {
+		if err := o.recall(ctx, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.Op != llm.OpGenerate {
+		return out, nil, nil
+	}
+	if ref.Background {
+		if o.keeps && !ref.Unstored {
+			return nil, nil, h.inBackground(ctx, o, out)
+		}
+		if err := o.foreground(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if ref.Unstored && ref.Conversation == "" {
+		return out, nil, nil
+	}
+	t := newTurn(o, out)
+	return t, t.close, nil
+}
+
+// foreground has an answer given at once that was asked for later: where nothing is kept, nobody could ask
+// for it.
+func (o *opening) foreground() error {
+	c := o.call
+	body, err := o.codec.Recall(c.In, c.Head, dialect.Recalled{})
+	if err != nil {
+		return err
+	}
+	c.Trail.Change("background false set (nothing that is said is kept here)")
+	return c.Refill(body)
+}
+
+// recall puts what the request refers to into it, or has it go where that is kept.
+func (o *opening) recall(ctx context.Context, d *plenum.Deployment) error {
+	c := o.call
+	if o.ref.Previous != "" {
+		elsewhere, err := o.previous(ctx, d)
+		if err != nil || elsewhere {
+			return err
+		}
+	}
+	if o.ref.Conversation != "" {
+		if err := o.conversation(ctx); err != nil {
+			return err
+		}
+	}
+	named, err := o.named(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ref.Previous == "" && o.ref.Conversation == "" && len(named) == 0 {
+		return nil // items that only an upstream may know
+	}
+	if len(named) > 0 {
+		if o.own, err = o.codec.Recall(c.In, c.Head, dialect.Recalled{Named: named}); err != nil {
+			return err
+		}
+	}
+	body, err := o.codec.Recall(c.In, c.Head, dialect.Recalled{Before: o.before, Named: named})
+	if err != nil {
+		return err
+	}
+	if limit := int64(c.Config.Declared.MaxDecompressed); limit > 0 && int64(len(body)) > limit {
+		return &llm.Error{Kind: llm.TooLarge, Op: "history", Message: "the conversation has grown larger than max_decompressed; begin a new one"}
+	}
+	return c.Refill(body)
+}
+
+// previous loads the answers that the call goes on from. It reports whether an upstream keeps them: then the
+// call goes there as it is.
+func (o *opening) previous(ctx context.Context, d *plenum.Deployment) (elsewhere bool, err error) {
+	var turns []*document
+	for id, n := o.ref.Previous, 0; id != ""; n++ {
+		x, err := o.h.find(ctx, o.call.Caller, id, kindAnswer, kindElsewhere)
+		if errors.Is(err, errNone) {
+			return false, o.unknown(id, n)
+		}
+		if err != nil {
+			return false, err
+		}
+		if x.Kind == kindElsewhere && n == 0 {
+			return true, o.pin(d, x.Label)
+		}
+		doc, err := documentOf(&x)
+		if err == nil && (x.Kind == kindElsewhere || n >= mostTurns) {
+			err = fmt.Errorf("%s cannot be gone on from", id)
+		}
+		if err != nil {
+			return false, &llm.Error{Kind: llm.Internal, Op: "history", Message: "what was said before cannot be read", Err: err}
+		}
+		if err := ended(id, x.Status); err != nil {
+			return false, err
+		}
+		turns = append(turns, doc)
+		id = doc.Previous
+	}
+	for _, t := range slices.Backward(turns) {
+		o.before = append(append(o.before, t.Input...), t.Output...)
+	}
+	return false, nil
+}
+
+// ended refuses to go on from an answer that is not there.
+func ended(id, status string) error {
+	if status == dialect.StateCompleted || status == dialect.StateIncomplete {
+		return nil
+	}
+	msg := "the response " + id + " is " + strings.ReplaceAll(status, "_", " ") + "; nothing can go on from it"
+	return &llm.Error{Kind: llm.Invalid, Op: "history", Param: "previous_response_id", Message: msg}
+}
+
+// unknown says why there is no such answer.
+func (o *opening) unknown(id string, depth int) error {
+	e := &llm.Error{Kind: llm.NotFound, Op: "history", Param: "previous_response_id", Code: "previous_response_not_found"}
+	switch {
+	case depth > 0:
+		e.Message = "the response " + o.ref.Previous + " goes on from " + id + ", which was deleted or has expired; send the whole conversation as input"
+	case o.keeps:
+		e.Message = "there is no response " + id + ": it was not kept (store: false), was deleted, has expired, or belongs to another project"
+	default:
+		e.Message = "there is no response " + id + ": Plenum keeps none here (content.keep), and no upstream is known to keep it for this project; send the whole conversation as input"
+	}
+	return e
+}
+
+// pin has the call go to the connection that keeps what it goes on from.
+func (o *opening) pin(d *plenum.Deployment, connection string) error {
+	for i := range d.Targets {
+		if d.Targets[i].Offer.Connection == connection {
+			o.call.Pin = &d.Targets[i]
+			return nil
+		}
+	}
+	return &llm.Error{
+		Kind: llm.NotFound, Op: "history", Param: "previous_response_id", Code: "previous_response_not_found",
+		Message: "the response " + o.ref.Previous + " is kept by an upstream that this deployment does not call; call the deployment that it came from, or send the whole conversation as input",
+	}
+}
+
+// named returns the items that the input only names, as far as they are kept here.
+func (o *opening) named(ctx context.Context) (map[string]string, error) {
+	named := map[string]string{}
+	known := map[string]string{}
+	for _, it := range o.before {
+		known[it.ID] = it.JSON
+	}
+	for _, id := range o.ref.Items {
+		if json, ok := known[id]; ok {
+			named[id] = json
+			continue
+		}
+		answer := answerOf(id)
+		if answer == "" {
+			continue
+		}
+		x, err := o.h.find(ctx, o.call.Caller, answer, kindAnswer)
+		if errors.Is(err, errNone) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		doc, err := documentOf(&x)
+		if err != nil {
+			return nil, &llm.Error{Kind: llm.Internal, Op: "history", Message: "what was said before cannot be read", Err: err}
+		}
+		for _, it := range append(doc.Input, doc.Output...) {
+			if it.ID == id {
+				named[id] = it.JSON
+			}
+		}
+	}
+	return named, nil
+}
+
+// answerOf returns the id of the answer whose call made the id of an item; "" for one that no call made.
+func answerOf(item string) string {
+	_, rest, _ := strings.Cut(item, "_")
+	if i := strings.LastIndexByte(rest, '_'); i > 0 && strings.HasPrefix(rest, "req_") {
+		return "resp_" + rest[:i]
+	}
+	return ""
+}
