@@ -31,7 +31,7 @@ type line struct {
 }
 
 // errTooMany says that an input has more lines than are run.
-var errTooMany = fmt.Errorf("the input has more than %d lines", mostLines)
+var errTooMany = errors.New("the input has more than 100,000 lines")
 
 // lines reads the lines of an input in order. One that cannot be read is a bad line, and not the end; only an
 // input that cannot be read any further is.
@@ -68,7 +68,7 @@ func lines(r io.Reader, anthropic bool, endpoint string) iter.Seq2[line, error] 
 	}
 }
 
-var errLong = fmt.Errorf("this line is longer than %d bytes", lineBytes)
+var errLong = errors.New("this line is longer than 64 MiB")
 
 // readLine reads up to the end of a line. Of one that is too long it keeps nothing.
 func readLine(r *bufio.Reader) ([]byte, error) {

@@ -80,7 +80,7 @@ suite_python() {
 		"$venv/bin/pip" install --quiet --no-deps -r "$here/python/requirements.txt"
 		cp "$here/python/requirements.txt" "$venv/requirements.txt"
 	fi
-	(cd "$here/python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest .)
+	(cd "$here/python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest ${PYTEST_ARGS:-.})
 }
 
 suite_node() {
