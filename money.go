@@ -67,6 +67,9 @@ type Price struct {
 	OutputAudio  Rate
 	OutputImage  Rate
 	Search       Rate
+	Image        Rate
+	Character    Rate
+	Second       Rate
 	// Over holds the rates of a call that read more than Above tokens, all of it; nil where long prompts
 	// cost no more. It may have an Over of its own.
 	Above int64
@@ -99,6 +102,12 @@ func (p *Price) Rate(c llm.Class) Rate {
 		return p.OutputImage
 	case llm.ClassSearch:
 		return p.Search
+	case llm.ClassImage:
+		return p.Image
+	case llm.ClassCharacter:
+		return p.Character
+	case llm.ClassSecond:
+		return p.Second
 	}
 	return 0
 }

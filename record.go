@@ -93,6 +93,9 @@ type Tokens struct {
 	OutputAudio  int64 `json:"output_audio,omitempty"`
 	OutputImage  int64 `json:"output_image,omitempty"`
 	Searches     int64 `json:"searches,omitempty"`
+	Images       int64 `json:"images,omitempty"`
+	Characters   int64 `json:"characters,omitempty"`
+	Seconds      int64 `json:"seconds,omitempty"`
 }
 
 // TokensOf returns the classes of a usage.
@@ -100,6 +103,7 @@ func TokensOf(u llm.Usage) Tokens {
 	return Tokens{
 		u.Input, u.CacheRead, u.CacheWrite5m, u.CacheWrite1h, u.InputAudio, u.InputImage,
 		u.Output, u.Reasoning, u.OutputAudio, u.OutputImage, u.Searches,
+		u.Images, u.Characters, u.Seconds,
 	}
 }
 
@@ -124,6 +128,7 @@ func (t Tokens) Classes() iter.Seq2[llm.Class, int64] {
 		Input: t.Input, CacheRead: t.CacheRead, CacheWrite5m: t.CacheWrite5m, CacheWrite1h: t.CacheWrite1h,
 		InputAudio: t.InputAudio, InputImage: t.InputImage, Output: t.Output, Reasoning: t.Reasoning,
 		OutputAudio: t.OutputAudio, OutputImage: t.OutputImage, Searches: t.Searches,
+		Images: t.Images, Characters: t.Characters, Seconds: t.Seconds,
 	}.Classes()
 }
 
@@ -133,5 +138,6 @@ func (t Tokens) Add(u Tokens) Tokens {
 		t.Input + u.Input, t.CacheRead + u.CacheRead, t.CacheWrite5m + u.CacheWrite5m, t.CacheWrite1h + u.CacheWrite1h,
 		t.InputAudio + u.InputAudio, t.InputImage + u.InputImage, t.Output + u.Output, t.Reasoning + u.Reasoning,
 		t.OutputAudio + u.OutputAudio, t.OutputImage + u.OutputImage, t.Searches + u.Searches,
+		t.Images + u.Images, t.Characters + u.Characters, t.Seconds + u.Seconds,
 	}
 }

@@ -164,7 +164,7 @@ func priceOf(r *record.Price, made string) *plenum.Price {
 		InputAudio: pick(r.InputAudio, in), InputImage: pick(r.InputImage, in),
 		Output: out, Reasoning: pick(r.Reasoning, out),
 		OutputAudio: pick(r.OutputAudio, out), OutputImage: pick(r.OutputImage, out),
-		Search: pick(r.Search, 0) * 1000,
+		Search: pick(r.Search, 0) * 1000, Image: pick(r.Image, 0) * 1000, Character: pick(r.Character, 0), Second: pick(r.Second, 0) * 1000,
 	}
 	if r.Over != nil {
 		p.Above, p.Over = r.Over.Above, priceOf(r.Over, made)

@@ -157,7 +157,10 @@ type Price struct {
 	Reasoning    *plenum.Rate `conf:"reasoning_usd_per_million" doc:"Tokens written as reasoning."`
 	OutputAudio  *plenum.Rate `conf:"output_audio_usd_per_million" doc:"Tokens of sound written."`
 	OutputImage  *plenum.Rate `conf:"output_image_usd_per_million" doc:"Tokens of images written."`
-	Search       *plenum.Rate `conf:"search_usd_per_thousand" scale:"1000" doc:"A thousand web searches that the vendor ran."`
+	Search       *plenum.Rate `conf:"search_usd_per_thousand" scale:"1000" doc:"A thousand searches that the vendor ran, on the web or to rank documents."`
+	Image        *plenum.Rate `conf:"image_usd_per_thousand" scale:"1000" doc:"A thousand images made."`
+	Character    *plenum.Rate `conf:"character_usd_per_million" doc:"A million characters of text that were made sound."`
+	Second       *plenum.Rate `conf:"second_usd_per_thousand" scale:"1000" doc:"A thousand seconds of sound that were read."`
 }
 
 // Traits are the ways in which a host's version of a dialect differs from the plain one. What is left

@@ -95,6 +95,6 @@ func (p *Price) over(out *plenum.Price) {
 		InputAudio: pick(p.InputAudio, in), InputImage: pick(p.InputImage, in),
 		Output: written, Reasoning: pick(p.Reasoning, written),
 		OutputAudio: pick(p.OutputAudio, written), OutputImage: pick(p.OutputImage, written),
-		Search: pick(p.Search, 0),
+		Search: pick(p.Search, 0), Image: pick(p.Image, 0), Character: pick(p.Character, 0), Second: pick(p.Second, 0),
 	}
 }

@@ -205,6 +205,9 @@ func appendTokens(dst []byte, t *plenum.Tokens) []byte {
 	o.count("output_audio", t.OutputAudio)
 	o.count("output_image", t.OutputImage)
 	o.count("searches", t.Searches)
+	o.count("images", t.Images)
+	o.count("characters", t.Characters)
+	o.count("seconds", t.Seconds)
 	return o.end()
 }
 

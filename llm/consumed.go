@@ -10,6 +10,10 @@ func Consumed(p Payload, u Usage) (got Usage, estimated bool) {
 			u.Input = EstimateEmbed(p)
 			return u, true
 		}
+	case *Rerank:
+		if u.Reported&InSide == 0 && u.In() == 0 && u.Searches == 0 {
+			return u.Add(EstimateRerank(p)), true
+		}
 	}
 	return u, false
 }

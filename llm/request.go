@@ -9,6 +9,15 @@ const (
 	OpCountTokens Op = "count_tokens" // how many input tokens a request would be
 	OpModels      Op = "models"       // the list of deployments a caller may use
 	OpEmbed       Op = "embed"        // vectors of texts and images
+	OpRerank      Op = "rerank"       // how well documents answer a query
+	OpModerate    Op = "moderate"     // whether a text or an image is harmful
+
+	OpImage      Op = "image"      // images made after a description
+	OpImageEdit  Op = "image_edit" // images changed after a description
+	OpImageVary  Op = "image_vary" // images like another
+	OpSpeak      Op = "speak"      // a text as sound
+	OpTranscribe Op = "transcribe" // speech as text
+	OpTranslate  Op = "translate"  // speech as English text
 )
 
 // Words returns what people call an operation.
@@ -22,6 +31,22 @@ func (o Op) Words() string {
 		return "list of models"
 	case OpEmbed:
 		return "embeddings"
+	case OpRerank:
+		return "reranking"
+	case OpModerate:
+		return "moderation"
+	case OpImage:
+		return "making of images"
+	case OpImageEdit:
+		return "editing of images"
+	case OpImageVary:
+		return "variations of images"
+	case OpSpeak:
+		return "speech"
+	case OpTranscribe:
+		return "transcription"
+	case OpTranslate:
+		return "translation of speech"
 	}
 	return string(o)
 }

@@ -16,7 +16,10 @@ type Usage struct {
 	Reasoning    int64 // tokens written as reasoning
 	OutputAudio  int64
 	OutputImage  int64
-	Searches     int64 // web searches that the vendor ran
+	Searches     int64 // searches that the vendor ran or, of rankings, counts them as
+	Images       int64 // images made
+	Characters   int64 // characters of text that were made sound
+	Seconds      int64 // seconds of sound that were read
 	// Reported says which sides the upstream itself reported; what it did not is estimated by metering.
 	Reported Side
 	Extra    Extra // members of the wire's usage object that have no word here
@@ -47,6 +50,9 @@ const (
 	ClassOutputAudio  Class = "output_audio"
 	ClassOutputImage  Class = "output_image"
 	ClassSearch       Class = "search"
+	ClassImage        Class = "image"
+	ClassCharacter    Class = "character"
+	ClassSecond       Class = "second"
 )
 
 // In returns every token read.
@@ -58,7 +64,12 @@ func (u Usage) In() int64 {
 func (u Usage) Out() int64 { return u.Output + u.Reasoning + u.OutputAudio + u.OutputImage }
 
 // Zero reports whether nothing was consumed or reported.
-func (u Usage) Zero() bool { return u.In() == 0 && u.Out() == 0 && u.Searches == 0 && u.Reported == 0 }
+func (u Usage) Zero() bool {
+	return u.In() == 0 && u.Out() == 0 && u.Units() == 0 && u.Reported == 0
+}
+
+// Units returns what was consumed that is counted otherwise than in tokens.
+func (u Usage) Units() int64 { return u.Searches + u.Images + u.Characters + u.Seconds }
 
 // Metered returns the usage without its Extra: what can be counted and priced.
 func (u Usage) Metered() Usage {
@@ -79,7 +90,10 @@ func (u Usage) Classes() iter.Seq2[Class, int64] {
 			yield(ClassReasoning, u.Reasoning) &&
 			yield(ClassOutputAudio, u.OutputAudio) &&
 			yield(ClassOutputImage, u.OutputImage) &&
-			yield(ClassSearch, u.Searches)
+			yield(ClassSearch, u.Searches) &&
+			yield(ClassImage, u.Images) &&
+			yield(ClassCharacter, u.Characters) &&
+			yield(ClassSecond, u.Seconds)
 	}
 }
 
@@ -97,6 +111,9 @@ func (u Usage) Add(v Usage) Usage {
 	u.OutputAudio += v.OutputAudio
 	u.OutputImage += v.OutputImage
 	u.Searches += v.Searches
+	u.Images += v.Images
+	u.Characters += v.Characters
+	u.Seconds += v.Seconds
 	u.Reported |= v.Reported
 	u.Extra = Extra{}
 	return u

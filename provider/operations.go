@@ -18,6 +18,22 @@ func openaiPath(op llm.Op) string {
 	switch op {
 	case llm.OpEmbed:
 		return "/embeddings"
+	case llm.OpRerank:
+		return "/rerank"
+	case llm.OpModerate:
+		return "/moderations"
+	case llm.OpImage:
+		return "/images/generations"
+	case llm.OpImageEdit:
+		return "/images/edits"
+	case llm.OpImageVary:
+		return "/images/variations"
+	case llm.OpSpeak:
+		return "/audio/speech"
+	case llm.OpTranscribe:
+		return "/audio/transcriptions"
+	case llm.OpTranslate:
+		return "/audio/translations"
 	}
 	return ""
 }
@@ -26,6 +42,8 @@ func coherePath(op llm.Op) string {
 	switch op {
 	case llm.OpEmbed:
 		return "/v2/embed"
+	case llm.OpRerank:
+		return "/v2/rerank"
 	}
 	return ""
 }

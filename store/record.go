@@ -90,15 +90,15 @@ type Sum struct {
 
 // SumColumns are the columns that a Sum is kept in, in the order of its Values.
 const SumColumns = "calls, errors, unpriced, estimated, cost_micros, input, cache_read, cache_write_5m, " +
-	"cache_write_1h, input_audio, input_image, output, reasoning, output_audio, output_image, searches"
+	"cache_write_1h, input_audio, input_image, output, reasoning, output_audio, output_image, searches, images, characters, seconds"
 
 // fields returns pointers to the values of a sum, in the order of SumColumns.
-func (s *Sum) fields() [16]*int64 {
+func (s *Sum) fields() [19]*int64 {
 	t := &s.Tokens
 	return [...]*int64{
 		&s.Calls, &s.Errors, &s.Unpriced, &s.Estimated, (*int64)(&s.Cost), &t.Input, &t.CacheRead,
 		&t.CacheWrite5m, &t.CacheWrite1h, &t.InputAudio, &t.InputImage, &t.Output, &t.Reasoning,
-		&t.OutputAudio, &t.OutputImage, &t.Searches,
+		&t.OutputAudio, &t.OutputImage, &t.Searches, &t.Images, &t.Characters, &t.Seconds,
 	}
 }
 

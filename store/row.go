@@ -109,6 +109,12 @@ func tokensOf(usage gjson.Result) plenum.Tokens {
 			t.OutputImage = n
 		case "searches":
 			t.Searches = n
+		case "images":
+			t.Images = n
+		case "characters":
+			t.Characters = n
+		case "seconds":
+			t.Seconds = n
 		}
 		return true
 	})

@@ -379,11 +379,7 @@ func DecodeEmbeddings(body []byte) (*llm.Embeddings, error) {
 				return addVectors(res, formOf(string(key)), list)
 			})
 		case "meta":
-			res.Usage = decodeUsage(m)
-			res.Usage.InputImage = m.Get("billed_units", "image_tokens").Count()
-			if res.Usage.Reported&llm.InSide == 0 && res.Usage.InputImage > 0 {
-				res.Usage.Reported |= llm.InSide
-			}
+			res.Usage = metaUsage(m)
 			return false, nil // and kept as it stood
 		}
 		return false, nil
@@ -427,14 +423,19 @@ func gistOf(body []byte, answer string) dialect.Gist {
 	}
 	g := dialect.Gist{ID: wire.At(body, found[0].Value).Text(), Text: len(found[2].Value.Raw(body))}
 	if found[1].Found() {
-		meta := wire.At(body, found[1].Value)
-		g.Usage = decodeUsage(meta).Metered()
-		g.Usage.InputImage = meta.Get("billed_units", "image_tokens").Count()
-		if g.Usage.InputImage > 0 {
-			g.Usage.Reported |= llm.InSide
-		}
+		g.Usage = metaUsage(wire.At(body, found[1].Value))
 	}
 	return g
+}
+
+// metaUsage reads what was billed: the same object as in chat, and what only these operations have.
+func metaUsage(meta wire.Value) llm.Usage {
+	u := decodeUsage(meta).Metered()
+	u.InputImage = meta.Get("billed_units", "image_tokens").Count()
+	if u.InputImage > 0 || u.Searches > 0 {
+		u.Reported |= llm.InSide
+	}
+	return u
 }
 
 // EncodeResponse implements dialect.Server.

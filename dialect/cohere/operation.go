@@ -23,5 +23,5 @@ func (o *operation) DecodeError(r dialect.Reply) *llm.Error { return o.errors.De
 
 // operationRoutes are those of the operations besides chat.
 func operationRoutes() []dialect.Route {
-	return embedRoutes()
+	return append(embedRoutes(), rerankRoutes()...)
 }

@@ -199,7 +199,7 @@ func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, m dialect.Meta) (dia
 	var w jsonw.Writer
 	o := wire.Begin(&w, res.Extra.In(Name))
 	if !c.older {
-		o.OptStr("model", res.Model)
+		o.OptStr("model", m.ModelOr(res.Model))
 		w.KeyOpen("embeddings", '[')
 	} else {
 		w.Key("embedding")

@@ -373,7 +373,7 @@ func (c *embed) Gist(body []byte) dialect.Gist {
 }
 
 // EncodeResponse implements dialect.Server.
-func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, m dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
 	res, ok := r.(*llm.Embeddings)
 	if !ok {
 		return dialect.Reply{}, nil, dialect.NotThis(where, r)
@@ -395,7 +395,7 @@ func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dia
 		writeVector(&w, v, n)
 	}
 	w.Close(']')
-	o.OptStr("model", res.Model)
+	o.OptStr("model", m.ModelOr(res.Model))
 	writeEmbedUsage(&w, res.Usage)
 	o.End()
 	return dialect.JSONReply(w.Buf), nil, nil

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -38,5 +39,5 @@ func postRoutes(op llm.Op, path string, c dialect.Codec) []dialect.Route {
 
 // operationRoutes are those of the operations besides chat.
 func operationRoutes() []dialect.Route {
-	return embedRoutes()
+	return slices.Concat(embedRoutes(), rerankRoutes())
 }

@@ -15,7 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.cohere.com",
 	Env:     []string{"CO_API_KEY", "COHERE_API_KEY"},
 	Dialect: cohere.Dialect,
-	Paths:   map[llm.Op]string{llm.OpGenerate: "/v2/chat", llm.OpEmbed: "/v2/embed"},
+	Paths:   map[llm.Op]string{llm.OpGenerate: "/v2/chat", llm.OpEmbed: "/v2/embed", llm.OpRerank: "/v2/rerank"},
 	Vendor:  true,
 	Also: []provider.Face{{
 		Dialect: openai.Dialect,

@@ -15,7 +15,7 @@ var OpenAI = provider.Compat(provider.Spec{
 	Name:        "openai-compatible",
 	Title:       "OpenAI-compatible",
 	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed},
+	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
 	KeyOptional: true,
 	KeyAnywhere: true,
 	Also: []provider.Face{

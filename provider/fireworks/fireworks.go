@@ -15,7 +15,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.fireworks.ai/inference/v1",
 	Env:     []string{"FIREWORKS_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpRerank},
 	Also: []provider.Face{{
 		Dialect: anthropic.Dialect,
 		BaseURL: "https://api.fireworks.ai/inference",

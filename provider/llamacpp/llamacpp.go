@@ -18,7 +18,7 @@ var Kind = provider.Compat(provider.Spec{
 	Env:         []string{"LLAMA_API_KEY"},
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed},
+	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
 	// Servers of before 2026 pass over max_completion_tokens in silence, and all know max_tokens.
 	Traits: plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true},
 	Also: []provider.Face{{

@@ -146,7 +146,7 @@ func addUsage(ctx context.Context, tx *sql.Tx, tally store.Tally) error {
 	for c := range strings.SplitSeq(store.SumColumns, ", ") {
 		sets = append(sets, c+" = "+c+" + excluded."+c)
 	}
-	stmt, err := tx.PrepareContext(ctx, "INSERT INTO usage ("+usageColumns+") VALUES "+marks(1, 20)+ //nolint:sqlclosecheck // it is closed below
+	stmt, err := tx.PrepareContext(ctx, "INSERT INTO usage ("+usageColumns+") VALUES "+marks(1, strings.Count(usageColumns, ",")+1)+ //nolint:sqlclosecheck // it is closed below
 		" ON CONFLICT (hour, project, key, deployment) DO UPDATE SET "+strings.Join(sets, ", "))
 	if err != nil {
 		return err

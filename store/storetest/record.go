@@ -82,6 +82,7 @@ func usage(t *testing.T, open Open) {
 	full := plenum.Tokens{
 		Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, InputAudio: 5, InputImage: 6,
 		Output: 7, Reasoning: 8, OutputAudio: 9, OutputImage: 10, Searches: 11,
+		Images: 12, Characters: 13, Seconds: 14,
 	}
 	a, b, c, d := ok("a", 1), ok("b", 2), ok("c", 3), ok("d", 4)
 	a.Usage, a.Cost, a.Project = full, math.MaxInt64/4, "É"

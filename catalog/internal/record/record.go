@@ -59,6 +59,9 @@ type Price struct {
 	OutputAudio  *Rate  `json:"output_audio,omitempty"`
 	OutputImage  *Rate  `json:"output_image,omitempty"`
 	Search       *Rate  `json:"search_thousand,omitempty"` // for a thousand
+	Image        *Rate  `json:"image_thousand,omitempty"`  // for a thousand
+	Character    *Rate  `json:"character,omitempty"`       // for a million
+	Second       *Rate  `json:"second_thousand,omitempty"` // for a thousand
 	Over         *Price `json:"over,omitempty"`
 }
 
