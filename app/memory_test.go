@@ -227,7 +227,7 @@ func TestAnUpstreamThatAnswersTooMuchIsCutOff(t *testing.T) {
 					t.Errorf("%s: %d %.300s", path, resp.StatusCode, got)
 				}
 			}
-			h.grew(t, 4*8<<20)
+			h.grew(t, 5*8<<20)
 			if !c.encoded && sent.Load() > 200<<20 {
 				t.Errorf("the upstream could send %d MiB", sent.Load()>>20)
 			}

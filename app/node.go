@@ -29,6 +29,7 @@ import (
 	"github.com/plenum-foundry/plenum/history"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/internal/h1"
 	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/metric"
@@ -249,7 +250,7 @@ func (n *Node) watchKeys(ctx context.Context) error {
 // says, and stops. The loops run beside it and end with it.
 func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.Context) error) error {
 	f := n.current.Load().Declared
-	srv := n.server(f)
+	srv := h1.NewServer(n.server(f))
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, run := errgroup.WithContext(run)
@@ -291,7 +292,7 @@ func ignoreCanceled(err error) error {
 	return err
 }
 
-func (n *Node) listen(srv *http.Server, l net.Listener, f *config.File) error {
+func (n *Node) listen(srv *h1.Server, l net.Listener, f *config.File) error {
 	var err error
 	if f.TLS != nil {
 		err = srv.ServeTLS(l, f.TLS.Cert, f.TLS.Key)
@@ -305,7 +306,7 @@ func (n *Node) listen(srv *http.Server, l net.Listener, f *config.File) error {
 }
 
 // drain takes no new calls and waits for those in flight. Who is still busy after the time is cut off.
-func (n *Node) drain(srv *http.Server, patience time.Duration) {
+func (n *Node) drain(srv *h1.Server, patience time.Duration) {
 	n.draining.Store(true)
 	n.log.Info("draining", "in_flight", n.edge.InFlight(), "at_most", patience.String())
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

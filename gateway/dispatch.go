@@ -354,31 +354,26 @@ func (a *attempt) stream(body io.Reader) error {
 	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
 	want.MuteUsage = a.same && a.mute
 	began := false
+	var run together
+	defer run.release()
 	for chunk, err := range a.plan.Codec.DecodeStream(frames.All(), want) {
-		if err != nil {
-			return err
-		}
-		if !chunk.More || !a.watch.begun.Load() {
+		if err == nil && (!chunk.More || !a.watch.begun.Load()) {
 			a.watch.alive(hasContent(chunk))
 		}
-		if fault := faultOf(chunk); fault != nil && !began {
-			return fault
+		chunk.More = chunk.More || a.ended()
+		if err == nil && began && run.join(&chunk) {
+			continue
 		}
-		if !began {
-			began = true
-			if err := a.out.Begin(a.head(true)); err != nil {
+		if gathered, some := run.end(); some {
+			if err := a.push(gathered, &began); err != nil {
 				return err
 			}
 		}
-		fault := faultOf(chunk)
-		if fault != nil {
-			chunk.Frame.Raw = a.conn.hideBytes(chunk.Frame.Raw)
-		}
-		if err := a.out.Chunk(chunk); err != nil {
+		if err != nil {
 			return err
 		}
-		if fault != nil {
-			return fault
+		if err := a.push(chunk, &began); err != nil {
+			return err
 		}
 	}
 	if !began {
@@ -387,6 +382,70 @@ func (a *attempt) stream(body io.Reader) error {
 	a.drain(body)
 	return nil
 }
+
+// ended reports whether the end of the upstream's answer has come: it is said with what stands before it.
+func (a *attempt) ended() bool {
+	b, ok := a.resp.Body.(interface{ Ended() bool })
+	return ok && b.Ended()
+}
+
+// push pushes a chunk of a stream on. A fault before anything else is the attempt's error and nothing more.
+func (a *attempt) push(chunk dialect.Chunk, began *bool) error {
+	fault := faultOf(chunk)
+	if fault != nil && !*began {
+		return fault
+	}
+	if !*began {
+		*began = true
+		if err := a.out.Begin(a.head(true)); err != nil {
+			return err
+		}
+	}
+	if fault != nil {
+		chunk.Frame.Raw = a.conn.hideBytes(chunk.Frame.Raw)
+	}
+	if err := a.out.Chunk(chunk); err != nil {
+		return err
+	}
+	return fault
+}
+
+// together joins frames that came together and mean nothing to anybody but as bytes of the answer: a burst
+// then goes through the pipeline as a few chunks instead of hundreds.
+type together struct {
+	raw  []byte
+	text int
+}
+
+// join adds a chunk. It reports whether the chunk is kept, to go on with those that follow at once; else the
+// chunk may have become the whole run, which it ends.
+func (t *together) join(ch *dialect.Chunk) bool {
+	plain := len(ch.Events) == 0 && !ch.Mute && ch.Body == nil && ch.Result == nil && len(ch.Frame.Raw) > 0
+	if !plain || !ch.More && len(t.raw) == 0 {
+		return false
+	}
+	t.raw, t.text = append(bufs.Grow(t.raw, len(ch.Frame.Raw)), ch.Frame.Raw...), t.text+ch.Text
+	if ch.More && len(t.raw) < maxUnsaid {
+		return true
+	}
+	more := ch.More
+	*ch, _ = t.end()
+	ch.More = more
+	return false
+}
+
+// end returns the run so far, of which more is known to follow. It is good until the next is begun.
+func (t *together) end() (run dialect.Chunk, some bool) {
+	if len(t.raw) == 0 {
+		return run, false
+	}
+	run = dialect.Chunk{Frame: dialect.Frame{Raw: t.raw}, Text: t.text, More: true}
+	t.raw, t.text = t.raw[:0], 0
+	return run, true
+}
+
+// release gives the memory of runs up.
+func (t *together) release() { bufs.Put(t.raw) }
 
 type frames interface {
 	All() iter.Seq2[frame.Frame, error]

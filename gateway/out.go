@@ -41,6 +41,7 @@ type edgeOut struct {
 	wrapped []byte      // the frame at hand, where its framing is not the one that it came in
 	limited time.Time   // when the write deadline was last set
 	status  http.Header // gRPC: how the call ended
+	values  []string    // room for the values of headers
 }
 
 var _ Out = (*edgeOut)(nil)
@@ -284,12 +285,12 @@ func (o *edgeOut) reply(r dialect.Reply) error {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
 	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json")
+		o.set(h, "Content-Type", "application/json")
 	}
-	h.Set("Content-Length", strconv.Itoa(len(r.Body)))
+	o.set(h, "Content-Length", strconv.Itoa(len(r.Body)))
 	o.own(h)
 	if cost, priced := o.c.Trail.Cost(); priced {
-		h.Set("Plenum-Cost-Usd", cost.String())
+		o.set(h, "Plenum-Cost-Usd", cost.String())
 	}
 	if r.Status == http.StatusUnauthorized {
 		h.Set("Www-Authenticate", "Bearer")
@@ -319,10 +320,10 @@ func (o *edgeOut) startStream() {
 	for k, v := range o.head.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
-	h.Set("Content-Type", streamType(o.c.Dialect))
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no")
-	h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
+	o.set(h, "Content-Type", streamType(o.c.Dialect))
+	o.set(h, "Cache-Control", "no-cache")
+	o.set(h, "X-Accel-Buffering", "no")
+	o.set(h, "Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
 	if isGRPC(o.c.Dialect) {
 		h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin")
 	}
@@ -361,30 +362,40 @@ const Replayed = "replay"
 // own sets the headers that are Plenum's own.
 func (o *edgeOut) own(h http.Header) {
 	r := &o.c.Trail.Record
-	h.Set("Plenum-Request-Id", o.c.ID)
+	o.set(h, "Plenum-Request-Id", o.c.ID)
 	for _, name := range [...]string{"X-Request-Id", "Request-Id", "X-Amzn-Requestid"} {
 		if h.Get(name) == "" && o.c.Dialect.Headers.Holds(name) {
-			h.Set(name, o.c.ID)
+			o.set(h, name, o.c.ID)
 		}
 	}
-	set(h, "Plenum-Deployment", r.Deployment)
-	set(h, "Plenum-Target", r.Target)
+	o.say(h, "Plenum-Deployment", r.Deployment)
+	o.say(h, "Plenum-Target", r.Target)
 	if n := o.c.Trail.Attempts(); n > 0 {
-		h.Set("Plenum-Attempts", strconv.Itoa(n))
+		o.set(h, "Plenum-Attempts", strconv.Itoa(n))
 	}
-	set(h, "Plenum-Lost", list(r.Lost))
-	set(h, "Plenum-Changed", list(r.Changed))
-	set(h, "Plenum-Guardrail", r.Guardrail)
-	set(h, "Plenum-Cache", r.Cache)
+	o.say(h, "Plenum-Lost", list(r.Lost))
+	o.say(h, "Plenum-Changed", list(r.Changed))
+	o.say(h, "Plenum-Guardrail", r.Guardrail)
+	o.say(h, "Plenum-Cache", r.Cache)
 	if r.Cache == Replayed {
-		h.Set("Idempotent-Replayed", "true")
+		o.set(h, "Idempotent-Replayed", "true")
 	}
 }
 
-func set(h http.Header, name, value string) {
+// say sets a header that is Plenum's own, if it has a value.
+func (o *edgeOut) say(h http.Header, name, value string) {
 	if value != "" {
-		h.Set(name, headerValue(value))
+		o.set(h, name, headerValue(value))
 	}
+}
+
+// set sets a header whose name is in its canonical form.
+func (o *edgeOut) set(h http.Header, name, value string) {
+	if len(o.values) == 0 {
+		o.values = make([]string, 12)
+	}
+	o.values[0] = value
+	h[name], o.values = o.values[:1:1], o.values[1:]
 }
 
 // maxHeaderValue bounds a header of ours: many clients refuse heads of more than a few KB.

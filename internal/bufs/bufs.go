@@ -20,6 +20,9 @@ const (
 
 var pools [maxShift - minShift + 1]sync.Pool
 
+// slots are what buffers are kept in, so that keeping one allocates nothing.
+var slots = sync.Pool{New: func() any { return new([]byte) }}
+
 // Poison makes Put overwrite what it is given, for tests.
 var Poison atomic.Bool
 
@@ -29,8 +32,11 @@ func Get(n int) []byte {
 	if n < tiny || i >= len(pools) {
 		return make([]byte, 0, n)
 	}
-	if b, ok := pools[i].Get().(*[]byte); ok {
-		return (*b)[:0]
+	if slot, ok := pools[i].Get().(*[]byte); ok {
+		b := *slot
+		*slot = nil
+		slots.Put(slot)
+		return b[:0]
 	}
 	return make([]byte, 0, 1<<(minShift+i))
 }
@@ -47,8 +53,9 @@ func Put(b []byte) {
 			b[i] = 0xDD
 		}
 	}
-	b = b[:0]
-	pools[class(c)].Put(&b)
+	slot := slots.Get().(*[]byte) //nolint:forcetypeassert // New makes nothing else
+	*slot = b[:0]
+	pools[class(c)].Put(slot)
 }
 
 // Grow returns a buffer with the same content and room for n bytes more. The one that it was given is

@@ -183,6 +183,14 @@ type decompressed struct {
 
 func (d *decompressed) Read(p []byte) (int, error) { return d.r.Read(p) }
 
+// Buffered returns how many bytes are known to be there, at least, without waiting.
+func (d *decompressed) Buffered() int {
+	if b, ok := d.r.(interface{ Buffered() int }); ok {
+		return b.Buffered()
+	}
+	return 0
+}
+
 func (d *decompressed) Close() error {
 	var err error
 	for i := len(d.closers) - 1; i >= 0; i-- {

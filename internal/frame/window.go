@@ -9,7 +9,7 @@ import (
 
 const (
 	firstBuf = 4 << 10   // a paced stream brings one small frame a read
-	fullBuf  = 32 << 10  // grown to by reads that fill the buffer: a burst
+	fullBuf  = 32 << 10  // what a read that filled the buffer is followed by: a burst
 	keepBuf  = 256 << 10 // a buffer larger than this served one large frame and is let go after it
 	maxEmpty = 100       // reads in a row that bring neither bytes nor an error
 )
@@ -54,10 +54,12 @@ func (w *window) makeRoom() {
 		}
 	}
 	switch {
+	case w.buf == nil && w.waiting() >= firstBuf:
+		w.buf = fresh(fullBuf)
 	case w.buf == nil:
 		w.buf = fresh(firstBuf)
 	case w.full && len(w.buf) < fullBuf:
-		w.resize(2 * len(w.buf))
+		w.resize(fullBuf)
 	case w.end < len(w.buf):
 	case w.end-w.start <= len(w.buf)/2:
 		w.resize(len(w.buf))
@@ -65,6 +67,14 @@ func (w *window) makeRoom() {
 		w.resize(2 * len(w.buf))
 	}
 	w.full = false
+}
+
+// waiting returns how much is known to have come already.
+func (w *window) waiting() int {
+	if b, ok := w.src.(interface{ Buffered() int }); ok {
+		return b.Buffered()
+	}
+	return 0
 }
 
 // resize moves the window to the front of a buffer of n bytes: this one where it has that size. Moving

@@ -117,12 +117,15 @@ func (x *exchange) send(r *http.Request) error {
 
 // receive reads the head of the answer.
 func (x *exchange) receive(r *http.Request) (*http.Response, error) {
+	if err := x.conn.ready(x.conn.nc); err != nil {
+		return nil, err
+	}
 	if err := x.conn.await(); err != nil {
 		return nil, err
 	}
 	x.conn.br = x.conn.t.reader(x.conn)
 	for range maxInterim + 1 {
-		resp, err := http.ReadResponse(x.conn.br, r)
+		resp, err := readHead(x.conn.br, r)
 		if err != nil {
 			return nil, err
 		}
@@ -225,4 +228,24 @@ func (a *answer) Close() error {
 	}
 	a.x.finish(false)
 	return nil
+}
+
+// framing is what the bodies of this package know of themselves.
+type framing interface {
+	ended() bool
+	buffered() int
+}
+
+// Ended reports whether the rest of the answer can be read without waiting, and is nothing but its end.
+func (a *answer) Ended() bool {
+	f, ok := a.body.(framing)
+	return ok && a.err == nil && f.ended() || errors.Is(a.err, io.EOF)
+}
+
+// Buffered returns how many bytes have come at least that can be read without waiting.
+func (a *answer) Buffered() int {
+	if f, ok := a.body.(framing); ok && a.err == nil {
+		return f.buffered()
+	}
+	return 0
 }

@@ -191,7 +191,7 @@ type conn struct {
 	heard bool          // a byte of the present answer has come
 	used  bool          // it has served a request before
 	since time.Time
-	waiter
+	readiness
 }
 
 var errHeadTooLarge = errors.New("the answer's head is too large")
