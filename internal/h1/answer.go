@@ -169,8 +169,11 @@ func (c *chunked) Read(p []byte) (n int, err error) {
 // nextIsHere reports whether the head of the next chunk can be read without waiting.
 func (c *chunked) nextIsHere() bool {
 	b, _ := c.br.Peek(c.br.Buffered())
-	if c.begun && len(b) > 2 {
-		b = b[2:]
+	if c.begun {
+		b = b[min(2, len(b)):]
+	}
+	if len(b) > 0 && b[0] == '0' {
+		return c.ended() // the last one ends with what follows it
 	}
 	return bytes.IndexByte(b, '\n') > 0
 }

@@ -512,3 +512,39 @@ func TestOtherProtocols(t *testing.T) {
 		t.Errorf("answered over %q", got)
 	}
 }
+
+// What has come of a body is read without waiting for more, wherever the upstream pauses.
+func TestAPauseHoldsNothingBack(t *testing.T) {
+	const head, body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\n"
+	for cut := range len(body) {
+		pr, pw := io.Pipe()
+		go func() { _, _ = io.WriteString(pw, head+body[:cut]) }()
+		resp, err := readHead(bufio.NewReader(pr), &http.Request{Method: http.MethodPost})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "abc"[:max(0, min(3, cut-3))] + "defg"[:max(0, min(4, cut-15))]
+		got := make(chan string)
+		go func() {
+			var all []byte
+			for b := make([]byte, 64); len(all) < len(want); {
+				n, err := resp.Body.Read(b)
+				if err != nil {
+					break
+				}
+				all = append(all, b[:n]...)
+			}
+			got <- string(all)
+		}()
+		select {
+		case s := <-got:
+			if s != want {
+				t.Errorf("cut at %d: %q, want %q", cut, s, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("cut at %d: waits for more than %q", cut, want)
+		}
+		pw.Close()
+		resp.Body.Close()
+	}
+}
