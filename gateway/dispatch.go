@@ -354,6 +354,7 @@ func (a *attempt) stream(body io.Reader) error {
 	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
 	want.MuteUsage = a.same && a.mute
 	began := false
+	joins := want.Meter && c.Dialect.Wrap == nil // else each frame is looked at
 	var run together
 	defer run.release()
 	for chunk, err := range a.plan.Codec.DecodeStream(frames.All(), want) {
@@ -361,7 +362,7 @@ func (a *attempt) stream(body io.Reader) error {
 			a.watch.alive(hasContent(chunk))
 		}
 		chunk.More = chunk.More || a.ended()
-		if err == nil && began && run.join(&chunk) {
+		if err == nil && began && joins && run.join(&chunk) {
 			continue
 		}
 		if gathered, some := run.end(); some {
