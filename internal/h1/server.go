@@ -63,7 +63,9 @@ func (s *Server) Serve(l net.Listener) error {
 	go func() { others <- s.std.Serve(s.rest) }()
 	err := s.accept(l)
 	if errors.Is(err, http.ErrServerClosed) {
-		<-others
+		if other := <-others; !errors.Is(other, http.ErrServerClosed) {
+			err = other
+		}
 		return err
 	}
 	return errors.Join(err, s.Close())
