@@ -35,6 +35,7 @@ import (
 	"github.com/plenum-foundry/plenum/provider/openrouter"
 	"github.com/plenum-foundry/plenum/provider/perplexity"
 	"github.com/plenum-foundry/plenum/provider/together"
+	"github.com/plenum-foundry/plenum/provider/vertex"
 	"github.com/plenum-foundry/plenum/provider/vllm"
 	"github.com/plenum-foundry/plenum/provider/xai"
 	"github.com/plenum-foundry/plenum/provider/zai"
@@ -48,7 +49,7 @@ func Dialects() []*dialect.Dialect {
 // Providers returns the kinds of provider.
 func Providers() []provider.Kind {
 	return []provider.Kind{
-		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, bedrock.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
+		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, bedrock.Kind, vertex.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
 		fireworks.Kind, openrouter.Kind, perplexity.Kind, cohere.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
 		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
 	}

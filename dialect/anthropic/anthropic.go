@@ -24,7 +24,7 @@ const version = "2023-06-01"
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
 	generate, count := &codec{op: llm.OpGenerate}, &codec{op: llm.OpCountTokens}
-	return &dialect.Dialect{
+	d := &dialect.Dialect{
 		Name:  Name,
 		Title: "Anthropic Messages",
 		Routes: append([]dialect.Route{
@@ -36,6 +36,8 @@ func Dialect() *dialect.Dialect {
 		Headers: namespace(),
 		Speaks:  speaks,
 	}
+	d.Routes = append(d.Routes, vertexRoutes(d)...)
+	return d
 }
 
 func namespace() dialect.Namespace {
@@ -49,7 +51,7 @@ func namespace() dialect.Namespace {
 // speaks knows a caller by its path, or by a header that its SDK always sends.
 func speaks(path string, h http.Header) bool {
 	return strings.HasPrefix(path, "/anthropic/") || strings.HasPrefix(path, "/v1/messages") ||
-		h.Get("anthropic-version") != ""
+		strings.Contains(path, "/publishers/anthropic/") || h.Get("anthropic-version") != ""
 }
 
 // codec speaks one operation of the dialect. The two share nearly everything: a count is asked for
