@@ -58,6 +58,9 @@ type Traits struct {
 	Unsigned bool
 	// NoState says that a host which speaks Responses keeps no answers, so that Plenum does where it may.
 	NoState bool
+	// PlainSchema says that the host takes schemas only in the subset of OpenAPI's that Gemini began with,
+	// and not as JSON Schema.
+	PlainSchema bool
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }

@@ -7,6 +7,7 @@ import (
 	dialectanthropic "github.com/plenum-foundry/plenum/dialect/anthropic"
 	dialectcohere "github.com/plenum-foundry/plenum/dialect/cohere"
 	dialectconverse "github.com/plenum-foundry/plenum/dialect/converse"
+	dialectgemini "github.com/plenum-foundry/plenum/dialect/gemini"
 	dialectinvoke "github.com/plenum-foundry/plenum/dialect/invoke"
 	dialectollama "github.com/plenum-foundry/plenum/dialect/ollama"
 	dialectopenai "github.com/plenum-foundry/plenum/dialect/openai"
@@ -24,6 +25,7 @@ import (
 	"github.com/plenum-foundry/plenum/provider/compatible"
 	"github.com/plenum-foundry/plenum/provider/deepseek"
 	"github.com/plenum-foundry/plenum/provider/fireworks"
+	"github.com/plenum-foundry/plenum/provider/gemini"
 	"github.com/plenum-foundry/plenum/provider/groq"
 	"github.com/plenum-foundry/plenum/provider/huggingface"
 	"github.com/plenum-foundry/plenum/provider/llamacpp"
@@ -43,13 +45,13 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectinvoke.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectinvoke.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectopenai.Completions(), dialectxaigrpc.Dialect(), dialectgemini.Dialect()}
 }
 
 // Providers returns the kinds of provider.
 func Providers() []provider.Kind {
 	return []provider.Kind{
-		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, bedrock.Kind, vertex.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
+		xai.Kind, openai.Kind, azure.Kind, anthropic.Kind, gemini.Kind, bedrock.Kind, vertex.Kind, groq.Kind, mistral.Kind, deepseek.Kind, together.Kind,
 		fireworks.Kind, openrouter.Kind, perplexity.Kind, cohere.Kind, cerebras.Kind, nvidia.Kind, huggingface.Kind,
 		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
 	}

@@ -176,6 +176,7 @@ type Traits struct {
 	Betas          []string     `conf:"betas" doc:"The anthropic-beta values that it accepts; left out, all pass."`
 	Effort         bool         `conf:"effort" doc:"It takes how hard to think as a word, with adaptive thinking."`
 	Unsigned       bool         `conf:"unsigned" doc:"It takes thinking without a signature back."`
+	PlainSchema    bool         `conf:"plain_schema" doc:"It takes schemas only in Gemini's first subset, not as JSON Schema."`
 	Capabilities   Capabilities `conf:"capabilities" doc:"What it can do, where that is known."`
 }
 

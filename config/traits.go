@@ -19,6 +19,7 @@ func (t *Traits) over(out *plenum.Traits) {
 		ReasoningField: t.ReasoningField, Betas: t.Betas,
 		Effort:       t.Effort,
 		Unsigned:     t.Unsigned,
+		PlainSchema:  t.PlainSchema,
 		Capabilities: plenum.Capabilities(t.Capabilities),
 	}
 }
@@ -44,6 +45,7 @@ func mergeTraits(base, over plenum.Traits) plenum.Traits {
 	out.NoState = base.NoState || over.NoState
 	out.Effort = base.Effort || over.Effort
 	out.Unsigned = base.Unsigned || over.Unsigned
+	out.PlainSchema = base.PlainSchema || over.PlainSchema
 	out.Refuses = union(base.Refuses, over.Refuses)
 	out.Capabilities = mergeCapabilities(base.Capabilities, over.Capabilities)
 	return out

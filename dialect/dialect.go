@@ -42,6 +42,9 @@ type Dialect struct {
 // NDJSON is the media type of streams that are lines of JSON.
 const NDJSON = "application/x-ndjson"
 
+// JSONList is the media type of streams that are one list of JSON objects, written as they come.
+const JSONList = "application/json"
+
 // GRPC is the media type of calls and answers by gRPC, streamed or not. A codec of such a dialect reads and
 // writes messages alone: their heads, and the status that its EncodeError leaves in the headers of a Reply
 // (Grpc-Status, Grpc-Message), are the gateway's to put on the wire.
@@ -119,6 +122,9 @@ type Head struct {
 	Model  string
 	Stream bool
 	MaxOut llm.Opt[int]
+	// Media is the media type of the stream that the request asks for, where a dialect has several; "" is
+	// the dialect's own.
+	Media string
 	// State is what the codec found on the way and wants back in EditRequest: spans of the body, say.
 	State any
 }

@@ -3,6 +3,7 @@ package dialect
 import (
 	"errors"
 	"iter"
+	"net/http"
 
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -57,3 +58,9 @@ func (Listing) DecodeRequest(in Inbound) (llm.Payload, error) {
 
 // NewEncoder returns nil: a list is never streamed.
 func (Listing) NewEncoder(llm.Payload, Meta) Encoder { return nil }
+
+// GoogleKey reports whether a caller sends its key as Google's SDKs do. Several dialects list models at the
+// same path, and this tells whose caller it is.
+func GoogleKey(r *http.Request) bool {
+	return r.Header.Get("X-Goog-Api-Key") != "" || r.URL.Query().Has("key")
+}

@@ -68,13 +68,13 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call makes the Call of a request. The credential is taken out of the query first of all, so that
 // nothing later can log it or send it on.
 func (e *Edge) call(w http.ResponseWriter, r *http.Request) *Call {
+	f := e.routes.find(r) // which looks where a key is
 	cred, query, credErr := identity.Credential(r.Header, r.URL.RawQuery)
 	r.URL.RawQuery = query
 	r.RequestURI = ""
 	now := time.Now()
 	id := newID(now)
 	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, now), req: &intake{}}
-	f := e.routes.find(r)
 	c.Dialect = f.dialect
 	if f.route != nil {
 		c.Op, c.Codec = f.route.Op, f.route.Codec

@@ -28,7 +28,8 @@ type pattern struct {
 	entry    entry
 }
 
-// segment is one part of a path: a literal, or a variable, which as the last may take the rest.
+// segment is one part of a path: a literal, or a variable, which as the last may take the rest and be
+// followed by a literal end: {model...}:verb.
 type segment struct {
 	text string
 	name string
@@ -75,9 +76,9 @@ func parsePattern(path string) []segment {
 			segs = append(segs, segment{text: s})
 			continue
 		}
-		name = strings.TrimSuffix(name, "}")
+		name, end, _ := strings.Cut(name, "}")
 		name, rest := strings.CutSuffix(name, "...")
-		segs = append(segs, segment{name: name, rest: rest})
+		segs = append(segs, segment{text: end, name: name, rest: rest})
 	}
 	return segs
 }
@@ -143,12 +144,15 @@ func (m *matcher) speaks(path string, h http.Header) *dialect.Dialect {
 }
 
 func (p *pattern) match(parts []string) (map[string]string, bool) {
+	if !p.fits(parts) {
+		return nil, false
+	}
 	vars := map[string]string{}
 	for i, s := range p.segments {
 		if s.rest {
-			v, err := url.PathUnescape(strings.Join(parts[min(i, len(parts)):], "/"))
+			v, ok := s.take(strings.Join(parts[min(i, len(parts)):], "/"))
 			vars[s.name] = v
-			return vars, err == nil && v != ""
+			return vars, ok
 		}
 		if i >= len(parts) {
 			return nil, false
@@ -159,13 +163,30 @@ func (p *pattern) match(parts []string) (map[string]string, bool) {
 			}
 			continue
 		}
-		v, err := url.PathUnescape(parts[i])
-		if err != nil || v == "" {
+		v, ok := s.take(parts[i])
+		if !ok {
 			return nil, false
 		}
 		vars[s.name] = v
 	}
 	return vars, len(parts) == len(p.segments)
+}
+
+// fits reports whether the literals of a pattern stand in their places, which tells most patterns apart.
+func (p *pattern) fits(parts []string) bool {
+	for i, s := range p.segments {
+		if s.name == "" && (i >= len(parts) || parts[i] != s.text) {
+			return false
+		}
+	}
+	return true
+}
+
+// take returns what a variable stands for, or false where it stands for nothing or ends otherwise.
+func (s *segment) take(part string) (string, bool) {
+	v, err := url.PathUnescape(part)
+	v, ok := strings.CutSuffix(v, s.text)
+	return v, err == nil && ok && v != ""
 }
 
 // clean folds repeated slashes and drops a last one, which base URLs that end in a slash bring about.

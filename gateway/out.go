@@ -8,7 +8,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/bufs"
-	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -42,6 +41,7 @@ type edgeOut struct {
 	limited time.Time   // when the write deadline was last set
 	status  http.Header // gRPC: how the call ended
 	values  []string    // room for the values of headers
+	listed  bool        // an element of the list that the stream is has gone out
 }
 
 var _ Out = (*edgeOut)(nil)
@@ -95,7 +95,11 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 
 // framed returns the bytes of a frame that passes, as the caller's framing has them.
 func (o *edgeOut) framed(f dialect.Frame) []byte {
-	if o.c.Dialect.Wrap == nil {
+	switch {
+	case o.lists():
+		o.wrapped = o.element(o.wrapped[:0], f)
+		return o.wrapped
+	case o.c.Dialect.Wrap == nil:
 		return f.Raw
 	}
 	o.wrapped = o.c.Dialect.Wrap(o.wrapped[:0], f)
@@ -196,15 +200,8 @@ func (o *edgeOut) encode(ev llm.Event) error {
 }
 
 func (o *edgeOut) append(frames []dialect.Frame) {
-	wrap := o.c.Dialect.Wrap
 	for i := range frames {
-		if wrap != nil {
-			o.buf = wrap(o.buf, frames[i])
-		} else if raw := frames[i].Raw; len(raw) > 0 {
-			o.buf = append(o.buf, raw...)
-		} else {
-			o.buf = frame.Append(o.buf, frames[i])
-		}
+		o.buf = o.appendFrame(o.buf, frames[i])
 	}
 }
 
@@ -237,6 +234,7 @@ func (o *edgeOut) finish(err error) {
 	if err != nil {
 		o.fail(err)
 	}
+	o.closeList()
 	if len(o.buf) > 0 {
 		_ = o.write(o.buf, false)
 	}
@@ -280,6 +278,7 @@ func (o *edgeOut) reply(r dialect.Reply) error {
 	if isGRPC(o.c.Dialect) {
 		return o.replyGRPC(r)
 	}
+	r = o.inList(r)
 	h := o.w.Header()
 	for k, v := range r.Header {
 		h[http.CanonicalHeaderKey(k)] = v
@@ -320,7 +319,7 @@ func (o *edgeOut) startStream() {
 	for k, v := range o.head.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
-	o.set(h, "Content-Type", streamType(o.c.Dialect))
+	o.set(h, "Content-Type", streamType(o.c.Dialect, o.c.Head))
 	o.set(h, "Cache-Control", "no-cache")
 	o.set(h, "X-Accel-Buffering", "no")
 	o.set(h, "Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts")
@@ -336,7 +335,10 @@ func (o *edgeOut) startStream() {
 }
 
 // streamType returns the media type of a dialect's streams.
-func streamType(d *dialect.Dialect) string {
+func streamType(d *dialect.Dialect, h dialect.Head) string {
+	if h.Media != "" {
+		return h.Media + "; charset=UTF-8"
+	}
 	if d.Streams != "" {
 		return d.Streams
 	}

@@ -40,12 +40,29 @@ func newAddress(base *url.URL, own, path string) address {
 		at = pathOf(own)
 	}
 	path, _, _ = strings.Cut(path, "?")
-	if rest, ok := strings.CutSuffix(at, path); ok {
+	if rest, ok := cutCall(at, path); ok {
 		at = rest
 	} else {
 		at = strings.TrimSuffix(at, versioned(path))
 	}
 	return address{root: base.Scheme + "://" + base.Host + at, query: base.RawQuery}
+}
+
+// cutCall returns an address without the path of a call at its end, whichever model that names.
+func cutCall(at, path string) (string, bool) {
+	before, after, named := strings.Cut(path, modelVar)
+	if !named {
+		return strings.CutSuffix(at, path)
+	}
+	i := strings.LastIndex(at, before)
+	if i < 0 {
+		return at, false
+	}
+	model, ok := strings.CutSuffix(at[i+len(before):], after)
+	if !ok || model == "" || strings.Contains(model, "/") {
+		return at, false
+	}
+	return at[:i], true
 }
 
 func pathOf(raw string) string {
@@ -56,12 +73,12 @@ func pathOf(raw string) string {
 	return trimSlash(u.EscapedPath())
 }
 
-// versioned returns the beginning of a path up to and including its version, or "".
+// versioned returns the beginning of a path up to and including its version ("v1", "v1beta"), or "".
 func versioned(path string) string {
 	end := 0
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		end += 1 + len(segment)
-		if len(segment) > 1 && segment[0] == 'v' && strings.Trim(segment[1:], "0123456789") == "" {
+		if len(segment) > 1 && segment[0] == 'v' && strings.Trim(segment[1:2], "0123456789") == "" && strings.Trim(segment[1:], "0123456789abeht") == "" {
 			return path[:end]
 		}
 	}

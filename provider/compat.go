@@ -30,6 +30,8 @@ type Spec struct {
 	// Paths are below the base URL, by operation; nil are the dialect's usual ones. {model} stands for
 	// the model's id, and a query may follow.
 	Paths map[llm.Op]string
+	// StreamPaths are those of streamed answers, where they differ.
+	StreamPaths map[llm.Op]string
 	// CountsTokens says that a place with the usual paths counts tokens: Anthropic's count_tokens, or
 	// input_tokens of Responses.
 	CountsTokens bool
@@ -144,7 +146,7 @@ func headerText(name string) string {
 // faces returns the dialects of the place, the Spec's own first.
 func (s *Spec) faces() []Face {
 	own := Face{
-		BaseURL: s.BaseURL, Dialect: s.Dialect, Paths: s.Paths, CountsTokens: s.CountsTokens,
+		BaseURL: s.BaseURL, Dialect: s.Dialect, Paths: s.Paths, StreamPaths: s.StreamPaths, CountsTokens: s.CountsTokens,
 		Serves: s.Serves, KeyHeader: s.KeyHeader, Header: s.Header,
 	}
 	return append([]Face{own}, s.Also...)

@@ -131,7 +131,9 @@ func unsigned(blocks []llm.Block) map[string]string {
 		case llm.Refusal:
 			out["text"] += b.Text
 		case llm.Thought:
-			out["reasoning"] += b.Text
+			if b.Text != "" {
+				out["reasoning"] += b.Text
+			}
 		case llm.ToolUse:
 			out["call "+b.Name] += compact(b.Args)
 		}

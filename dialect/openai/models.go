@@ -20,7 +20,7 @@ var _ dialect.Codec = (*models)(nil)
 // one's unless the caller says that it speaks another.
 func modelRoutes() []dialect.Route {
 	m := &models{}
-	ours := func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" }
+	ours := func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" && !dialect.GoogleKey(r) }
 	return []dialect.Route{
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models", Match: ours, Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models/{model...}", Match: ours, Codec: m},

@@ -1,0 +1,53 @@
+package gemini
+
+import (
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// losses collects what could not be said.
+type losses struct{ dialect.Losses }
+
+// foreign is the reason given for what belongs to another vendor.
+const foreign = "belongs to another dialect"
+
+// extra names the members that only another dialect can say, below a path.
+func (l *losses) extra(path string, e llm.Extra) {
+	if e.Dialect != Name {
+		l.AddExtra(path, e)
+	}
+}
+
+// mark names a cache mark: caches are made here by a call of their own.
+func (l *losses) mark(path string, c *llm.CacheMark) {
+	if c != nil {
+		l.Add("cache_control", "a cache is made by a call of its own here")
+		l.extra(path+".cache_control", c.Extra)
+	}
+}
+
+// fitArgs makes the arguments of a tool an object, which they must be here.
+func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
+	l.extra(path, b.Extra)
+	switch {
+	case blank(b.Args):
+		b.Args = "{}"
+	case b.Kind == llm.ToolCustom:
+		l.Add(path, "a free-text tool's input is said as an object")
+		b.Args = wrapInput(b.Args)
+	case !isObject(b.Args):
+		l.Add(path+".arguments", "not a JSON object")
+		b.Args = "{}"
+	}
+	return b
+}
+
+// wrapInput says free text as the only member of an object.
+func wrapInput(text string) string {
+	var w jsonw.Writer
+	w.Open('{')
+	w.KeyStr("input", text)
+	w.Close('}')
+	return w.String()
+}
