@@ -331,6 +331,10 @@ func (e *requestEncoder) fitToolDone(b llm.ToolDone, path string) llm.Block {
 			if x, ok = e.fitBlock(x, llm.User, path+".content["+itoa(k)+"]"); !ok {
 				continue
 			}
+			var mark *llm.CacheMark
+			if x, mark = withoutMark(x); mark != nil {
+				b.Cache = mark // there are no cache points within a result: it stands after it
+			}
 		}
 		inner = append(inner, x)
 	}
@@ -340,6 +344,20 @@ func (e *requestEncoder) fitToolDone(b llm.ToolDone, path string) llm.Block {
 	}
 	b.Blocks = inner
 	return b
+}
+
+// withoutMark takes the mark off a block.
+func withoutMark(b llm.Block) (llm.Block, *llm.CacheMark) {
+	mark := markOf(b)
+	switch x := b.(type) {
+	case llm.Text:
+		x.Cache = nil
+		return x, mark
+	case llm.Media:
+		x.Cache = nil
+		return x, mark
+	}
+	return b, nil
 }
 
 func (e *requestEncoder) answered(id string) {

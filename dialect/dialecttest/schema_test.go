@@ -199,12 +199,22 @@ func (s *spec) checkEither(n schema, list []any, v any, path string) string {
 		if bad == "" {
 			return ""
 		}
-		// The fault that lies deepest is of the alternative that was meant.
-		if strings.Count(bad[:strings.Index(bad, ": ")], ".") >= strings.Count(worst, ".") || worst == "" {
+		// The fault that lies deepest is of the alternative that was meant, but not one of its very type.
+		if worst == "" || depth(bad) >= depth(worst) {
 			worst = bad
 		}
 	}
 	return worst
+}
+
+// depth tells how deep a fault lies.
+func depth(fault string) int {
+	at, _, _ := strings.Cut(fault, ": ")
+	n := 2 * strings.Count(at, ".")
+	if strings.HasSuffix(at, ".type") || strings.HasSuffix(at, ".object") {
+		n -= 3
+	}
+	return n
 }
 
 func (s *spec) checkObject(n, v schema, path string) string {

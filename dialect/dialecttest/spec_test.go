@@ -32,6 +32,7 @@ type side struct {
 	nothing []string
 	always  schema // members that every request has
 	beside  []string
+	named   bool // events of a stream are known by a name beside their data
 }
 
 func (s side) tellsNothing(what string) bool {
@@ -395,11 +396,22 @@ func crossStream(r *reports, to side, res *llm.Response, what, piece string) (st
 		if o, ok := data.(schema); ok && o["usage"] == nil {
 			delete(o, "usage") // the vendor says null and describes it otherwise
 		}
+		if whole, ok := unwrapped(data)["response"].(schema); ok && whole["usage"] == nil {
+			delete(whole, "usage")
+		}
+		if to.named {
+			data = schema{f.Event: data}
+		}
 		if bad := to.spec.check(schemaOf(piece), data, "event"); bad != "" {
 			r.add(what+" streamed", bad, string(f.Data))
 		}
 	}
 	return string(said), e.Losses()
+}
+
+func unwrapped(v any) schema {
+	o, _ := v.(schema)
+	return o
 }
 
 // hosts are the vendors that took a dialect up, by their own descriptions.

@@ -429,7 +429,8 @@ func (e *requestEncoder) assistant(m *llm.Message, path string) {
 		case llm.Text:
 			spoken = append(spoken, e.fitPart(b, path)...)
 		case llm.Refusal:
-			spoken = append(spoken, llm.Refusal{Text: b.Text})
+			e.Add(path+".refusal", "said as text: the vendor describes refusals only in items that it made")
+			spoken = append(spoken, llm.Text{Text: b.Text})
 		case llm.Thought:
 			flush()
 			e.thought(b, path)

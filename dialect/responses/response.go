@@ -412,7 +412,7 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	} else if sh.Extra.Dialect != Name {
 		o.Raw("usage", "null")
 	}
-	o.OptStr("service_tier", sh.Tier)
+	o.OptStr("service_tier", s.tier(sh.Tier, sh.Extra.Dialect))
 	if sh.Extra.Dialect != Name {
 		s.repeat(o, w)
 	}
@@ -591,4 +591,21 @@ func itemText(item wire.Value) int {
 		}
 	}
 	return n
+}
+
+// tier returns the word for the tier that served an answer, "" where there is none for that of another vendor.
+func (s *speaker) tier(tier, from string) string {
+	switch tier {
+	case "", "auto", "default", "flex", "priority", "scale":
+		return tier
+	case "standard":
+		if from != Name {
+			return "default"
+		}
+	}
+	if from != Name {
+		s.Add("service_tier", tier+" is not a tier here")
+		return ""
+	}
+	return tier
 }
