@@ -97,10 +97,12 @@ type Deployment struct {
 	Parameters ParamPolicy
 	RefuseLoss bool // lossy: refuse
 	Guardrail  string
-	Limits     Limits
-	Retry      Retry
-	Keep       Tri    // whether what is said through it may be kept; unknown leaves that to the whole
-	Declared   string // the file that declares it; "" where it is kept in the store
+	// Lifecycle lets calls on what the upstream keeps pass, which can be neither priced nor screened.
+	Lifecycle bool
+	Limits    Limits
+	Retry     Retry
+	Keep      Tri    // whether what is said through it may be kept; unknown leaves that to the whole
+	Declared  string // the file that declares it; "" where it is kept in the store
 }
 
 // Strategy is how a deployment chooses among its targets.

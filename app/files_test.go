@@ -69,7 +69,13 @@ func (w *world) putFile(purpose, text string, header ...string) string {
 // do sends a request without a body.
 func (w *world) do(method, path string, header ...string) (*http.Response, string) {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, http.NoBody)
+	return w.request(method, path, "", header...)
+}
+
+// request sends a request of any method.
+func (w *world) request(method, path, body string, header ...string) (*http.Response, string) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

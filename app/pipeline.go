@@ -30,6 +30,8 @@ type Mechanisms struct {
 	History   recall.History
 	Budgets   budget.Budgets
 	Clock     clock.Clock
+	// Owners knows who owns what upstreams keep.
+	Owners resolve.Owners
 	// Own answers the operations on what callers own.
 	Own map[llm.Op]gateway.Handler
 	// Route replaces the stage that tries targets.
@@ -50,7 +52,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper),
 		recall.New(m.Clock, m.History),
-		resolve.New(),
+		resolve.New(m.Owners),
 		policy.New(m.Policy),
 		own.New(m.Own),
 		limit.New(m.Clock),

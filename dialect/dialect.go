@@ -60,7 +60,9 @@ type Route struct {
 	Method  string
 	Pattern string
 	Match   func(*http.Request) bool
-	Codec   Codec
+	// Always says that Match holds under the dialect's own prefix as well: it does not tell dialects apart.
+	Always bool
+	Codec  Codec
 }
 
 // Codec returns the codec of an operation, or nil where the dialect does not have it.

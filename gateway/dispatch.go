@@ -28,6 +28,9 @@ const maxErrorBody = 1 << 20
 // Dispatch sends one attempt to its target and pushes the answer through out. It is the innermost
 // handler: c.Try says where to.
 func Dispatch(ctx context.Context, c *Call, out Out) error {
+	if c.Op == llm.OpLifecycle {
+		return passOn(ctx, c, out)
+	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up", Err: err}

@@ -53,10 +53,13 @@ func newMatcher(dialects []*dialect.Dialect) *matcher {
 	return m
 }
 
-// unmatched returns the route without its Match: under a dialect's own prefix nothing is ambiguous.
+// unmatched returns the route without a Match that tells dialects apart: under a dialect's own prefix nothing
+// is ambiguous.
 func unmatched(r *dialect.Route) *dialect.Route {
 	c := *r
-	c.Match = nil
+	if !c.Always {
+		c.Match = nil
+	}
 	return &c
 }
 

@@ -8,6 +8,7 @@ package anthropic
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,7 +33,7 @@ func Dialect() *dialect.Dialect {
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/anthropic/v1/messages", Codec: generate},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/v1/messages/count_tokens", Codec: count},
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/anthropic/v1/messages/count_tokens", Codec: count},
-		}, append(modelRoutes(), ownRoutes()...)...),
+		}, slices.Concat(modelRoutes(), lifecycleRoutes(), ownRoutes())...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

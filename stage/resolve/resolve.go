@@ -17,13 +17,16 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// New returns the stage.
-func New() gateway.Stage {
+// New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes.
+func New(owners Owners) gateway.Stage {
 	since := time.Now().Unix() // what a list of models says of each: nobody knows when a name was made, and it must not change
 	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			if c.Op.Own() {
 				return next(ctx, c, out)
+			}
+			if c.Op == llm.OpLifecycle {
+				return passLifecycle(ctx, owners, c, out, next)
 			}
 			if err := c.Load(); err != nil {
 				return err

@@ -1,0 +1,84 @@
+package dialect
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Lifecycle is the codec of operations on what an upstream keeps (vector stores, fine-tunes): it reads nothing
+// but the model, if one is named, and the bytes pass.
+type Lifecycle struct {
+	Local
+	Errors func(error) Reply
+	// Resource is what the route is about: "vector_stores". The variable "id" of the route names one.
+	Resource string
+	// Beside is the path of the dialect's answers (OpGenerate) below the same base as these: "/chat/completions".
+	Beside string
+	// Under is where the resource is below that base: "/vector_stores".
+	Under string
+}
+
+var _ Codec = Lifecycle{}
+
+// Peek reads the model that a JSON body names, if it does.
+func (Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
+	media, _, err := mime.ParseMediaType(in.Header.Get("Content-Type"))
+	if len(in.Body) == 0 || err != nil || media != "application/json" {
+		return Head{}, nil
+	}
+	var b struct {
+		Model any `json:"model"`
+	}
+	if err := json.Unmarshal(in.Body, &b); err != nil {
+		return Head{}, &llm.Error{Kind: llm.Invalid, Op: "dialect.Lifecycle", Message: "the body is not a JSON object", Err: err}
+	}
+	model, _ := b.Model.(string)
+	return Head{Model: model}, nil
+}
+
+// DecodeRequest returns a *llm.Lifecycle.
+func (Lifecycle) DecodeRequest(Inbound) (llm.Payload, error) { return &llm.Lifecycle{}, nil }
+
+// EncodeResponse refuses: such an answer is never said in other words.
+func (Lifecycle) EncodeResponse(llm.Payload, llm.Result, Meta) (Reply, []Loss, error) {
+	return Reply{}, nil, &llm.Error{Kind: llm.Internal, Op: "dialect.Lifecycle", Message: "internal error", Err: errors.New("an answer without bytes")}
+}
+
+// EncodeError implements Server.
+func (l Lifecycle) EncodeError(err error) Reply { return l.Errors(err) }
+
+// NewEncoder returns nil: such an answer is never said in other words.
+func (Lifecycle) NewEncoder(llm.Payload, Meta) Encoder { return nil }
+
+// LifecycleRoutes returns the routes of resources: one is made and listed at its path, and whatever is below the
+// id of one passes as well. Base is what stands before the path: "/v1".
+func LifecycleRoutes(base string, match func(*http.Request) bool, codec Lifecycle, resources ...string) []Route {
+	var out []Route
+	add := func(c Lifecycle, pattern string, methods ...string) {
+		for _, m := range methods {
+			out = append(out, Route{Op: llm.OpLifecycle, Method: m, Pattern: pattern, Match: match, Codec: c})
+		}
+	}
+	for _, r := range resources {
+		c := codec
+		c.Resource, c.Under = r, "/"+r
+		add(c, base+c.Under, http.MethodPost, http.MethodGet)
+		all := []string{http.MethodPost, http.MethodGet, http.MethodDelete, http.MethodPatch, http.MethodPut}
+		add(c, base+c.Under+"/{id}", all...)
+		add(c, base+c.Under+"/{id}/{rest...}", all...)
+	}
+	return slices.Clip(out)
+}
+
+// Always returns the routes with a Match that holds everywhere.
+func Always(routes []Route) []Route {
+	for i := range routes {
+		routes[i].Always = true
+	}
+	return routes
+}
