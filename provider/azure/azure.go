@@ -6,16 +6,23 @@
 //	/models?api-version=DATE                   the Model Inference API of Foundry
 //	/anthropic                                 Claude, in Anthropic's dialect
 //
-// The upstream model is the name of a deployment of the resource in each of them.
+// The upstream model is the name of a deployment of the resource in each of them. Where the connection chose no
+// dialect, deployments whose names begin with claude- are reached at Claude's door.
+//
+// A request carries the resource's key, or an access token of Microsoft Entra ID.
 package azure
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/dialect/responses"
@@ -32,20 +39,38 @@ const modelInference = "2024-05-01-preview"
 
 func kind() provider.Kind {
 	k := provider.Compat(spec())
-	k.New = func(in provider.Settings) (provider.Provider, error) {
-		if err := provider.Check(k.Fields, in); err != nil {
-			return nil, err
-		}
-		return open(in)
-	}
 	for i := range k.Fields {
-		if f := &k.Fields[i]; f.Name == "base_url" {
+		switch f := &k.Fields[i]; f.Name {
+		case "api_key":
+			f.Help = "The key for Azure AI Foundry; not needed where auth says how else to authenticate."
+		case "base_url":
 			f.Env = []string{"AZURE_OPENAI_ENDPOINT"}
 			f.Help = "The resource's address, such as https://NAME.openai.azure.com or https://NAME.services.ai.azure.com; " +
 				"with /models at its end it is the Model Inference API."
 		}
 	}
+	k.Fields = append(k.Fields, entraFields()...)
+	k.New = func(in provider.Settings) (provider.Provider, error) {
+		if err := provider.Check(needed(k.Fields, in), in); err != nil {
+			return nil, err
+		}
+		return open(in, nil)
+	}
 	return k
+}
+
+// needed returns the fields with what a connection needs of them: a key, or a way to do without.
+func needed(fields []provider.Field, in provider.Settings) []provider.Field {
+	if in.Options["auth"] == "" {
+		return fields
+	}
+	fields = slices.Clone(fields)
+	for i := range fields {
+		if fields[i].Name == "api_key" {
+			fields[i].Required = false
+		}
+	}
+	return fields
 }
 
 // spec describes the v1 API, and Claude's beside it.
@@ -77,8 +102,94 @@ func spec() provider.Spec {
 	}
 }
 
-// open makes the provider of a connection: that of the door which its settings name.
-func open(in provider.Settings) (provider.Provider, error) {
+// open makes the provider of a connection whose settings have been checked. client is the way to Entra ID.
+func open(in provider.Settings, client *http.Client) (provider.Provider, error) {
+	tokens, err := entraTokens(in, client)
+	if err != nil {
+		return nil, err
+	}
+	inner := in
+	inner.Options, inner.Credentials = map[string]string{}, map[string]plenum.Secret{}
+	for _, name := range [...]string{"dialect", "api_version"} {
+		if v := in.Options[name]; v != "" {
+			inner.Options[name] = v
+		}
+	}
+	if tokens == nil {
+		inner.Credentials["api_key"] = in.Credentials["api_key"]
+	}
+	p := &place{}
+	if p.door, err = openDoor(inner); err != nil {
+		return nil, err
+	}
+	name := in.Options["dialect"]
+	if name == "" {
+		inner.Options["dialect"] = anthropic.Name
+		if p.claude, err = openDoor(inner); err != nil {
+			return nil, err
+		}
+	}
+	if tokens != nil {
+		p.token = tokens(scopeOf(name)).Get
+		p.foundry = tokens(foundryScope).Get
+	}
+	return p, nil
+}
+
+// place is a connection to a resource.
+type place struct {
+	door   provider.Provider
+	claude provider.Provider // nil where the connection chose a dialect
+	// The access tokens, at the doors and at Claude's; nil where a key is sent.
+	token, foundry func(context.Context) (string, error)
+}
+
+var (
+	_ provider.Provider = (*place)(nil)
+	_ provider.Polyglot = (*place)(nil)
+	_ provider.Warner   = (*place)(nil)
+)
+
+// Plan implements provider.Provider. Deployments that are called like Claude are found at its door alone.
+func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	return p.PlanIn("", model, op, stream)
+}
+
+// PlanIn implements provider.Polyglot.
+func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if p.claude != nil && strings.HasPrefix(model, "claude-") {
+		return p.claude.Plan(model, op, stream)
+	}
+	return provider.PlanFor(p.door, dialect, model, op, stream)
+}
+
+// Sign implements provider.Provider.
+func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	if err := p.door.Sign(ctx, r, body); err != nil || p.token == nil {
+		return err
+	}
+	get := p.token
+	if strings.Contains(r.URL.Path, "/anthropic/") {
+		get = p.foundry
+	}
+	t, err := get(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+t)
+	return nil
+}
+
+// Warnings implements provider.Warner.
+func (p *place) Warnings() []string {
+	if w, ok := p.door.(provider.Warner); ok {
+		return w.Warnings()
+	}
+	return nil
+}
+
+// openDoor makes the provider of the door that settings name.
+func openDoor(in provider.Settings) (provider.Provider, error) {
 	base, err := provider.ParseBaseURL(in.BaseURL)
 	if err != nil {
 		return nil, err
@@ -88,6 +199,7 @@ func open(in provider.Settings) (provider.Provider, error) {
 		return nil, errors.New("base_url must be the resource's address, without /openai/deployments: the deployment is the target's upstream_model")
 	}
 	s := spec()
+	s.KeyOptional = true // whether there must be one was checked
 	version := in.Options["api_version"]
 	switch {
 	case in.Options["dialect"] == anthropic.Name:
