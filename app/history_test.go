@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/history"
 	"github.com/plenum-foundry/plenum/internal/clock"
@@ -240,8 +241,10 @@ func TestCase_I10_KeptAnswersBelongToTheirProject(t *testing.T) {
 	id := w.ask(`{"model":"m","input":"a secret"}`)["id"].(string)
 	other := []string{"Authorization", "Bearer " + otherKey}
 	for _, x := range [][2]string{
-		{http.MethodGet, "/v1/responses/" + id}, {http.MethodGet, "/v1/responses/" + id + "/input_items"},
-		{http.MethodPost, "/v1/responses/" + id + "/cancel"}, {http.MethodDelete, "/v1/responses/" + id},
+		{http.MethodGet, "/v1/responses/" + id},
+		{http.MethodGet, "/v1/responses/" + id + "/input_items"},
+		{http.MethodPost, "/v1/responses/" + id + "/cancel"},
+		{http.MethodDelete, "/v1/responses/" + id},
 	} {
 		if code, got := w.call(x[0], x[1], other...); code != 404 || strings.Contains(fmt.Sprint(got), "secret") {
 			t.Errorf("%s %s: %d %v", x[0], x[1], code, got)
@@ -392,13 +395,11 @@ func TestAnAnswerIsMadeInTheBackground(t *testing.T) {
 	if done["status"] != "completed" || done["id"] != id || done["background"] != true || !strings.Contains(fmt.Sprint(done["output"]), "It is Paris.") {
 		t.Errorf("made was %v", done)
 	}
-	outer, inner := w.records.nth(t, 0), w.records.nth(t, 1)
-	for _, r := range w.records.list {
-		if r.Parent != "" {
-			inner = r
-		}
+	outer, inner := w.records.nth(t, 0), w.made(0)
+	if outer.Parent != "" {
+		outer = w.records.nth(t, 1)
 	}
-	if inner.Parent != outer.ID && inner.Parent == "" || inner.Usage.Output != 5 || inner.KeyID == "" || inner.Project != "default" || outer.Cost != 0 {
+	if inner.Parent != outer.ID || inner.Usage.Output != 5 || inner.KeyID == "" || inner.Project != "default" || outer.Cost != 0 {
 		t.Errorf("the records say %+v and %+v", outer, inner)
 	}
 	next := w.ask(`{"model":"m","input":"Spain?","previous_response_id":"` + id + `"}`)
@@ -410,5 +411,143 @@ func TestAnAnswerIsMadeInTheBackground(t *testing.T) {
 	}
 	if code, e := w.call(http.MethodPost, "/v1/responses/"+next["id"].(string)+"/cancel"); code != 400 {
 		t.Errorf("cancelling what was not in the background: %d %v", code, e)
+	}
+}
+
+// get reads a stream until it ends, or until stop is found in it.
+func (w *keepingWorld) stream(ctx context.Context, path, stop string) string {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+worldKey)
+	return w.read(req, stop)
+}
+
+func (w *keepingWorld) read(req *http.Request, stop string) string {
+	w.t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := resp.Body.Read(buf)
+		got.Write(buf[:n])
+		if err != nil || stop != "" && strings.Contains(got.String(), stop) {
+			return got.String()
+		}
+	}
+}
+
+// Who goes away from a stream in the background comes back to it, and misses nothing.
+func TestAStreamInTheBackgroundIsResumed(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.SSE(roleChunk, chunk("It is "), chunk("Paris."), stopChunk, usageChunk, "[DONE]").DelayAt(2, 300*time.Millisecond))
+	w := newKeeping(t, keeping+oneTarget, up.URL)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/v1/responses", strings.NewReader(`{"model":"m","input":"France?","background":true,"stream":true}`))
+	req.Header.Set("Authorization", "Bearer "+worldKey)
+	first := w.read(req, `"delta":"It is "`)
+	_, rest, _ := strings.Cut(first, `"id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	number := -1
+	for line := range strings.SplitSeq(first, "\n") {
+		if data, ok := strings.CutPrefix(line, "data: "); ok && strings.HasSuffix(data, "}") {
+			number = int(object(t, data)["sequence_number"].(float64))
+		}
+	}
+	second := w.stream(ctx, fmt.Sprintf("/v1/responses/%s?stream=true&starting_after=%d", id, number), "")
+	if strings.Contains(second, fmt.Sprintf(`"sequence_number":%d,`, number)) || !strings.Contains(second, fmt.Sprintf(`"sequence_number":%d,`, number+1)) {
+		t.Errorf("after %d came %s", number, second)
+	}
+	if r := lastResponse(t, second); r["status"] != "completed" || r["id"] != id || !strings.Contains(fmt.Sprint(r["output"]), "It is Paris.") {
+		t.Errorf("the end is %v", r)
+	}
+	w.waitFor(id)
+	whole := w.stream(ctx, "/v1/responses/"+id+"?stream=true", "")
+	checkResponseStream(t, whole)
+	if !strings.HasPrefix(whole, first[:strings.LastIndex(first, "event: ")]) {
+		t.Errorf("said again it is\n%s\nand was\n%s", whole, first)
+	}
+}
+
+func TestWhatIsMadeInTheBackgroundCanBeCancelled(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.SSE(roleChunk, chunk(strings.Repeat("long ", 100)), chunk("b"), stopChunk, "[DONE]").DelayAt(2, testkit.Forever))
+	w := newKeeping(t, keeping+oneTarget, up.URL)
+	for n, how := range []string{http.MethodPost, http.MethodDelete} {
+		id := w.ask(`{"model":"m","input":"France?","background":true}`)["id"].(string)
+		for range 500 {
+			if len(up.Requests()) == n+1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		path := "/v1/responses/" + id
+		if how == http.MethodPost {
+			path += "/cancel"
+		}
+		code, got := w.call(how, path)
+		if how == http.MethodPost && (code != 200 || got["status"] != "cancelled" || got["background"] != true) || how == http.MethodDelete && got["deleted"] != true {
+			t.Errorf("%s: %d %v", how, code, got)
+		}
+		r := w.made(n)
+		if r.Parent == "" || r.Outcome != "canceled" || r.Usage.Output == 0 || !r.Estimated {
+			t.Errorf("the record says %+v", r)
+		}
+		if code, got := w.call(http.MethodGet, "/v1/responses/"+id); how == http.MethodPost && got["status"] != "cancelled" || how == http.MethodDelete && code != 404 {
+			t.Errorf("then it is %d %v", code, got)
+		}
+	}
+}
+
+// made waits for the record of the call number n that was made in the background.
+func (w *keepingWorld) made(n int) plenum.Record {
+	w.t.Helper()
+	for i, left := 0, n; ; i++ {
+		if r := w.records.nth(w.t, i); r.Parent != "" {
+			if left == 0 {
+				return r
+			}
+			left--
+		}
+	}
+}
+
+func TestWhatFailsInTheBackgroundSaysWhy(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.OpenAIError(400, "invalid_request_error", "the upstream's reason"))
+	w := newKeeping(t, keeping+oneTarget, up.URL)
+	got := w.waitFor(w.ask(`{"model":"m","input":"x","background":true}`)["id"].(string))
+	if got["status"] != "failed" || !strings.Contains(fmt.Sprint(got["error"]), "the upstream's reason") {
+		t.Errorf("it is %v", got)
+	}
+	resp, text := w.post("/v1/responses", `{"model":"nobody","input":"x","background":true}`)
+	if resp.StatusCode != 404 || !strings.Contains(text, "model_not_found") {
+		t.Errorf("an unknown model: %d %s", resp.StatusCode, text)
+	}
+}
+
+// What was under way when a node went down has failed when it comes back, and says so.
+func TestWhatANodeLeftBehindHasFailed(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "plenum.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	up := testkit.NewUpstream(t, testkit.Hang())
+	h := history.New(db, "node", clock.Real, slog.New(slog.DiscardHandler)) // nobody runs it: it died
+	first := &keepingWorld{newWorld(t, Mechanisms{History: h, Own: h.Handlers()}, keeping+oneTarget, up.URL), h, db}
+	id := first.ask(`{"model":"m","input":"x","background":true}`)["id"].(string)
+	second := keepingOn(t, db, Mechanisms{}, keeping+oneTarget, up.URL)
+	got := second.waitFor(id)
+	if got["status"] != "failed" || !strings.Contains(fmt.Sprint(got["error"]), "stopped") {
+		t.Errorf("it is %v", got)
+	}
+	if len(up.Requests()) != 0 {
+		t.Error("it was run again")
 	}
 }

@@ -392,6 +392,13 @@ func (j *job) stop(why error) {
 	}
 }
 
+// done reports whether all is said.
+func (j *job) done() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.over
+}
+
 // begun reports whether a job runs, so that it will come to an end.
 func (j *job) begun() bool {
 	j.mu.Lock()

@@ -246,10 +246,17 @@ func (h *History) find(ctx context.Context, who plenum.Principal, id string, kin
 
 func (h *History) look(ctx context.Context, id string) (store.Object, error) {
 	h.mu.Lock()
-	p := h.pending[id]
+	p, j := h.pending[id], h.jobs[id]
 	h.mu.Unlock()
 	if p != nil {
 		return p.object, nil
+	}
+	if j != nil && j.done() {
+		select { // its end is being written
+		case <-j.ended:
+		case <-ctx.Done():
+			return store.Object{}, context.Cause(ctx)
+		}
 	}
 	return h.objects.Object(ctx, id)
 }
