@@ -32,12 +32,17 @@ type keepingWorld struct {
 // newKeeping opens a world on a store, which runs until the test ends.
 func newKeeping(t *testing.T, yaml string, urls ...any) *keepingWorld {
 	t.Helper()
+	return newKeepingWith(t, Mechanisms{}, yaml, urls...)
+}
+
+func newKeepingWith(t *testing.T, m Mechanisms, yaml string, urls ...any) *keepingWorld {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "plenum.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return keepingOn(t, db, Mechanisms{}, yaml, urls...)
+	return keepingOn(t, db, m, yaml, urls...)
 }
 
 func keepingOn(t *testing.T, db *sqlite.DB, m Mechanisms, yaml string, urls ...any) *keepingWorld {

@@ -166,6 +166,9 @@ type Chunk struct {
 	Text int
 	// More says that the next chunk has arrived already: whoever writes need not flush now.
 	More bool
+	// Resay says that the text was changed of a stream which says it again later: from here on the answer is
+	// said from its meaning, and what the frames repeat is not.
+	Resay bool
 
 	// Body and Result are an unstreamed answer: its bytes, and its meaning where that was wanted.
 	Body   []byte

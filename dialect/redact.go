@@ -218,7 +218,7 @@ func redactEvents(events []llm.Event, choice, index int, cuts []span) error {
 		}
 	}
 	if len(parts) == 0 {
-		return errNoText
+		return redactEnd(events, choice, index, cuts)
 	}
 	parts, err := rewrite(parts, cuts)
 	if err != nil {
@@ -238,6 +238,24 @@ func redactEvents(events []llm.Event, choice, index int, cuts []span) error {
 		}
 	}
 	return nil
+}
+
+// redactEnd changes the text of a block that is only told when it is whole.
+func redactEnd(events []llm.Event, choice, index int, cuts []span) error {
+	for i, ev := range events {
+		e, ok := ev.(llm.BlockEnd)
+		if !ok || e.Choice != choice || e.Index != index || e.Block == nil {
+			continue
+		}
+		b, err := redactBlock(e.Block, cuts)
+		if err != nil {
+			return err
+		}
+		e.Block = b
+		events[i] = e
+		return nil
+	}
+	return errNoText
 }
 
 // eventText returns the text that an event adds to a block.

@@ -34,6 +34,7 @@ type edgeOut struct {
 	same    bool
 	wrote   bool // the head has gone out
 	faulted bool // the upstream's own error event has been passed on
+	resay   bool // the bytes repeat what was changed: only their meaning goes on
 	enc     dialect.Encoder
 	fold    *llm.Folder
 	buf     []byte      // said and not written yet: more is known to follow at once
@@ -75,13 +76,14 @@ func (o *edgeOut) streamed(ch dialect.Chunk) error {
 	switch {
 	case ch.Mute:
 		return o.push(nil, ch.More)
-	case o.same:
+	case o.same && !o.resay && !ch.Resay:
 		o.faulted = o.faulted || faultOf(ch) != nil
 		if err := o.observe(ch.Events); err != nil {
 			return err
 		}
 		return o.push(o.framed(ch.Frame), ch.More)
 	}
+	o.resay = o.resay || ch.Resay
 	for _, ev := range ch.Events {
 		if _, fault := ev.(llm.Fault); fault {
 			continue // said by Close, in the caller's words
@@ -227,7 +229,7 @@ func (o *edgeOut) finish(err error) {
 	switch {
 	case err == nil && o.fold != nil:
 		err = o.whole(dialect.Chunk{Result: o.fold.Response()})
-	case err == nil && o.enc != nil && !o.same:
+	case err == nil && o.enc != nil && (!o.same || o.resay):
 		o.append(o.enc.Close(nil))
 		o.c.Trail.Lose(o.enc.Losses())
 	}

@@ -28,6 +28,8 @@ type turn struct {
 	fold  *llm.Folder
 	id    string
 	done  bool
+	// changed says that the bytes of the answer are not what was heard.
+	changed bool
 }
 
 func newTurn(o *opening, out gateway.Out) *turn {
@@ -70,6 +72,7 @@ func (t *turn) upstreamKeeps() bool {
 // Chunk passes a piece of the answer on, and keeps the answer before its last piece goes out.
 func (t *turn) Chunk(ch dialect.Chunk) error {
 	if !t.says {
+		t.changed = t.changed || ch.Resay
 		t.look(ch)
 		return t.next.Chunk(ch)
 	}
@@ -114,6 +117,8 @@ func (t *turn) look(ch dialect.Chunk) {
 	}
 	if said, ok := t.codec.Said(data); ok {
 		t.ended(said)
+	} else if t.changed {
+		t.ended(dialect.Said{ID: t.id, Status: dialect.StateCompleted})
 	}
 }
 
@@ -235,6 +240,10 @@ func (t *turn) ended(said dialect.Said) {
 		t.h.keep(o)
 	}
 	if !t.store && t.ref.Conversation == "" {
+		return
+	}
+	if t.changed {
+		t.call.Trail.Note("the answer is not kept: a part of it was taken out")
 		return
 	}
 	input, err := t.codec.Items(t.own, t.call.ID)

@@ -286,18 +286,18 @@ func (e *encoder) added(x *blockEncoder) {
 			start.blocks = []llm.Block{b}
 		}
 		if it.kind == kindMessage && it.head != "" {
-			start.head = progressing(it.head)
+			start.head = withStatus(it.head, inProgress)
 		}
 		start.append(w)
 	})
 }
 
-// progressing returns the head of a message with the status that it has at first.
-func progressing(head string) string {
+// withStatus returns the head of a message with another status, where it has one.
+func withStatus(head, status string) string {
 	v := wire.Raw(head)
 	if s := v.Get("status"); s.Found() {
 		at := s.Span()
-		return head[:at.Start] + quote(inProgress) + head[at.End:]
+		return head[:at.Start] + quote(status) + head[at.End:]
 	}
 	return head
 }
@@ -760,6 +760,9 @@ func (e *encoder) done(it *itemEncoder) {
 		return
 	}
 	it.done = true
+	if wire.Raw(it.head).Get("status").Is(inProgress) { // nobody told how it ended
+		it.head = withStatus(it.head, it.status)
+	}
 	var w jsonw.Writer
 	it.item.append(&w)
 	it.raw = w.String()

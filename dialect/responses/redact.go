@@ -1,18 +1,14 @@
 package responses
 
 import (
-	"fmt"
-
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
-	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// Redact implements dialect.Client. Of a stream only deltas are changed: what says a text again when it is
-// done is not, and a chunk of that is refused.
+// Redact implements dialect.Client. A stream of this dialect says its texts again: when they are done, when
+// their items are, and all of them at its end. What was changed is therefore said from its meaning from there
+// on, so that no repetition says what was taken out.
 func (c *codec) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chunk, error) {
 	if len(edits) == 0 {
 		return ch, nil
@@ -39,13 +35,8 @@ func (c *codec) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chun
 	if err != nil {
 		return ch, internal("Redact", err)
 	}
-	data, err := redactDelta(ch.Frame.Data, events)
-	if err != nil {
-		return ch, internal("Redact", err)
-	}
-	ch.Events = events
-	ch.Frame.Data = data
-	ch.Frame.Raw = frame.Append(nil, ch.Frame)
+	// Its frame goes nowhere any more, and must not be kept either.
+	ch.Events, ch.Frame, ch.Resay = events, dialect.Frame{}, true
 	return ch, nil
 }
 
@@ -71,30 +62,4 @@ func without(e llm.Extra, prefix string) llm.Extra {
 		}
 	}
 	return out
-}
-
-// redactDelta puts the text of the one delta of a frame into it.
-func redactDelta(data []byte, events []llm.Event) ([]byte, error) {
-	v := wire.Whole(data)
-	delta := v.Get("delta")
-	if delta.Kind() != '"' {
-		return nil, fmt.Errorf("a %s says its text again", v.Get("type").Text())
-	}
-	var text string
-	for _, ev := range events {
-		switch e := ev.(type) {
-		case llm.TextDelta:
-			text += e.Text
-		case llm.ThoughtDelta:
-			text += e.Text
-		case llm.ArgsDelta:
-			text += e.JSON
-		}
-	}
-	ed := splice.NewEdit(data)
-	ed.SetString(delta.Span(), text)
-	if l := v.Get("logprobs"); l.Found() {
-		ed.Set(l.Span(), []byte("[]"))
-	}
-	return ed.Bytes()
 }

@@ -30,7 +30,7 @@ func New(g Guard) gateway.Stage {
 			return next
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
-			screen, err := g.Screen(ctx, c, out)
+			screen, err := g.Screen(ctx, c, &repeats{next: out})
 			if err != nil {
 				return err
 			}
