@@ -11,7 +11,7 @@ import (
 func lifecycleRoutes() []dialect.Route {
 	c := dialect.Lifecycle{Errors: (&codec{}).EncodeError, Beside: "/chat/completions"}
 	resources := []string{
-		"assistants", "containers", "conversations", "evals", "fine_tuning/jobs", "skills", "threads", "uploads", "vector_stores", "videos",
+		"assistants", "containers", "evals", "fine_tuning/jobs", "skills", "threads", "uploads", "vector_stores", "videos",
 	}
 	var out []dialect.Route
 	for _, base := range [...]string{"/v1", "/openai/v1"} {
