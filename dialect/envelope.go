@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -79,6 +80,50 @@ func ReadDetails(v wire.Value) []llm.Thought {
 
 // Signed reports whether a thought has state that only its vendor can read.
 func Signed(t llm.Thought) bool { return t.Signature != "" || t.Sealed != "" }
+
+// EnclosedMark is what every envelope of [Enclose] begins with.
+const EnclosedMark = "cGxlbnVt"
+
+// Enclose puts the state of a thought of another vendor into one string, with the vendor's name, to travel
+// through a client in a field that it sends back as it was. It is base64, as such fields are.
+func Enclose(t llm.Thought) string {
+	kind, state := "signature", t.Signature
+	if t.Sealed != "" {
+		kind, state = "sealed", t.Sealed
+	}
+	return base64.StdEncoding.EncodeToString([]byte("plenum/" + kind + "/" + t.Origin + "/" + t.Item + "/" + state))
+}
+
+// Disclose takes a thought's state out of its envelope. It reports false for what is none.
+func Disclose(s string) (llm.Thought, bool) {
+	if !strings.HasPrefix(s, EnclosedMark) {
+		return llm.Thought{}, false
+	}
+	raw, err := base64.StdEncoding.DecodeString(StandardBase64(s))
+	parts := strings.SplitN(string(raw), "/", 5)
+	if err != nil || len(parts) != 5 || parts[0] != "plenum" {
+		return llm.Thought{}, false
+	}
+	t := llm.Thought{Origin: parts[2], Item: parts[3]}
+	switch parts[1] {
+	case "sealed":
+		t.Sealed = parts[4]
+	case "signature":
+		t.Signature = parts[4]
+	default:
+		return llm.Thought{}, false
+	}
+	return t, true
+}
+
+// StandardBase64 returns base64 of the alphabet for URLs, or without its padding, as most readers want it.
+func StandardBase64(s string) string {
+	s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+	if n := len(s) % 4; n > 0 && !strings.HasSuffix(s, "=") {
+		s += "===="[n:]
+	}
+	return s
+}
 
 // Transcript writes a conversation as one text, for models that only continue a text. Each turn is headed
 // by who speaks, and the assistant's turn is left open at the end. One message of a user alone is its text.

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -140,6 +141,9 @@ func decodeThought(v wire.Value) (llm.Block, error) {
 	})
 	if _, null := b.Extra.Get("signature"); !sealed && !signed && !null {
 		b.Extra.Note(Name, "signature")
+	}
+	if t, ok := dialect.Disclose(b.Signature + b.Sealed); ok {
+		b.Origin, b.Signature, b.Sealed, b.Item = t.Origin, t.Signature, t.Sealed, t.Item
 	}
 	return b, err
 }

@@ -86,6 +86,9 @@ func tooDeep(err *splice.DepthError) error {
 
 // EditRequest implements dialect.Client.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	if bytes.Contains(in.Body, []byte(`"`+dialect.EnclosedMark)) {
+		return c.disowned(in, s)
+	}
 	st, ok := h.State.(*spans)
 	if !ok {
 		var err error
@@ -116,6 +119,27 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 		betas = s.Offer.Traits.Betas
 	}
 	return dialect.Outbound{Header: ed.headers(in.Header, betas), Body: body, Changed: ed.changed}, nil
+}
+
+// disowned says a request again without the reasoning of other vendors that is in it: the vendor refuses what
+// it has not signed itself.
+func (c *codec) disowned(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
+	p, err := c.DecodeRequest(in)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	out, _, err := c.EncodeRequest(p, s)
+	if err != nil {
+		return dialect.Outbound{}, err
+	}
+	var betas []string
+	if s.Offer != nil {
+		betas = s.Offer.Traits.Betas
+	}
+	ed := &editor{shape: s}
+	out.Header = ed.headers(in.Header, betas)
+	out.Changed = append(append(out.Changed, ed.changed...), "reasoning of another vendor removed")
+	return out, nil
 }
 
 func internal(op string, err error) error {

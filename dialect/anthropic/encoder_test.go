@@ -363,13 +363,29 @@ func TestCase_C2_SignatureOnlyThoughtStays(t *testing.T) {
 	wantBlocks(t, got, "thinking sig", "redacted_thinking blob")
 }
 
-func TestCase_C5_ForeignSignatureIsNotSaid(t *testing.T) {
+// Another vendor's signature travels in an envelope, and is neither lost nor sent to this vendor.
+func TestCase_C5_ForeignSignatureTravelsInAnEnvelope(t *testing.T) {
 	got, enc := speak(t, start,
 		llm.BlockStart{Index: 0, Block: llm.Thought{Origin: "openai"}}, llm.ThoughtDelta{Index: 0, Text: "hm"},
 		llm.ThoughtDelta{Index: 0, Signature: "foreign"}, llm.BlockEnd{Index: 0}, stopped(llm.StopEnd), llm.End{})
-	wantBlocks(t, got, "thinking hm")
-	if len(enc.Losses()) != 1 {
+	enclosed := dialect.Enclose(llm.Thought{Signature: "foreign", Origin: "openai"})
+	wantBlocks(t, got, "thinking hm"+enclosed)
+	if len(enc.Losses()) != 0 {
 		t.Errorf("losses %v", enc.Losses())
+	}
+	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[
+		{"type":"thinking","thinking":"hm","signature":"` + enclosed + `"},{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}`
+	in := dialect.Inbound{Body: []byte(body)}
+	p, err := messages().DecodeRequest(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back := p.(*llm.Request).Messages[1].Blocks[0].(llm.Thought); back.Signature != "foreign" || back.Origin != "openai" {
+		t.Errorf("came home as %+v", back)
+	}
+	out, err := messages().EditRequest(in, dialect.Head{}, dialect.Shape{})
+	if err != nil || strings.Contains(string(out.Body), "thinking") || len(out.Changed) != 1 {
+		t.Errorf("%v %v %s", err, out.Changed, out.Body)
 	}
 }
 

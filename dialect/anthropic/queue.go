@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -32,6 +33,7 @@ type outBlock struct {
 	waits  bool // a tool whose name has not come
 	pieces []piece
 	// signature and sealed are held back: they come after the text that they belong to.
+	origin            string // whose a signature is that goes in an envelope
 	signature, sealed strings.Builder
 	custom            strings.Builder // free text for a tool, which becomes an object at the end
 	args              argsScan
@@ -126,6 +128,9 @@ func (q *queue) startThought(b *outBlock, k llm.Thought, path string) {
 		fit.Origin = ""
 	}
 	text, signature := fit.Text, fit.Signature
+	if k.Origin != Name && k.Origin != "" && fit.Sealed == "" {
+		b.origin, signature = k.Origin, k.Signature
+	}
 	fit.Text, fit.Signature = "", ""
 	b.block = fit
 	if fit.Sealed != "" {
@@ -228,11 +233,20 @@ func isCustom(b llm.Block) bool {
 	return ok && t.Kind == llm.ToolCustom
 }
 
+// sign returns the signature to say: that of another vendor in its envelope.
+func (b *outBlock) sign() string {
+	t := llm.Thought{Signature: b.signature.String(), Sealed: b.sealed.String(), Origin: b.origin}
+	if b.origin != "" && dialect.Signed(t) {
+		return dialect.Enclose(t)
+	}
+	return t.Signature
+}
+
 // seal keeps a signature, or sealed reasoning, if it is the vendor's own. Another's means nothing here.
 func (q *queue) seal(b *outBlock, p piece) {
 	t, ok := b.block.(llm.Thought)
 	switch {
-	case !ok || t.Origin != Name:
+	case !ok || t.Origin != Name && b.origin == "":
 		q.encoder.Add("content["+itoa(b.index)+"].signature", foreign)
 	case p.kind == signaturePiece:
 		b.signature.WriteString(p.s)
@@ -360,7 +374,7 @@ func (q *queue) shut() {
 	}
 	switch b.block.(type) {
 	case llm.Thought:
-		q.write(b, piece{signaturePiece, b.signature.String()})
+		q.write(b, piece{signaturePiece, b.sign()})
 		b.signature.Reset()
 	case llm.ToolUse:
 		q.lastArgs(b)
@@ -397,6 +411,12 @@ func (q *queue) end(index int, final llm.Block) {
 		q.finalise(b, final)
 	}
 	sealed := b.sealed.String()
+	if b.origin != "" && sealed != "" {
+		sealed = ""
+		if !b.open && !b.wants() { // there is no text that it could be the signature of
+			sealed = b.sign()
+		}
+	}
 	b.ended = true
 	switch {
 	case b.open:

@@ -207,6 +207,12 @@ func (e *requestEncoder) trimLast() {
 func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 	out := make([]llm.Block, 0, len(m.Blocks))
 	for j, b := range m.Blocks {
+		if t, ok := b.(llm.Thought); ok && t.Origin != Name && t.Origin != "" {
+			b, ok = e.fitThought(t, blockPath(i, j))
+			if !ok {
+				continue
+			}
+		}
 		if !blockHome(b) && !plain(b) {
 			var ok bool
 			if b, ok = e.fitBlock(b, m.Role, blockPath(i, j)); !ok {

@@ -323,7 +323,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 	case llm.ToolUse:
 		return a.fitCall(b, path), true
 	case llm.Thought:
-		return a.fitThought(b, path), home || b.Text != "" || b.Origin == Name
+		return a.fitThought(b, path), home || b.Text != "" || b.Origin != ""
 	case llm.Refusal:
 		a.refused = true
 		a.extra(path, b.Extra)
@@ -361,15 +361,20 @@ func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
 // callName makes an id for a tool call that came without one: the same for the same call and place.
 func (a *answer) callName(n int) string { return "toolu_" + fitID(a.meta.CallID) + "_" + itoa(n) }
 
-// fitThought says another vendor's reasoning as text without a signature, for only its vendor can
-// read what it sealed.
+// fitThought says another vendor's reasoning. What only that vendor can read goes in an envelope, to come back
+// in the next turn.
 func (a *answer) fitThought(b llm.Thought, path string) llm.Thought {
 	a.extra(path, b.Extra)
 	if b.Origin == Name || b.Extra.Dialect == Name {
 		return b
 	}
-	if b.Signature != "" || b.Sealed != "" {
+	switch {
+	case b.Origin == "" && dialect.Signed(b):
 		a.Add(path+".signature", foreign)
+	case b.Sealed != "" && b.Text == "":
+		return llm.Thought{Sealed: dialect.Enclose(b)}
+	case dialect.Signed(b):
+		return llm.Thought{Text: b.Text, Signature: dialect.Enclose(b)}
 	}
 	return llm.Thought{Text: b.Text}
 }

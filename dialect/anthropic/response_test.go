@@ -32,17 +32,18 @@ func foreignAnswer() *llm.Response {
 }
 
 func TestAnswerAcrossNamesWhatIsLost(t *testing.T) {
+	enclosed := [2]string{dialect.Enclose(foreignAnswer().Choices[0].Blocks[0].(llm.Thought)), dialect.Enclose(foreignAnswer().Choices[0].Blocks[1].(llm.Thought))}
 	reply, lost, err := messages().EncodeResponse(nil, foreignAnswer(), dialect.Meta{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sameJSON(t, []byte(`{"id":"c","type":"message","role":"assistant","model":"gpt","stop_reason":"refusal","stop_sequence":null,"content":[
-		{"type":"thinking","thinking":"hm","signature":""},
+		{"type":"thinking","thinking":"hm","signature":"`+enclosed[0]+`"},{"type":"redacted_thinking","data":"`+enclosed[1]+`"},
 		{"type":"text","text":"say","citations":[{"type":"web_search_result_location","cited_text":"","url":"https://x","title":"X","encrypted_index":""}]},
 		{"type":"text","text":"no"}],
 		"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":0}}`), reply.Body)
 	want := []string{
-		"choices[1] (one answer is given here)", "content[0].signature (belongs to another dialect)", "content[1].signature (belongs to another dialect)",
+		"choices[1] (one answer is given here)",
 		"content[2].x", "content[2].annotations[1]", "content[4] (audio in an answer)", "content[5] (sparkle belongs to another dialect)",
 		"choices[0].x", "choices[0].message.x", "choices[0].logprobs", "x",
 	}
@@ -67,7 +68,8 @@ func TestStreamAcrossNamesWhatIsLost(t *testing.T) {
 	}, evs[1:]...)...)
 	enc := messages().NewEncoder(nil, dialect.Meta{})
 	got := tell(t, encode(t, enc, evs))
-	wantBlocks(t, got, "thinking hm", "text say", "text no")
+	hm, sealed := foreignAnswer().Choices[0].Blocks[0].(llm.Thought), foreignAnswer().Choices[0].Blocks[1].(llm.Thought)
+	wantBlocks(t, got, "thinking hm"+dialect.Enclose(hm), "redacted_thinking "+dialect.Enclose(sealed), "text say", "text no")
 	if got.stop != "refusal" {
 		t.Errorf("stop %v", got.stop)
 	}
@@ -76,7 +78,7 @@ func TestStreamAcrossNamesWhatIsLost(t *testing.T) {
 		names[l.What] = true
 	}
 	for _, want := range []string{
-		"spark", "content[2]", "choices[0].message.audio", "content[0].signature", "content[1].signature", "content[2].x", "content[2].annotations",
+		"spark", "content[2]", "choices[0].message.audio", "content[2].x", "content[2].annotations",
 		"content[4]", "content[5]", "choices[0].x", "choices[0].message.x", "choices[0].logprobs", "choices[1]", "x",
 	} {
 		if !names[want] {

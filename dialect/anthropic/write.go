@@ -3,6 +3,7 @@ package anthropic
 import (
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -72,6 +73,14 @@ func appendCitation(w *jsonw.Writer, c llm.Citation) {
 
 func appendThought(w *jsonw.Writer, b llm.Thought) {
 	o := wire.Begin(w, b.Extra.In(Name))
+	if b.Origin != Name && b.Origin != "" && dialect.Signed(b) { // another vendor's, said again as it came
+		sealed := dialect.Enclose(b)
+		if b.Text == "" && b.Sealed != "" {
+			b.Sealed = sealed
+		} else {
+			b.Sealed, b.Signature = "", sealed
+		}
+	}
 	if b.Sealed != "" {
 		w.KeyStr("type", "redacted_thinking")
 		o.Str("data", b.Sealed)

@@ -110,7 +110,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	if dialect.Redacts(s.Edits) {
 		return c.again(in, s, "text redacted")
 	}
-	if bytes.Contains(in.Body, []byte(`"`+envelopeMark)) {
+	if bytes.Contains(in.Body, []byte(`"`+dialect.EnclosedMark)) {
 		return c.again(in, s, "reasoning of another vendor removed")
 	}
 	if c.op == llm.OpGenerate && modelBy(s, h.Model).signs() && unsigned(in.Body) {

@@ -33,6 +33,7 @@ type encoder struct {
 	usage      llm.Usage
 	finishes   []llm.Finish
 	grounds    map[int]*grounding
+	carried    map[string]string // signatures by the call that they are for
 	late       llm.Extra
 	said       int // bytes of answer, to estimate from
 	ended, any bool
@@ -164,6 +165,7 @@ func (e *encoder) begin(v llm.BlockStart) {
 		}
 		e.text(v.Choice, v.Index, x.Text)
 	case llm.Refusal:
+		e.refused = true
 		e.extra(blockAt(v.Choice, v.Index), x.Extra)
 		e.text(v.Choice, v.Index, x.Text)
 	case llm.Thought:
@@ -229,10 +231,7 @@ func (e *encoder) close(k [2]int, final llm.Block) {
 		if f, ok := final.(llm.Thought); ok {
 			x.Signature, x.Sealed, x.Origin, x.Item = f.Signature, f.Sealed, f.Origin, f.Item
 		}
-		if dialect.Signed(x) {
-			x.Extra = llm.Extra{}
-			e.piece(k[0], []llm.Block{x}, nil)
-		}
+		e.closeThought(k[0], x)
 	case llm.ToolUse:
 		x.Args = b.text.String()
 		if f, ok := final.(llm.ToolUse); ok {
@@ -240,6 +239,10 @@ func (e *encoder) close(k [2]int, final llm.Block) {
 			x = f
 		}
 		e.said += len(x.Args)
+		if s := e.carried[x.ID]; s != "" {
+			x.Signature, x.Origin = s, Name
+			delete(e.carried, x.ID)
+		}
 		e.piece(k[0], []llm.Block{e.fitCall(x, path)}, nil)
 	case llm.Media:
 		x.Data = b.text.String()
@@ -254,6 +257,25 @@ func (e *encoder) close(k [2]int, final llm.Block) {
 		}
 		e.whole(k[0], b.block, path)
 	}
+}
+
+// closeThought says what seals reasoning, or keeps the signature that it carries for its call.
+func (e *encoder) closeThought(choice int, x llm.Thought) {
+	if !dialect.Signed(x) {
+		return
+	}
+	x.Extra = llm.Extra{}
+	if _, ok := isCarrier(x); ok && x.Item != "" {
+		if e.carried == nil {
+			e.carried = map[string]string{}
+		}
+		e.carried[x.Item] = x.Sealed
+		return
+	} else if ok {
+		e.piece(choice, []llm.Block{llm.Text{Signature: x.Sealed, Origin: Name}}, nil)
+		return
+	}
+	e.piece(choice, []llm.Block{x}, nil)
 }
 
 // whole says a block in a piece of its own, or names it.
@@ -355,6 +377,9 @@ func (e *encoder) end() {
 		e.finishes = []llm.Finish{{Stop: llm.Stop{Reason: llm.StopEnd}}}
 	}
 	e.extra("usage", e.usage.Extra)
+	if e.usage.Extra.Dialect != Name {
+		e.AddUsage("usage", e.usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+	}
 	e.emit(func(w *jsonw.Writer) {
 		if !e.silent() {
 			w.KeyOpen("candidates", '[')

@@ -3,6 +3,7 @@ package gemini
 import (
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -233,7 +234,7 @@ func decodeInline(v wire.Value, x llm.Extra) (llm.Block, error) {
 			return m.StrTo(&b.Name)
 		case "data":
 			if known, err = m.StrTo(&b.Data); err == nil && strings.ContainsAny(b.Data, "-_") {
-				b.Data = standard(b.Data)
+				b.Data = dialect.StandardBase64(b.Data)
 				wasWritten(&rest, key, m)
 			}
 			return known, err

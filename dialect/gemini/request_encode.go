@@ -104,7 +104,9 @@ func (e *requestEncoder) arrange() {
 			e.turn(m, i, llm.User)
 		}
 	}
-	e.bringHome()
+	for i := range e.turns {
+		e.turns[i].blocks = bringHome(e.turns[i].blocks)
+	}
 	if !e.home {
 		e.speakUp()
 	}
@@ -176,50 +178,6 @@ func (e *requestEncoder) speakUp() {
 	e.Add("messages[0].role", "a system message that comes alone is said as the user's")
 	e.turns = []turn{{role: llm.User, blocks: e.system.blocks}}
 	e.system = nil
-}
-
-// bringHome gives signatures that travelled beside calls back to these: through clients of other dialects
-// they come as sealed reasoning that names the call. It takes out what carried them.
-func (e *requestEncoder) bringHome() {
-	for i := range e.turns {
-		t := &e.turns[i]
-		var out []llm.Block
-		var carried []llm.Thought
-		for _, b := range t.blocks {
-			if x, ok := b.(llm.Thought); ok && x.Origin == Name && x.Sealed != "" && x.Text == "" {
-				carried = append(carried, x)
-				continue
-			}
-			out = append(out, b)
-		}
-		if len(carried) == 0 {
-			continue
-		}
-		for _, x := range carried {
-			giveBack(out, x)
-		}
-		t.blocks = out
-	}
-}
-
-// giveBack puts a signature on the call that it names, or else on the first text without one.
-func giveBack(blocks []llm.Block, x llm.Thought) {
-	for i, b := range blocks {
-		switch b := b.(type) {
-		case llm.ToolUse:
-			if x.Item != "" && b.ID == x.Item && b.Signature == "" {
-				b.Signature, b.Origin = x.Sealed, Name
-				blocks[i] = b
-				return
-			}
-		case llm.Text:
-			if x.Item == "" && b.Signature == "" {
-				b.Signature, b.Origin = x.Sealed, Name
-				blocks[i] = b
-				return
-			}
-		}
-	}
 }
 
 // sign puts the documented stand-in on the first call of each turn that has no signature, where the model

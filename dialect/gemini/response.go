@@ -170,16 +170,26 @@ func searches(candidates wire.Value) int64 {
 	return n
 }
 
-// nameCalls gives calls without an id one: the same for the same answer and call.
+// nameCalls gives calls without an id one, the same for the same answer and call, and has their signatures
+// carried beside them.
 func nameCalls(r *llm.Response) {
 	for i := range r.Choices {
+		c := &r.Choices[i]
+		var out []llm.Block
 		n := 0
-		for j, b := range r.Choices[i].Blocks {
+		for _, b := range c.Blocks {
 			if u, ok := b.(llm.ToolUse); ok {
-				r.Choices[i].Blocks[j] = nameCall(u, r.ID, r.Choices[i].Index, n)
+				u = nameCall(u, r.ID, c.Index, n)
 				n++
+				if t, ok := carrier(u); ok {
+					u.Signature, u.Origin = "", ""
+					out = append(out, t)
+				}
+				b = u
 			}
+			out = append(out, b)
 		}
+		c.Blocks = out
 	}
 }
 
@@ -389,6 +399,9 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 	a := answer{losses: l, names: dialect.NewToolNames(req), callID: m.CallID}
 	l.extra("", r.Extra)
 	l.extra("usage", r.Usage.Extra)
+	if r.Usage.Extra.Dialect != Name {
+		l.AddUsage("usage", r.Usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+	}
 	home := r.Extra.Dialect == Name
 	var w jsonw.Writer
 	o := begin(&w, r.Extra)
@@ -437,8 +450,9 @@ func silent(choices []llm.Choice) bool {
 // answer makes the parts of an answer fit to be said here.
 type answer struct {
 	*losses
-	names  dialect.ToolNames
-	callID string
+	names   dialect.ToolNames
+	callID  string
+	refused bool // the model said a refusal
 }
 
 // withTier puts the tier that an answer was given at into its usage, where it stands here.
@@ -471,7 +485,7 @@ func (a *answer) candidate(w *jsonw.Writer, c llm.Choice) {
 	a.extra(path, c.Extra)
 	a.extra(path+".message", c.Message)
 	var blocks []llm.Block
-	for i, b := range c.Blocks {
+	for i, b := range bringHome(c.Blocks) {
 		if b, ok := a.fit(b, path+".message.content["+itoa(i)+"]"); ok {
 			blocks = append(blocks, b)
 		}
@@ -518,6 +532,9 @@ func (a *answer) finish(o object, s llm.Stop) {
 		if in.was("finishReason") {
 			return
 		}
+	case s.Reason == llm.StopRefusal, a.refused && s.Reason == llm.StopEnd:
+		a.Add("stop_reason", "a refusal is said as SAFETY")
+		s.Reason = llm.StopRefusal
 	case s.Reason == llm.StopPause:
 		a.Add("stop_reason", "a turn to be continued is said as the end of the turn")
 	case s.Sequence != "":
@@ -540,6 +557,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		b.Extra = llm.Extra{}
 		return b, !b.Empty()
 	case llm.Refusal:
+		a.refused = true
 		a.extra(path, b.Extra)
 		return llm.Text{Text: b.Text}, b.Text != ""
 	case llm.Text:

@@ -312,6 +312,11 @@ func (d *streamDecoder) parts(c *choiceDecoder, v wire.Value) {
 			c.calls++
 			args := b.Args
 			b.Args = ""
+			if t, ok := carrier(b); ok {
+				b.Signature, b.Origin = "", ""
+				d.whole(c, t)
+				d.close(c)
+			}
 			d.whole(c, b)
 			d.say(llm.ArgsDelta{Choice: c.index, Index: c.next, JSON: args})
 			d.close(c)
