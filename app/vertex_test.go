@@ -16,6 +16,7 @@ deployments:
   - {name: claude, retry: {attempts: 1}, targets: [{connection: vx, upstream_model: claude-x@1, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: grok, retry: {attempts: 1}, targets: [{connection: vx, upstream_model: xai/grok-x, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: mistral, retry: {attempts: 1}, targets: [{connection: vx, upstream_model: mistral-x, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
+  - {name: gemini, retry: {attempts: 1}, targets: [{connection: vx, upstream_model: google/gemini-x, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: an, retry: {attempts: 1}, targets: [{connection: an, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
   - {name: oa, retry: {attempts: 1}, targets: [{connection: oa, upstream_model: up, price: {input_usd_per_million: 1, output_usd_per_million: 10}}]}
 `
@@ -129,5 +130,31 @@ func TestVertexClients(t *testing.T) {
 	resp, body = w.post("/v1/projects/any/locations/us-east5/publishers/anthropic/models/nobody:rawPredict", ask+`}`)
 	if resp.StatusCode != 404 || !strings.Contains(body, "nobody") {
 		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// Gemini on Vertex AI is spoken to in its own dialect, but by callers of OpenAI's at the compatible endpoint.
+func TestGeminiOnVertex(t *testing.T) {
+	const answer = `{"candidates":[{"content":{"role":"model","parts":[{"text":"I look."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15},"modelVersion":"gemini-x"}`
+	vx := testkit.NewUpstream(t, testkit.JSON(answer), testkit.SSE(answer), testkit.JSON(chatCall), testkit.JSON(answer))
+	w := newWorld(t, Mechanisms{}, vertexTargets, vx.URL, vx.URL, vx.URL)
+	const native = `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`
+	for i, c := range []struct{ at, ask, path string }{
+		{"/v1/projects/any/locations/global/publishers/google/models/gemini:generateContent", native, "/publishers/google/models/gemini-x:generateContent"},
+		{"/v1beta/models/gemini:streamGenerateContent?alt=sse", native, "/publishers/google/models/gemini-x:streamGenerateContent"},
+		{"/v1/chat/completions", `{"model":"gemini","messages":[{"role":"user","content":"hi"}]}`, "/endpoints/openapi/chat/completions"},
+		{"/v1/messages", `{"model":"gemini","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}`, "/publishers/google/models/gemini-x:generateContent"},
+	} {
+		resp, body := w.post(c.at, c.ask)
+		if resp.StatusCode != 200 || !strings.Contains(body, "I look.") {
+			t.Errorf("%s: %d %s", c.at, resp.StatusCode, body)
+		}
+		r := vx.Requests()[i]
+		if r.Path != vertexPlace+c.path || r.Header.Get("Authorization") != "Bearer ya29.test" || i < 2 && string(r.Body) != native {
+			t.Errorf("%s: sent %s %s", c.at, r.Path, r.Body)
+		}
+		if n := strings.Count(r.RawQuery, "alt=sse"); i == 1 && n != 1 {
+			t.Errorf("asked with the query %s", r.RawQuery)
+		}
 	}
 }

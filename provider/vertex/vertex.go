@@ -1,10 +1,11 @@
 // Package vertex reaches the models of Google's Vertex AI. Each publisher's are spoken to in a language and
 // at an address of its own, all below /v1/projects/PROJECT/locations/LOCATION:
 //
+//	publishers/google/models/MODEL:generateContent Gemini, in its own dialect
 //	publishers/anthropic/models/MODEL:rawPredict   Claude, in Anthropic's dialect
 //	publishers/mistralai/models/MODEL:rawPredict   Mistral, in OpenAI's; ai21 likewise
-//	endpoints/openapi/chat/completions             everyone else's (Grok, Llama, DeepSeek, Qwen, gpt-oss) and
-//	                                               Gemini, in OpenAI's; the model is PUBLISHER/MODEL
+//	endpoints/openapi/chat/completions             everyone else's (Grok, Llama, DeepSeek, Qwen, gpt-oss),
+//	                                               in OpenAI's; the model is PUBLISHER/MODEL
 //
 // Which it is the upstream model's id tells. Requests carry an access token, which is fetched with the
 // credentials that every Google tool finds (Application Default Credentials): a key of a service account, a
@@ -13,6 +14,7 @@ package vertex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -21,6 +23,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/dialect/gemini"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/internal/token"
 	"github.com/plenum-foundry/plenum/llm"
@@ -34,7 +37,7 @@ const defaultLocation = "global"
 
 func kind() provider.Kind {
 	k := provider.Kind{
-		Name: "vertex", Title: "Google Vertex AI", Fields: fields(), Dialects: []string{openai.Name, anthropic.Name},
+		Name: "vertex", Title: "Google Vertex AI", Fields: fields(), Dialects: []string{openai.Name, anthropic.Name, gemini.Name},
 	}
 	k.New = func(in provider.Settings) (provider.Provider, error) { return open(k.Fields, in) }
 	return k
@@ -52,7 +55,7 @@ func fields() []provider.Field {
 		},
 		{
 			Name: "dialect", Title: "Dialect",
-			Help: "The dialect to call every model in: openai, at the compatible endpoint, or anthropic. Left out it is that of the model's publisher.",
+			Help: "The dialect to call every model in: openai, at the compatible endpoint, anthropic or gemini. Left out it is that of the model's publisher.",
 		},
 		{
 			Name: "base_url", Title: "Base URL",
@@ -88,7 +91,7 @@ func open(fields []provider.Field, in provider.Settings) (provider.Provider, err
 	p := &place{}
 	at := address{host(location), "/v1/projects/" + project + "/locations/" + location}
 	switch name := in.Options["dialect"]; name {
-	case "", openai.Name, anthropic.Name:
+	case "", openai.Name, anthropic.Name, gemini.Name:
 		p.only = name
 	default:
 		return nil, fmt.Errorf("dialect: Vertex AI does not speak %q", name)
@@ -126,27 +129,19 @@ func host(location string) string {
 // address is where the models of a project are.
 type address struct{ host, path string }
 
-// place is a connection to Vertex AI.
+// place is a connection to Vertex AI: a provider for each address and language.
 type place struct {
-	chat   door
-	claude door
-	others map[string]door // by publisher
-	only   string          // the dialect that the connection chose
+	chat   provider.Provider
+	claude provider.Provider
+	gemini provider.Provider
+	others map[string]provider.Provider // by publisher
+	only   string                       // the dialect that the connection chose
 	token  func(context.Context) (string, error)
-}
-
-// door is a place for answers as a whole and in pieces, which have paths of their own.
-type door struct{ whole, stream provider.Provider }
-
-func (d door) plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	if stream {
-		return d.stream.Plan(model, op, stream)
-	}
-	return d.whole.Plan(model, op, stream)
 }
 
 var (
 	_ provider.Provider = (*place)(nil)
+	_ provider.Polyglot = (*place)(nil)
 	_ provider.Warner   = (*place)(nil)
 )
 
@@ -162,69 +157,70 @@ func (p *place) open(in provider.Settings, at address) (err error) {
 	if t := in.Credentials["access_token"]; !t.Empty() {
 		plain.Credentials["api_key"] = t
 	}
-	chat := func(bool) provider.Spec {
-		return at.spec(openai.Dialect, map[llm.Op]string{llm.OpGenerate: "/endpoints/openapi/chat/completions"})
+	openDoor := func(s provider.Spec) provider.Provider {
+		door, fault := provider.Compat(s).New(plain)
+		err = errors.Join(err, fault)
+		return door
 	}
-	if p.chat, err = openDoor(plain, chat); err != nil {
-		return err
-	}
-	if p.claude, err = openDoor(plain, at.claude); err != nil {
-		return err
-	}
-	p.others = map[string]door{}
+	p.chat = openDoor(at.spec(openai.Dialect, map[llm.Op]string{llm.OpGenerate: "/endpoints/openapi/chat/completions"}, ""))
+	p.claude = openDoor(at.spec(anthropic.Vertex().Dialect, map[llm.Op]string{
+		llm.OpGenerate:    "/publishers/anthropic/models/{model}:rawPredict",
+		llm.OpCountTokens: "/publishers/anthropic/models/count-tokens:rawPredict",
+	}, "/publishers/anthropic/models/{model}:streamRawPredict"))
+	p.gemini = openDoor(at.spec(gemini.Vertex, map[llm.Op]string{
+		llm.OpGenerate:    "/publishers/google/models/{model}:generateContent",
+		llm.OpCountTokens: "/publishers/google/models/{model}:countTokens",
+	}, "/publishers/google/models/{model}:streamGenerateContent?alt=sse"))
+	p.others = map[string]provider.Provider{}
 	for _, publisher := range predicting() {
-		of := func(stream bool) provider.Spec {
-			return at.spec(openai.Dialect, map[llm.Op]string{llm.OpGenerate: "/publishers/" + publisher + "/models/{model}:" + verb(stream)})
-		}
-		if p.others[publisher], err = openDoor(plain, of); err != nil {
-			return err
-		}
+		models := "/publishers/" + publisher + "/models/{model}"
+		p.others[publisher] = openDoor(at.spec(openai.Dialect, map[llm.Op]string{llm.OpGenerate: models + ":rawPredict"}, models+":streamRawPredict"))
 	}
-	return nil
+	return err
 }
 
-func (a address) spec(d func() *dialect.Dialect, paths map[llm.Op]string) provider.Spec {
+// spec describes a place whose answers in pieces may have a path of their own.
+func (a address) spec(d func() *dialect.Dialect, paths map[llm.Op]string, stream string) provider.Spec {
 	for op, path := range paths {
 		paths[op] = a.path + path
 	}
-	return provider.Spec{Name: "vertex", Title: "Google Vertex AI", BaseURL: a.host, Dialect: d, Paths: paths, KeyOptional: true}
-}
-
-func (a address) claude(stream bool) provider.Spec {
-	return a.spec(anthropic.Vertex().Dialect, map[llm.Op]string{
-		llm.OpGenerate:    "/publishers/anthropic/models/{model}:" + verb(stream),
-		llm.OpCountTokens: "/publishers/anthropic/models/count-tokens:rawPredict",
-	})
-}
-
-func verb(stream bool) string {
-	if stream {
-		return "streamRawPredict"
+	s := provider.Spec{Name: "vertex", Title: "Google Vertex AI", BaseURL: a.host, Dialect: d, Paths: paths, KeyOptional: true}
+	if stream != "" {
+		s.StreamPaths = map[llm.Op]string{llm.OpGenerate: a.path + stream}
 	}
-	return "rawPredict"
-}
-
-func openDoor(in provider.Settings, spec func(stream bool) provider.Spec) (d door, err error) {
-	if d.whole, err = provider.Compat(spec(false)).New(in); err != nil {
-		return d, err
-	}
-	d.stream, err = provider.Compat(spec(true)).New(in)
-	return d, err
+	return s
 }
 
 // Plan implements provider.Provider.
 func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	return p.PlanIn("", model, op, stream)
+}
+
+// PlanIn implements provider.Polyglot. Gemini is spoken to in its own dialect, but for callers of OpenAI's
+// where its id is the one that the compatible endpoint wants: there their bytes pass.
+func (p *place) PlanIn(caller, model string, op llm.Op, stream bool) (*provider.Plan, error) {
 	publisher, name := split(model)
-	switch {
-	case p.only == anthropic.Name, p.only == "" && publisher == "anthropic":
-		return p.claude.plan(name, op, stream)
-	case p.only == openai.Name:
-		return p.chat.plan(model, op, stream)
+	switch p.only {
+	case anthropic.Name:
+		return p.claude.Plan(name, op, stream)
+	case gemini.Name:
+		return p.gemini.Plan(name, op, stream)
+	case openai.Name:
+		return p.chat.Plan(model, op, stream)
+	}
+	switch publisher {
+	case "anthropic":
+		return p.claude.Plan(name, op, stream)
+	case "google":
+		if caller == openai.Name && strings.HasPrefix(model, "google/") && op == llm.OpGenerate {
+			return p.chat.Plan(model, op, stream)
+		}
+		return p.gemini.Plan(name, op, stream)
 	}
 	if d, ok := p.others[publisher]; ok {
-		return d.plan(name, op, stream)
+		return d.Plan(name, op, stream)
 	}
-	return p.chat.plan(model, op, stream)
+	return p.chat.Plan(model, op, stream)
 }
 
 // split returns the publisher of a model and its name there. Ids come as vendors and tools write them: bare,
@@ -235,13 +231,13 @@ func split(model string) (publisher, name string) {
 			return publisher, name
 		}
 	}
-	for _, p := range append(predicting(), "anthropic") {
+	for _, p := range append(predicting(), "anthropic", "google") {
 		if name, ok := strings.CutPrefix(model, p+"/"); ok {
 			return p, name
 		}
 	}
 	for prefix, p := range map[string]string{
-		"claude-": "anthropic", "mistral-": "mistralai", "ministral-": "mistralai", "codestral-": "mistralai", "jamba-": "ai21",
+		"claude-": "anthropic", "gemini-": "google", "mistral-": "mistralai", "ministral-": "mistralai", "codestral-": "mistralai", "jamba-": "ai21",
 	} {
 		if strings.HasPrefix(model, prefix) {
 			return p, model
@@ -252,7 +248,7 @@ func split(model string) (publisher, name string) {
 
 // Sign implements provider.Provider.
 func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
-	if err := p.chat.whole.Sign(ctx, r, body); err != nil || p.token == nil {
+	if err := p.chat.Sign(ctx, r, body); err != nil || p.token == nil {
 		return err
 	}
 	t, err := p.token(ctx)
@@ -265,7 +261,7 @@ func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
 
 // Warnings implements provider.Warner.
 func (p *place) Warnings() []string {
-	if w, ok := p.chat.whole.(provider.Warner); ok {
+	if w, ok := p.chat.(provider.Warner); ok {
 		return w.Warnings()
 	}
 	return nil
