@@ -48,13 +48,14 @@ func known(k provider.Kind) config.Kind {
 	return out
 }
 
-// compile makes a snapshot of a file and of the keys in the store.
-func (c *compiler) compile(f *config.File, keys []plenum.Key) (*config.Snapshot, error) {
+// compile makes a snapshot of a file, of the keys in the store and of what was probed of offers.
+func (c *compiler) compile(f *config.File, keys []plenum.Key, probed map[string]plenum.Capabilities) (*config.Snapshot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next := map[string]built{}
 	s, err := config.Compile(f, config.Options{
-		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys, Sequence: c.sequence,
+		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
+		Probed: func(offer string) plenum.Capabilities { return probed[offer] }, Sequence: c.sequence,
 		Connect: func(d *config.Connection) (any, error) { return c.connect(d, next) },
 	})
 	if err != nil {

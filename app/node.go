@@ -66,6 +66,9 @@ type Node struct {
 	file *config.File
 	add  func(*config.File) // what engines add to the file
 	keys []plenum.Key
+
+	probed     map[string]plenum.Capabilities // by offer
+	probesRead string                         // what that was read from
 }
 
 // Open opens a node on a configuration: the data directory, the store, the ledger. Close gives them up.
@@ -88,6 +91,10 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
+	if _, err := n.loadProbes(ctx); err != nil {
 		n.Close()
 		return nil, err
 	}
@@ -184,7 +191,7 @@ func (n *Node) compileLocked(f *config.File) (*config.Snapshot, error) {
 		n.add(&c)
 		f = &c
 	}
-	return n.compiler.compile(f, n.keys)
+	return n.compiler.compile(f, n.keys, n.probed)
 }
 
 // rebuild publishes a snapshot of the file in force, after keys or engines have changed.
@@ -237,7 +244,11 @@ func (n *Node) watchKeys(ctx context.Context) error {
 		changed := !reflect.DeepEqual(keys, n.keys)
 		n.keys = keys
 		n.mu.Unlock()
-		if !changed {
+		probed, err := n.loadProbes(ctx)
+		if err != nil {
+			n.log.Error("taking over what was probed", "err", err)
+		}
+		if !changed && !probed {
 			continue
 		}
 		if err := n.rebuild(); err != nil {

@@ -23,6 +23,9 @@ func (n *Node) handler() http.Handler {
 			n.admin(w, r, func() { metrics.ServeHTTP(w, r) })
 		case strings.HasPrefix(path, "/admin/v1/calls/"):
 			n.admin(w, r, func() { n.call(w, r, strings.TrimPrefix(path, "/admin/v1/calls/")) })
+		case strings.HasPrefix(path, "/admin/v1/deployments/") && strings.HasSuffix(path, ":probe"):
+			name := strings.TrimSuffix(strings.TrimPrefix(path, "/admin/v1/deployments/"), ":probe")
+			n.admin(w, r, func() { n.probe(w, r, name) })
 		default:
 			n.edge.ServeHTTP(w, r)
 		}

@@ -82,7 +82,7 @@ func newWorld(t *testing.T, m Mechanisms, yaml string, urls ...any) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := comp.compile(f, nil)
+		s, err := comp.compile(f, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func problems(parts Parts, f *config.File, err error) error {
 // understand compiles a configuration, for nobody to be called by it.
 func understand(parts Parts, f *config.File) (*config.Snapshot, error) {
 	mac := func(v plenum.Secret) [32]byte { return sha256.Sum256([]byte(v.Reveal())) } // only to tell keys apart
-	return newCompiler(parts.Providers, catalog.New(), mac).compile(f, nil)
+	return newCompiler(parts.Providers, catalog.New(), mac).compile(f, nil, nil)
 }
 
 // reloaded tells of an attempt to take a changed configuration over.

@@ -16,6 +16,9 @@ type Options struct {
 	// and Price. The model's name in the catalog is given where the deployment says it, for places
 	// where people choose the ids. Nil knows nothing.
 	Offer func(provider, upstream, model string) (plenum.Offer, bool)
+	// Probed returns what was found out of an offer by asking it. It comes before what the catalog says and
+	// behind what is declared. Nil knows nothing.
+	Probed func(offer string) plenum.Capabilities
 	// MAC returns what a key's secret is looked up by.
 	MAC func(plenum.Secret) [32]byte
 	// Connect makes what calls need of a connection; an error is told with the connection's place. Nil
@@ -252,8 +255,12 @@ func (c *compiler) connectionNames() []string {
 	return out
 }
 
-// describe completes an offer: what is declared stays, then the catalog speaks, then the provider.
+// describe completes an offer: what is declared stays, then what was probed, then the catalog speaks, then the
+// provider.
 func (c *compiler) describe(o *plenum.Offer) {
+	if c.opt.Probed != nil {
+		o.Traits.Capabilities = mergeCapabilities(c.opt.Probed(o.ID), o.Traits.Capabilities)
+	}
 	if c.opt.Offer != nil {
 		if known, ok := c.opt.Offer(o.Provider, o.Upstream, o.Model); ok {
 			complete(o, &known)

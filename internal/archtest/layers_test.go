@@ -55,11 +55,11 @@ var diagram = []layer{
 
 	{"L4", []string{"file", "history"}, with(with(meaning, seams...), "gateway", "store")},
 	// What makes calls of its own may keep what comes of them as files.
-	{"L4", []string{"admin", "eval", "batch"}, with(with(meaning, seams...), "gateway", "store", "file")},
+	{"L4", []string{"admin", "eval", "batch", "probe"}, with(with(meaning, seams...), "gateway", "store", "file")},
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},
-	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "file", "history", "app/...", "engine/wheel")},
+	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel")},
 	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},

@@ -15,6 +15,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/router"
 )
 
 // New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes.
@@ -46,9 +47,40 @@ func New(owners Owners) gateway.Stage {
 			if c.Pin != nil {
 				c.Candidates = []plenum.Target{*c.Pin}
 			}
+			if err := fit(c); err != nil {
+				return err
+			}
 			return next(ctx, c, out)
 		}
 	}}
+}
+
+// fit leaves the targets that can serve the call. The request is read for that only where it makes a
+// difference.
+func fit(c *gateway.Call) error {
+	if c.Op != llm.OpGenerate || !router.Differ(c.Candidates) {
+		return nil
+	}
+	p, err := c.Payload()
+	if err != nil {
+		return err
+	}
+	r, ok := p.(*llm.Request)
+	if !ok {
+		return nil
+	}
+	fit, passed := router.Fit(c.Candidates, router.Needs(r))
+	for _, why := range passed {
+		c.Trail.Note("passed over: " + why)
+	}
+	if len(fit) == 0 {
+		return &llm.Error{
+			Kind: llm.Invalid, Op: "resolve", Code: "no_target_can",
+			Message: "no target of this deployment can serve this request: " + strings.Join(passed, "; "),
+		}
+	}
+	c.Candidates = fit
+	return nil
 }
 
 func unknown(c *gateway.Call) error {

@@ -1,0 +1,242 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/probe"
+	"github.com/plenum-foundry/plenum/router"
+	"github.com/plenum-foundry/plenum/store"
+)
+
+// probesName is what the findings are kept under.
+const probesName = "probes"
+
+// loadProbes takes over what was found out of offers. It reports whether that is news.
+func (n *Node) loadProbes(ctx context.Context) (bool, error) {
+	b, err := n.store.Setting(ctx, probesName)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, fmt.Errorf("reading what was probed: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if string(b) == n.probesRead {
+		return false, nil
+	}
+	found, err := probe.Read(b)
+	if err != nil {
+		return false, err
+	}
+	n.probesRead = string(b)
+	n.probed = probe.Of(found)
+	return true, nil
+}
+
+// probe answers a request to find out what the targets of a deployment can do.
+func (n *Node) probe(w http.ResponseWriter, r *http.Request, deployment string) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		say(w, http.StatusMethodNotAllowed, problem("probing costs a few small calls: send a POST"))
+		return
+	}
+	s := n.current.Load()
+	d, ok := s.Deployment(deployment)
+	if !ok {
+		say(w, http.StatusNotFound, problem("there is no deployment of that name"))
+		return
+	}
+	what, err := capabilities(r.URL.Query().Get("capabilities"))
+	if err != nil {
+		say(w, http.StatusBadRequest, problem(err.Error()))
+		return
+	}
+	caller, err := payer(s, n.keptKeys(), r.URL.Query().Get("key"))
+	if err != nil {
+		say(w, http.StatusBadRequest, problem(err.Error()))
+		return
+	}
+	p := &probe.Prober{Runner: gateway.NewRunner(n.current, n.pipeline), Dialect: n.parts.Dialects[0], Caller: caller, Now: time.Now}
+	var all []probe.Finding
+	for _, t := range d.Targets {
+		fs, err := p.Run(r.Context(), deployment, t, what)
+		all = append(all, fs...)
+		if err != nil {
+			n.log.Error("probing", "deployment", d.Name, "err", err)
+			break
+		}
+	}
+	if err := n.keep(context.WithoutCancel(r.Context()), all); err != nil {
+		n.log.Error("keeping what was probed", "err", err)
+		say(w, http.StatusServiceUnavailable, problem("the store cannot be written at the moment"))
+		return
+	}
+	say(w, http.StatusOK, map[string]any{"deployment": d.Name, "findings": all})
+}
+
+// keep keeps findings, and has calls chosen by them from now on.
+func (n *Node) keep(ctx context.Context, found []probe.Finding) error {
+	b, err := n.store.Setting(ctx, probesName)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	old, err := probe.Read(b)
+	if err != nil {
+		return err
+	}
+	if b, err = json.Marshal(probe.Merge(old, found)); err != nil {
+		return err
+	}
+	if err := n.store.SetSetting(ctx, probesName, b); err != nil {
+		return err
+	}
+	if _, err := n.loadProbes(ctx); err != nil {
+		return err
+	}
+	return n.rebuild()
+}
+
+// capabilities reads a list of names; none names all.
+func capabilities(list string) ([]router.Capability, error) {
+	if list == "" {
+		return router.All(), nil
+	}
+	var out []router.Capability
+	for name := range strings.SplitSeq(list, ",") {
+		c := router.Capability(strings.TrimSpace(name))
+		if !slices.Contains(router.All(), c) {
+			return nil, fmt.Errorf("there is no capability %q; there are %v", clipped(name), router.All())
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func clipped(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "?") }
+
+func (n *Node) keptKeys() []plenum.Key {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keys
+}
+
+// payer returns who the calls are made for: the key that was named, or the first that is good.
+func payer(s *config.Snapshot, kept []plenum.Key, id string) (plenum.Principal, error) {
+	ids := []string{id}
+	if id == "" {
+		ids = ids[:0]
+		for i := range s.Declared.Keys {
+			ids = append(ids, "declared:"+s.Declared.Keys[i].Name)
+		}
+		for i := range kept {
+			ids = append(ids, kept[i].ID)
+		}
+	}
+	for _, id := range ids {
+		if k, ok := s.KeyByID(id); ok && identity.Usable(k, time.Now()) == nil {
+			return plenum.Principal{KeyID: k.ID, Project: k.Project, Member: k.Member}, nil
+		}
+	}
+	if id != "" {
+		return plenum.Principal{}, fmt.Errorf("there is no good key %q", clipped(id))
+	}
+	return plenum.Principal{}, errors.New("there is no key that the calls could be made with; `plenum create key` makes one")
+}
+
+func probeCommand() *cobra.Command {
+	var base, what, key string
+	var o output
+	cmd := &cobra.Command{
+		Use:   "probe DEPLOYMENT",
+		Short: "Find out what a deployment's targets can do",
+		Long: "Find out what a deployment's targets can do: each is asked one small call for each capability, which\n" +
+			"cost what calls cost. What is found out is kept with its date, and calls are then only sent to\n" +
+			"targets that can serve them. PLENUM_ADMIN_KEY must hold the admin key of the Plenum that is running.",
+		Example: "  plenum probe grok\n  plenum probe grok --capabilities tools,images",
+		Args:    one("a deployment"),
+		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
+			q := url.Values{}
+			if what != "" {
+				q.Set("capabilities", what)
+			}
+			if key != "" {
+				q.Set("key", key)
+			}
+			answer, err := askToProbe(cmd.Context(), base, args[0], q)
+			if err != nil {
+				return err
+			}
+			return o.showFindings(cmd.OutOrStdout(), answer)
+		}),
+	}
+	cmd.Flags().StringVar(&base, "url", "", "the `address` of the Plenum; PLENUM_URL if left out, or else http://"+config.New().Listen)
+	cmd.Flags().StringVar(&what, "capabilities", "", "only these `names`, with commas between them")
+	cmd.Flags().StringVar(&key, "key", "", "the `id` of the key that the calls are made with; the first good one if left out")
+	o.flags(cmd)
+	return cmd
+}
+
+// askToProbe has a running Plenum probe.
+func askToProbe(ctx context.Context, base, deployment string, q url.Values) ([]byte, error) {
+	if base == "" {
+		base = os.Getenv("PLENUM_URL")
+	}
+	if base == "" {
+		base = "http://" + config.New().Listen
+	}
+	admin := plenum.NewSecret(os.Getenv("PLENUM_ADMIN_KEY"))
+	if admin.Empty() {
+		return nil, errors.New("set PLENUM_ADMIN_KEY to the admin key of the Plenum that is running (admin_key in its configuration)")
+	}
+	address := strings.TrimSuffix(base, "/") + "/admin/v1/deployments/" + url.PathEscape(deployment) + ":probe?" + q.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q is not usable: %w", base, err)
+	}
+	r.Header.Set("Authorization", "Bearer "+admin.Reveal())
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("asking the Plenum at %s, which must be running: %w", base, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", base, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var p struct{ Error struct{ Message string } }
+		_ = json.Unmarshal(b, &p)
+		return nil, fmt.Errorf("%s says: %s (%d)", base, p.Error.Message, resp.StatusCode)
+	}
+	return b, nil
+}
+
+// showFindings shows what was found out.
+func (o *output) showFindings(w io.Writer, answer []byte) error {
+	var a struct {
+		Findings []probe.Finding `json:"findings"`
+	}
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	var rows [][]string
+	for i := range a.Findings {
+		f := &a.Findings[i]
+		rows = append(rows, []string{f.Offer, string(f.Capability), f.Answer, f.Why})
+	}
+	return o.show(w, a.Findings, []string{"TARGET", "CAPABILITY", "CAN", "WHY"}, rows, "The deployment has no targets.")
+}
