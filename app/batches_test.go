@@ -200,7 +200,7 @@ func TestCase_K4_OneBadLineDoesNotStopTheOthers(t *testing.T) {
 }
 
 func TestCase_E5_ALineIsPricedLimitedAndRecordedLikeAnyCall(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
+	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer).DelayHeaders(50*time.Millisecond)) // more lines are sent at once than may run
 	limited := strings.Replace(oneTarget, "    retry:", "    limits: {requests_per_minute: 120, concurrent: 2}\n    retry:", 1)
 	w := newBatchWorld(t, openDB(t, t.TempDir()+"/plenum.db"), clock.Real, limited, up.URL)
 	var lines strings.Builder
