@@ -207,8 +207,9 @@ func (a *attempt) receive() error {
 	media := mediaType(resp.Header.Get("Content-Type"))
 	streamed := media == streamMedia(a.plan.Framing)
 	limit := a.bounds().answer
-	if streamed && c.Head.Stream {
-		limit = 0 // it passes, event by event
+	pieces := a.inPieces(media)
+	if pieces || streamed && c.Head.Stream {
+		limit = 0 // it passes as it comes
 	}
 	body, err := frame.Decompress(resp.Body, resp.Header.Get("Content-Encoding"), limit)
 	if err != nil {
@@ -218,7 +219,10 @@ func (a *attempt) receive() error {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return a.refused(body)
 	}
-	if streamed {
+	switch {
+	case pieces:
+		return a.pieces(body)
+	case streamed:
 		return a.stream(body)
 	}
 	return a.whole(body, media)
@@ -268,7 +272,7 @@ func (a *attempt) whole(body io.Reader, media string) error {
 		if text, err = a.grpcMessage(text); err != nil {
 			return err
 		}
-	} else if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) {
+	} else if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) && !a.noJSON(media) {
 		return &llm.Error{
 			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON", media),
 			Err: errors.New(clip(text, 512)),
@@ -297,7 +301,11 @@ func (a *attempt) whole(body io.Reader, media string) error {
 			chunk.Events = []llm.Event{llm.UsageReport{Usage: u.Consumption()}}
 		}
 	}
-	if err := a.out.Begin(a.head(false)); err != nil {
+	head := a.head(false)
+	if a.noJSON(media) {
+		head.Header.Set("Content-Type", a.resp.Header.Get("Content-Type"))
+	}
+	if err := a.out.Begin(head); err != nil {
 		return err
 	}
 	return a.out.Chunk(chunk)

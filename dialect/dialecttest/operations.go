@@ -114,3 +114,6 @@ func FuzzOperation(f *testing.F, c dialect.Codec, requests, answers []string) {
 		}
 	})
 }
+
+// Differ returns how two payloads or results differ, or "".
+func Differ(a, b any) string { return cmp.Diff(a, b) }

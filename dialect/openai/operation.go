@@ -39,5 +39,5 @@ func postRoutes(op llm.Op, path string, c dialect.Codec) []dialect.Route {
 
 // operationRoutes are those of the operations besides chat.
 func operationRoutes() []dialect.Route {
-	return slices.Concat(embedRoutes(), rerankRoutes())
+	return slices.Concat(embedRoutes(), rerankRoutes(), speakRoutes(), transcribeRoutes(), drawRoutes(), moderateRoutes())
 }

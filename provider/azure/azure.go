@@ -213,7 +213,7 @@ func openDoor(in provider.Settings) (provider.Provider, error) {
 		}
 		path += "/models"
 		query := "?api-version=" + url.QueryEscape(version)
-		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions" + query, llm.OpEmbed: "/embeddings" + query}
+		s.Paths = map[llm.Op]string{llm.OpGenerate: "/chat/completions" + query, llm.OpEmbed: "/embeddings" + query, llm.OpImage: "/images/generations" + query}
 	case version == "" || version == "v1":
 	case version == "preview" || version == "latest":
 		s.Also[0].Paths = map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses?api-version=" + version}
@@ -255,7 +255,12 @@ func dated(version string) bool {
 // paths returns the paths of the operations of Azure OpenAI below a door, with a query.
 func paths(door, query string) map[llm.Op]string {
 	return map[llm.Op]string{
-		llm.OpGenerate: door + "/chat/completions" + query,
-		llm.OpEmbed:    door + "/embeddings" + query,
+		llm.OpGenerate:   door + "/chat/completions" + query,
+		llm.OpEmbed:      door + "/embeddings" + query,
+		llm.OpImage:      door + "/images/generations" + query,
+		llm.OpImageEdit:  door + "/images/edits" + query,
+		llm.OpSpeak:      door + "/audio/speech" + query,
+		llm.OpTranscribe: door + "/audio/transcriptions" + query,
+		llm.OpTranslate:  door + "/audio/translations" + query,
 	}
 }

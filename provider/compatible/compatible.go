@@ -12,10 +12,13 @@ import (
 
 // OpenAI is any place that speaks the OpenAI dialect, or legacy completions.
 var OpenAI = provider.Compat(provider.Spec{
-	Name:        "openai-compatible",
-	Title:       "OpenAI-compatible",
-	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
+	Name:    "openai-compatible",
+	Title:   "OpenAI-compatible",
+	Dialect: openai.Dialect,
+	Serves: []llm.Op{
+		llm.OpEmbed, llm.OpRerank, llm.OpModerate, llm.OpImage, llm.OpImageEdit,
+		llm.OpImageVary, llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate,
+	},
 	KeyOptional: true,
 	KeyAnywhere: true,
 	Also: []provider.Face{

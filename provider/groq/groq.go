@@ -16,7 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.groq.com/openai/v1",
 	Env:     []string{"GROQ_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate},
 	Also: []provider.Face{{
 		Beside:  true,
 		BaseURL: "https://api.groq.com/openai/v1",

@@ -16,7 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.mistral.ai/v1",
 	Env:     []string{"MISTRAL_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpModerate, llm.OpSpeak, llm.OpTranscribe},
 	Traits: plenum.Traits{
 		MaxTokensField: "max_tokens",
 		NoDeveloper:    true,

@@ -15,8 +15,11 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.openai.com/v1",
 	Env:     []string{"OPENAI_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed},
-	Vendor:  true,
+	Serves: []llm.Op{
+		llm.OpEmbed, llm.OpModerate, llm.OpImage, llm.OpImageEdit, llm.OpImageVary,
+		llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate,
+	},
+	Vendor: true,
 	Also: []provider.Face{{
 		Beside:       true,
 		BaseURL:      "https://api.openai.com/v1",

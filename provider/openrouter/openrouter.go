@@ -17,7 +17,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://openrouter.ai/api/v1",
 	Env:     []string{"OPENROUTER_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed, llm.OpRerank},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpRerank, llm.OpSpeak, llm.OpTranscribe},
 	Traits:  plenum.Traits{ReasoningField: "reasoning", NoState: true},
 	Also: []provider.Face{{
 		Beside:  true,

@@ -15,6 +15,6 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.together.ai/v1",
 	Env:     []string{"TOGETHER_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed, llm.OpRerank},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpRerank, llm.OpImage, llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate},
 	Traits:  plenum.Traits{MaxTokensField: "max_tokens", NoDeveloper: true, ReasoningField: "reasoning"},
 })

@@ -19,7 +19,7 @@ var Kind = provider.Compat(provider.Spec{
 	Env:         []string{"VLLM_API_KEY"},
 	KeyOptional: true,
 	Dialect:     openai.Dialect,
-	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank},
+	Serves:      []llm.Op{llm.OpEmbed, llm.OpRerank, llm.OpTranscribe, llm.OpTranslate},
 	Traits:      plenum.Traits{NoDeveloper: true, NoState: true, ReasoningField: "reasoning"},
 	Also: []provider.Face{
 		{

@@ -16,7 +16,7 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.x.ai/v1",
 	Env:     []string{"XAI_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed},
+	Serves:  []llm.Op{llm.OpEmbed, llm.OpImage, llm.OpImageEdit},
 	Also: []provider.Face{{
 		Beside:  true,
 		BaseURL: "https://api.x.ai/v1",

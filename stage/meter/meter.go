@@ -97,11 +97,18 @@ func (o *meterOut) mayCost(err error) bool {
 // consumed counts what an operation besides answers consumed, in its own unit: the request tells of itself
 // what the upstream does not report.
 func consumed(u llm.Usage, c *gateway.Call) (llm.Usage, bool) {
+	switch c.Op {
+	case llm.OpEmbed, llm.OpRerank, llm.OpModerate:
+		if u.Reported != 0 {
+			return u, false // and the request, which may be large, need not be read
+		}
+	}
 	p, err := c.Payload()
 	if err != nil {
 		return u, false
 	}
-	return llm.Consumed(p, u)
+	price := &c.Try.Target.Offer.Price
+	return llm.Consumed(p, u, func(class llm.Class) bool { return !price.Known || price.Rate(class) > 0 })
 }
 
 // complete estimates the sides of a usage that were not reported, and only those.
