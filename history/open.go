@@ -167,7 +167,7 @@ func (o *opening) unknown(id string, depth int) error {
 	case depth > 0:
 		e.Message = "the response " + o.ref.Previous + " goes on from " + id + ", which was deleted or has expired; send the whole conversation as input"
 	case o.keeps:
-		e.Message = "there is no response " + id + ": it was not kept (store: false), was deleted, has expired, or belongs to another project"
+		e.Message = "there is no response " + id + ": it was not kept (store: false), was deleted, has expired, or belongs to another project; send the whole conversation as input"
 	default:
 		e.Message = "there is no response " + id + ": Plenum keeps none here (content.keep), and no upstream is known to keep it for this project; send the whole conversation as input"
 	}

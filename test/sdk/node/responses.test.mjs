@@ -29,7 +29,7 @@ test('text', async (side) => {
   const r = await create({ model: side.model('text'), instructions: 'Be terse.' });
   assert.equal(r.output_text, GREETING);
   assert.equal(r.status, 'completed');
-  assert.equal(r.store, false);
+  assert.equal(r.store, true);
   assert.deepEqual([r.usage.input_tokens, r.usage.output_tokens, r.usage.total_tokens], [11, 7, 18]);
   assert.deepEqual((await side.seen('text')).system, ['Be terse.']);
 });

@@ -55,7 +55,7 @@ def gather(events):
 def test_text(client, side):
     r = client.responses.create(model=side.model("text"), input="Say hello.", instructions="Be terse.")
     assert r.output_text == GREETING
-    assert r.status == "completed" and r.error is None and r.store is False and r.instructions == "Be terse."
+    assert r.status == "completed" and r.error is None and r.store is True and r.instructions == "Be terse."
     assert (r.usage.input_tokens, r.usage.output_tokens, r.usage.total_tokens) == (11, 7, 18)
     seen = side.seen("text")
     assert seen["system"] == ["Be terse."]
