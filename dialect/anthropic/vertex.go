@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -24,51 +23,37 @@ const (
 	predictStream = ":streamRawPredict"
 )
 
-// callVar is the part of Vertex AI's path that names the model and the verb.
-const callVar = "call"
-
 // vertexRoutes lists the addresses at which Vertex AI serves the vendor's models. The count of tokens is one
-// of the models there, and names its own in the body.
+// of the models there, and names its own in the body. A model's name may hold slashes.
 func vertexRoutes(d *dialect.Dialect) []dialect.Route {
-	generate := &predictor{Codec: d.Codec(llm.OpGenerate), home: d}
-	count := &predictor{Codec: d.Codec(llm.OpCountTokens), home: d, counts: true}
+	whole := &predictor{Codec: d.Codec(llm.OpGenerate), home: d}
+	streamed := &predictor{Codec: whole.Codec, home: d, stream: true}
+	count := &predictor{Codec: d.Codec(llm.OpCountTokens), home: d}
 	var out []dialect.Route
 	for _, version := range [...]string{"/v1", "/v1beta1", ""} {
 		models := version + "/projects/{project}/locations/{location}/publishers/anthropic/models/"
 		out = append(out,
 			dialect.Route{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: models + "count-tokens" + predict, Codec: count},
-			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: models + "{" + callVar + "}", Match: predicts, Codec: generate},
+			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: models + "{model...}" + predict, Codec: whole},
+			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: models + "{model...}" + predictStream, Codec: streamed},
 		)
 	}
 	return out
-}
-
-func predicts(r *http.Request) bool {
-	return strings.HasSuffix(r.URL.Path, predict) || strings.HasSuffix(r.URL.Path, predictStream)
 }
 
 // predictor reads requests as Vertex AI wants them. What it reads goes on as the vendor wants it.
 type predictor struct {
 	dialect.Codec // of the operation, as the vendor wants it
 	home          *dialect.Dialect
-	counts        bool
+	stream        bool
 }
 
 var _ dialect.Carrier = (*predictor)(nil)
 
-// Unpack implements dialect.Carrier.
+// Unpack implements dialect.Carrier. Where no model is in the path there is nothing said of streaming either.
 func (p *predictor) Unpack(in dialect.Inbound, b dialect.Bounds) (dialect.Carried, error) {
-	model, stream := "", llm.Opt[bool]{}
-	if !p.counts {
-		name, whole := strings.CutSuffix(in.Vars[callVar], predict)
-		name, streamed := strings.CutSuffix(name, predictStream)
-		if whole == streamed {
-			msg := "there is no such verb here; a model's name is followed by " + predict + " or " + predictStream
-			return dialect.Carried{}, &llm.Error{Kind: llm.NotFound, Op: "dialect/anthropic", Message: msg}
-		}
-		model, stream = name, llm.Some(streamed)
-	}
-	in, err := FromHost(in, model, stream, b)
+	model := in.Vars["model"]
+	in, err := FromHost(in, model, llm.Opt[bool]{V: p.stream, Set: model != ""}, b)
 	return dialect.Carried{In: in, Dialect: p.home, Codec: p.Codec}, err
 }
 

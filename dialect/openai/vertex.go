@@ -16,7 +16,7 @@ func vertexRoutes(chat dialect.Codec) []dialect.Route {
 	for _, version := range [...]string{"/v1", "/v1beta1", ""} {
 		place := version + "/projects/{project}/locations/{location}"
 		for pattern, match := range map[string]func(*http.Request) bool{
-			place + "/endpoints/openapi/chat/completions": nil, place + "/publishers/{publisher}/models/{call}": predicts,
+			place + "/endpoints/openapi/chat/completions": nil, place + "/publishers/{publisher}/models/{model...}": predicts,
 		} {
 			out = append(out, dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: pattern, Match: match, Codec: chat})
 		}
