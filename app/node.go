@@ -322,7 +322,12 @@ func (n *Node) drain(srv *h1.Server, patience time.Duration) {
 	n.log.Info("draining", "in_flight", n.edge.InFlight(), "at_most", patience.String())
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
+	n.edge.End()
+	err := srv.Shutdown(ctx)
+	for err == nil && n.edge.InFlight() > 0 { // sessions, which the server does not know any more
+		err = clock.Real.Sleep(ctx, 20*time.Millisecond)
+	}
+	if err != nil {
 		n.log.Warn("calls were cut off at the end of the drain", "in_flight", n.edge.InFlight())
 		_ = srv.Close()
 	}

@@ -59,6 +59,8 @@ type intake struct {
 	mu      sync.Mutex
 	load    func() error                         // edge: reads the body
 	open    func(limit int64) (io.Reader, error) // edge: gives the body as it comes
+	upgrade *upgrade                             // edge: how the call becomes a session
+	turn    *turn                                // of a call that is a turn of a session
 	hold    *holding                             // edge: what the call's bodies hold of the room for all
 	loaded  bool
 	loadErr error
@@ -202,6 +204,8 @@ type Head struct {
 	Stream  bool // the chunks are frames of a stream; else there is one chunk with a Body
 	// Codec is the upstream's: it redacts the chunks. Nil where no upstream answered.
 	Codec dialect.Codec
+	// Upgraded says that the connection is a session's from now on: nothing of the answer is written.
+	Upgraded bool
 	// Pieces says that the chunks are pieces of a body of any kind (Frame.Raw), which Header describes, and that
 	// they pass as they are. The last has an llm.End among its events.
 	Pieces bool

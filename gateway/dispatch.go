@@ -28,8 +28,13 @@ const maxErrorBody = 1 << 20
 // Dispatch sends one attempt to its target and pushes the answer through out. It is the innermost
 // handler: c.Try says where to.
 func Dispatch(ctx context.Context, c *Call, out Out) error {
-	if c.Op == llm.OpLifecycle {
+	switch c.Op {
+	case llm.OpLifecycle:
 		return passOn(ctx, c, out)
+	case llm.OpRealtime:
+		return serveSession(ctx, c, out)
+	case llm.OpTurn:
+		return serveTurn(ctx, c, out)
 	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {

@@ -25,6 +25,7 @@ type Edge struct {
 	routes   *matcher
 	room     inflight
 	calls    atomic.Int64
+	ending   atomic.Bool
 	log      *slog.Logger
 }
 
@@ -62,6 +63,10 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return err
 	}
 	c.req.open = body.stream
+	if c.Op == llm.OpRealtime {
+		e.upgradable(c, w, r)
+		c.req.load = nil
+	}
 	out.finish(e.run(r.Context(), c, out))
 }
 

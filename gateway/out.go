@@ -57,6 +57,8 @@ func (o *edgeOut) Begin(h Head) error {
 // Chunk says a piece of the answer.
 func (o *edgeOut) Chunk(ch dialect.Chunk) error {
 	switch {
+	case o.head.Upgraded:
+		return nil
 	case o.head.Pieces:
 		return o.piece(ch)
 	case o.head.Stream && o.c.Head.Stream:
@@ -226,6 +228,9 @@ func (o *edgeOut) meta() dialect.Meta {
 // finish ends the answer: with what the dialect says last, or with an error in its words, as a status
 // where nothing has gone out and as an event where something has.
 func (o *edgeOut) finish(err error) {
+	if o.head.Upgraded {
+		return
+	}
 	switch {
 	case err == nil && o.fold != nil:
 		err = o.whole(dialect.Chunk{Result: o.fold.Response()})

@@ -35,6 +35,7 @@ const (
 	inXAPIKey       = "x-api-key"
 	inGoogle        = "x-goog-api-key"
 	inQuery         = "?key="
+	inProtocol      = "Sec-WebSocket-Protocol"
 )
 
 // found collects the candidates of one request, without allocating.
@@ -82,9 +83,36 @@ func Credential(h http.Header, rawQuery string) (Cred, string, error) {
 	for _, v := range h["X-Goog-Api-Key"] {
 		f.add(KeyCred, v, inGoogle)
 	}
+	takeProtocol(h, &f)
 	clean := takeKey(rawQuery, &f)
 	c, err := f.one(scheme)
 	return c, clean, err
+}
+
+// keyProtocol is how browsers send a key when they open a WebSocket: they can set no other header.
+const keyProtocol = "openai-insecure-api-key."
+
+// takeProtocol takes a key out of the subprotocols that a WebSocket offers.
+func takeProtocol(h http.Header, f *found) {
+	const name = "Sec-Websocket-Protocol"
+	if len(h[name]) == 0 {
+		return
+	}
+	var rest []string
+	for _, line := range h[name] {
+		for p := range strings.SplitSeq(line, ",") {
+			p = strings.TrimSpace(p)
+			if key, ok := strings.CutPrefix(p, keyProtocol); ok {
+				f.add(KeyCred, key, inProtocol)
+			} else if p != "" {
+				rest = append(rest, p)
+			}
+		}
+	}
+	h.Del(name)
+	if len(rest) > 0 {
+		h.Set(name, strings.Join(rest, ", "))
+	}
 }
 
 // one returns the one credential that was found.

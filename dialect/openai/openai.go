@@ -35,7 +35,7 @@ func Dialect() *dialect.Dialect {
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
 			post("/chat/completions"), // clients whose base URL is given without /v1
 			post("/models/chat/completions"),
-		}, slices.Concat(operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), ownRoutes(), vertexRoutes(chat))...),
+		}, slices.Concat(operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat))...),
 		Headers: namespace(),
 		Speaks:  speaks,
 	}

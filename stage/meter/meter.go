@@ -65,7 +65,7 @@ func (o *meterOut) settle(err error) {
 	u, estimated := t.Usage, false
 	switch {
 	case !o.mayCost(err):
-	case o.call.Op == llm.OpGenerate:
+	case o.call.Op == llm.OpGenerate, o.call.Op == llm.OpTurn:
 		u, estimated = complete(t.Usage, o.call, o.begun)
 	default:
 		u, estimated = consumed(t.Usage, o.call)
@@ -82,7 +82,8 @@ func (o *meterOut) settle(err error) {
 // mayCost reports whether the upstream may bill the attempt though it did not say so: it has begun to
 // answer, or it was at work when the attempt was called off. An error answer costs nothing.
 func (o *meterOut) mayCost(err error) bool {
-	if o.call.Op == llm.OpCountTokens {
+	switch o.call.Op {
+	case llm.OpCountTokens, llm.OpLifecycle, llm.OpRealtime: // a session costs by its turns
 		return false
 	}
 	if o.begun || err == nil {

@@ -1,0 +1,18 @@
+package openai
+
+import (
+	"net/http"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// realtimeRoutes are those of sessions over a WebSocket.
+func realtimeRoutes() []dialect.Route {
+	c := dialect.Realtime{What: llm.OpRealtime, Errors: (&codec{}).EncodeError, Beside: "/chat/completions", Under: "/realtime"}
+	var out []dialect.Route
+	for _, p := range [...]string{"/v1/realtime", "/openai/v1/realtime", "/openai/realtime"} {
+		out = append(out, dialect.Route{Op: llm.OpRealtime, Method: http.MethodGet, Pattern: p, Codec: c})
+	}
+	return out
+}

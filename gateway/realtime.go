@@ -1,0 +1,386 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/provider"
+)
+
+// upgrade is what a session needs of the edge: the caller's side of the WebSocket, and a way to make calls.
+type upgrade struct {
+	accept  func() (*websocket.Conn, error)
+	runner  Runner
+	current *config.Current
+	ending  func() bool // the node takes no more calls
+	idle    time.Duration
+}
+
+// upgradable makes a call one that may become a session.
+func (e *Edge) upgradable(c *Call, w http.ResponseWriter, r *http.Request) {
+	c.req.upgrade = &upgrade{
+		runner: NewRunner(e.current, e.pipeline), current: e.current, ending: e.ending.Load, idle: or(c.Config.Declared.Timeouts.WriteIdle, time.Minute),
+		accept: func() (*websocket.Conn, error) {
+			return websocket.Accept(w, r, &websocket.AcceptOptions{
+				Subprotocols: []string{"realtime"}, InsecureSkipVerify: true, // the key says who it is, not the page that it came from
+			})
+		},
+	}
+}
+
+// End tells sessions that the node stops: each is closed when no answer is under way in it.
+func (e *Edge) End() { e.ending.Store(true) }
+
+// session is one session: a caller, an upstream, and the turns between them.
+type session struct {
+	call     *Call
+	up       *upgrade
+	conn     *Connection
+	caller   *websocket.Conn
+	upstream *websocket.Conn
+	ctx      context.Context //nolint:containedctx // the session is as long as it
+	stop     context.CancelCauseFunc
+	wire     context.Context //nolint:containedctx // of reading and writing, which a cancelled context would break off in the middle
+	say      sync.Mutex      // of what goes to the caller: it must keep its order
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []*turn          // asked for, and the upstream has not begun
+	turns   map[string]*turn // by the id of the answer
+	refused map[string]bool  // answers that the upstream began by itself and that may not be
+}
+
+// ended is why a session is over, and what the caller is told.
+type ended struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+// Error returns the reason.
+func (e *ended) Error() string { return e.reason }
+
+// serveSession opens a session and carries messages until one side, or the owner, ends it.
+func serveSession(ctx context.Context, c *Call, out Out) error {
+	up := c.req.upgrade
+	if up == nil || !strings.EqualFold(c.In.Header.Get("Upgrade"), "websocket") {
+		return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "websocket_required", Message: "this is reached by a WebSocket"}
+	}
+	if c.Deployment.Guardrail != "" && !c.Deployment.Lifecycle {
+		return &llm.Error{Kind: llm.Forbidden, Op: "realtime", Code: "guardrail_cannot_read", Message: "the guardrail of this deployment cannot read a realtime session, so it is refused (lifecycle: allow lets it pass)"}
+	}
+	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
+	if err != nil {
+		return &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "this deployment's connection is not set up", Err: err}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	wire, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	s := &session{call: c, up: up, conn: conn, ctx: ctx, stop: stop, wire: wire, turns: map[string]*turn{}, refused: map[string]bool{}}
+	if s.upstream, err = s.dial(); err != nil {
+		return err
+	}
+	defer s.upstream.CloseNow() //nolint:errcheck // it is over
+	if s.caller, err = up.accept(); err != nil {
+		return &llm.Error{Kind: llm.Invalid, Op: "realtime", Message: "the WebSocket cannot be opened", Err: err}
+	}
+	defer s.caller.CloseNow() //nolint:errcheck // it is over
+	limit := int64(c.Config.Declared.MaxEvent)
+	s.caller.SetReadLimit(limit)
+	s.upstream.SetReadLimit(limit)
+	c.Trail.Record.Status = http.StatusSwitchingProtocols
+	if err := out.Begin(Head{Status: http.StatusSwitchingProtocols, Upgraded: true}); err != nil {
+		return err
+	}
+	if err := out.Chunk(dialect.Chunk{Text: 1}); err != nil { // the record has the session before it begins
+		return err
+	}
+	s.run()
+	return out.Chunk(dialect.Chunk{Events: []llm.Event{llm.End{}}})
+}
+
+// dial opens the upstream's side.
+func (s *session) dial() (*websocket.Conn, error) {
+	c := s.call
+	codec, _ := c.Codec.(dialect.Realtime)
+	plan, err := provider.PlanFor(s.conn.Provider, c.Dialect.Name, c.Try.Target.Offer.Upstream, llm.OpGenerate, false)
+	if err != nil {
+		return nil, err
+	}
+	address, err := url.Parse(plan.URL)
+	base, ok := "", false
+	if err == nil {
+		base, ok = strings.CutSuffix(address.Path, codec.Beside)
+	}
+	if !ok || plan.Dialect.Name != c.Dialect.Name {
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "realtime", Code: "no_such_operation", Message: "the place behind this deployment has no realtime sessions"}
+	}
+	address.Path = base + codec.Under
+	q := address.Query()
+	q.Set("model", c.Try.Target.Offer.Upstream)
+	address.RawQuery = q.Encode()
+	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return nil, &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "the connection's address is not usable", Err: err}
+	}
+	for k, v := range c.In.Header {
+		if plan.Dialect.Headers.Holds(k) {
+			req.Header[k] = v
+		}
+	}
+	for k, v := range plan.Header {
+		req.Header[k] = v
+	}
+	req.Header.Set("User-Agent", userAgent)
+	if err := s.conn.Provider.Sign(s.ctx, req, nil); err != nil {
+		return nil, &llm.Error{Kind: llm.UpstreamAuth, Op: "realtime", Message: "the gateway has no usable credential for the model's host", Err: err}
+	}
+	return s.open(req, plan)
+}
+
+func (s *session) open(req *http.Request, plan *provider.Plan) (*websocket.Conn, error) {
+	t := anyTransport(s.conn.Timeouts, &net.Dialer{Timeout: or(s.conn.Timeouts.Connect, 5*time.Second), KeepAlive: 30 * time.Second})
+	t.ForceAttemptHTTP2 = false // a WebSocket is opened over HTTP/1.1
+	ctx, cancel := context.WithTimeout(s.ctx, or(s.conn.Timeouts.FirstByte, time.Minute))
+	defer cancel()
+	s.call.Try.Sent = true
+	ws, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		HTTPHeader: req.Header,
+	})
+	if err == nil {
+		s.call.Try.Record.Status = resp.StatusCode
+		return ws, nil
+	}
+	if resp == nil || resp.StatusCode < 300 {
+		e := &llm.Error{Kind: llm.Unavailable, Op: "realtime", Message: "the upstream cannot be reached", Err: err}
+		s.conn.scrub(e)
+		return nil, e
+	}
+	defer resp.Body.Close()
+	s.call.Try.Record.Status = resp.StatusCode
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status says enough
+	e := plan.Codec.DecodeError(dialect.Reply{Status: resp.StatusCode, Header: resp.Header, Body: text})
+	s.conn.scrub(e)
+	return nil, e
+}
+
+// run carries messages until the session is over, and says why to both sides.
+func (s *session) run() {
+	var g sync.WaitGroup
+	g.Go(func() { s.stop(s.fromCaller()) })
+	g.Go(func() { s.stop(s.fromUpstream()) })
+	g.Go(func() { s.stop(s.watch()) })
+	<-s.ctx.Done()
+	why := &ended{websocket.StatusNormalClosure, ""}
+	if !errors.As(context.Cause(s.ctx), &why) {
+		if code := websocket.CloseStatus(context.Cause(s.ctx)); code > 0 && code != websocket.StatusNoStatusRcvd && code != websocket.StatusAbnormalClosure {
+			why.code = code
+		} else {
+			why = &ended{websocket.StatusGoingAway, "the other side is gone"}
+		}
+	}
+	// Closing waits for the other side's word, but not for long.
+	var closing sync.WaitGroup
+	closing.Go(func() { _ = s.caller.Close(why.code, clip([]byte(why.reason), 120)) })
+	closing.Go(func() { _ = s.upstream.Close(websocket.StatusNormalClosure, "") })
+	closing.Wait()
+	g.Wait()
+	s.running.Wait()
+	s.call.Trail.Note("the session ended: " + clip([]byte(context.Cause(s.ctx).Error()), 200))
+}
+
+// watchEvery is how often is looked whether a session may go on.
+const watchEvery = time.Second
+
+// pingEvery is how often the caller is asked whether they are still there.
+const pingEvery = 30
+
+// watch ends a session whose key or deployment is no more, or whose node stops.
+func (s *session) watch() error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		case <-tick.C:
+		}
+		snap := s.up.current.Load()
+		k, ok := snap.KeyByID(s.call.Caller.KeyID)
+		if !ok || identity.Usable(k, time.Now()) != nil {
+			return &ended{websocket.StatusPolicyViolation, "the key of this session is not good any more"}
+		}
+		if _, ok := snap.Deployment(s.call.Head.Model); !ok {
+			return &ended{websocket.StatusPolicyViolation, "the deployment of this session is not there any more"}
+		}
+		if s.up.ending() && s.quiet() {
+			return &ended{websocket.StatusGoingAway, "the gateway stops; open a new session"}
+		}
+		if n%pingEvery == 0 {
+			ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
+			err := s.caller.Ping(ctx)
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// quiet reports whether no answer is under way.
+func (s *session) quiet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.turns)+len(s.waiting) == 0
+}
+
+// fromCaller carries the caller's messages. What asks for an answer waits until it may be asked for.
+func (s *session) fromCaller() error {
+	for {
+		kind, text, err := s.caller.Read(s.wire)
+		if err != nil {
+			return err
+		}
+		if kind != websocket.MessageText {
+			return &ended{websocket.StatusUnsupportedData, "messages are texts"}
+		}
+		m, err := dialect.ReadMessage(text)
+		if err == nil {
+			err = s.checkSettings(&m)
+		}
+		switch {
+		case err != nil:
+			err = s.tell(dialect.ErrorMessage(err, m.EventID))
+		case m.Type == "response.create":
+			err = s.begin(&turn{session: s, ask: text, event: m.EventID})
+		default:
+			err = s.send(text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// checkSettings refuses to change the model: what the session was opened for is what it is metered by.
+func (s *session) checkSettings(m *dialect.Message) error {
+	if m.Type != "session.update" || m.Model == "" || m.Model == s.call.Try.Target.Offer.Upstream {
+		return nil
+	}
+	return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "model_is_fixed", Message: fmt.Sprintf("the model of a session is fixed when it is opened; leave session.model out, or name it %q", s.call.Try.Target.Offer.Upstream)}
+}
+
+// send sends a message to the upstream.
+func (s *session) send(text []byte) error {
+	ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
+	defer cancel()
+	return s.upstream.Write(ctx, websocket.MessageText, text)
+}
+
+// tell sends a message to the caller. One who does not take it in time is gone.
+func (s *session) tell(text []byte) error {
+	s.say.Lock()
+	defer s.say.Unlock()
+	ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
+	defer cancel()
+	return s.caller.Write(ctx, websocket.MessageText, text)
+}
+
+// fromUpstream carries the upstream's messages: those of an answer through its turn, the others as they are.
+func (s *session) fromUpstream() error {
+	for {
+		kind, text, err := s.upstream.Read(s.wire)
+		if err != nil {
+			return err
+		}
+		if kind != websocket.MessageText {
+			continue // no dialect has such
+		}
+		m, err := dialect.ReadMessage(text)
+		if err != nil {
+			return &ended{websocket.StatusInternalError, "the upstream says what cannot be understood"}
+		}
+		if err := s.hear(&m, text); err != nil {
+			return err
+		}
+	}
+}
+
+// hear takes one message of the upstream to where it belongs.
+func (s *session) hear(m *dialect.Message, text []byte) error {
+	switch {
+	case m.Type == "error":
+		s.fault(m)
+		return s.tell(s.conn.hideBytes(text))
+	case m.Type == "response.created":
+		return s.created(m, text)
+	case !m.Usage.Zero() && m.Response == "":
+		// What was heard is written down by a model too, and that costs.
+		return s.begin(&turn{session: s, heard: text, message: *m})
+	case m.Response == "":
+		return s.tell(text)
+	}
+	s.mu.Lock()
+	t, refused := s.turns[m.Response], s.refused[m.Response]
+	s.mu.Unlock()
+	switch {
+	case refused:
+		return nil
+	case t == nil:
+		return s.tell(text)
+	}
+	return t.deliver(m, text)
+}
+
+// created joins an answer with the turn that asked for it. One that the upstream began by itself, because the
+// caller has stopped speaking, is a turn that has yet to be allowed.
+func (s *session) created(m *dialect.Message, text []byte) error {
+	s.mu.Lock()
+	if len(s.waiting) > 0 {
+		t := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		s.turns[m.Response] = t
+		s.mu.Unlock()
+		return t.deliver(m, text)
+	}
+	s.mu.Unlock()
+	t := &turn{session: s, response: m.Response}
+	if err := s.begin(t); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	ok := s.turns[m.Response] == t
+	s.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	return t.deliver(m, text)
+}
+
+// fault ends the turn that an error of the upstream is about: its answer never begins.
+func (s *session) fault(m *dialect.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, t := range s.waiting {
+		if t.event == m.About || t.event == "" {
+			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
+			close(t.messages)
+			return
+		}
+	}
+}
