@@ -44,7 +44,7 @@ func newVoice(t *testing.T, answer func(say func(string), text string), hello ..
 			return
 		}
 		defer func() { v.closed <- struct{}{} }()
-		defer ws.CloseNow() //nolint:errcheck // a test
+		defer ws.CloseNow()
 		ws.SetReadLimit(1 << 26)
 		say := func(s string) { _ = ws.Write(r.Context(), websocket.MessageText, []byte(s)) }
 		for _, h := range v.hello {

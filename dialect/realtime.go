@@ -40,7 +40,9 @@ func (Realtime) Peek(in Inbound, _ Bounds) (Head, error) {
 }
 
 // DecodeRequest returns a *llm.Realtime.
-func (r Realtime) DecodeRequest(Inbound) (llm.Payload, error) { return &llm.Realtime{What: r.What}, nil }
+func (r Realtime) DecodeRequest(Inbound) (llm.Payload, error) {
+	return &llm.Realtime{What: r.What}, nil
+}
 
 // EncodeResponse refuses: a session's answers are messages.
 func (Realtime) EncodeResponse(llm.Payload, llm.Result, Meta) (Reply, []Loss, error) {

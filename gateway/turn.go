@@ -105,7 +105,7 @@ func (t *turn) refuse(err error) error {
 	if err := s.tell(dialect.ErrorMessage(err, t.event)); err != nil {
 		return err
 	}
-	switch llm.AsError(err).Kind { //nolint:exhaustive // the others pass, and so does the session
+	switch llm.AsError(err).Kind {
 	case llm.Unauthorized, llm.Forbidden, llm.Quota:
 		return &ended{websocket.StatusPolicyViolation, llm.AsError(err).Message}
 	}
