@@ -370,7 +370,7 @@ func (a *attempt) stream(body io.Reader) error {
 	want := dialect.Want{Meter: a.same && !c.Understand && c.Head.Stream}
 	want.MuteUsage = a.same && a.mute
 	began := false
-	joins := want.Meter && c.Dialect.Wrap == nil // else each frame is looked at
+	joins := want.Meter && c.Dialect.Wrap == nil && c.Head.Media == "" // else each frame is looked at
 	var run together
 	defer run.release()
 	for chunk, err := range a.plan.Codec.DecodeStream(frames.All(), want) {
