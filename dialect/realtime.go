@@ -112,18 +112,18 @@ func (u *realtimeUsage) usage() llm.Usage {
 	}
 	var out llm.Usage
 	if u.Type == "duration" {
-		out.Seconds, out.Reported = int64(u.Seconds+0.999), llm.InSide|llm.OutSide
+		out.Seconds, out.Reported = max(0, int64(u.Seconds+0.999)), llm.InSide|llm.OutSide
 		return out
 	}
 	if u.In != nil {
-		out.CacheRead = u.Input.Cached
+		out.CacheRead = max(0, u.Input.Cached)
 		out.InputAudio = max(0, u.Input.Audio-u.Input.Of.Audio)
 		out.InputImage = max(0, u.Input.Image-u.Input.Of.Image)
 		out.Input = max(0, *u.In-out.CacheRead-out.InputAudio-out.InputImage)
 		out.Reported |= llm.InSide
 	}
 	if u.Out != nil {
-		out.OutputAudio = u.Output.Audio
+		out.OutputAudio = max(0, u.Output.Audio)
 		out.Output = max(0, *u.Out-out.OutputAudio)
 		out.Reported |= llm.OutSide
 	}

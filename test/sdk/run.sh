@@ -65,6 +65,9 @@ start() {
 	OPENAI_SIDE=$(echo "$urls" | field openai) ANTHROPIC_SIDE=$(echo "$urls" | field anthropic)
 	export PLENUM_SDK_CONTROL OPENAI_SIDE ANTHROPIC_SIDE
 	export PLENUM_KEY=pk-caller-0123456789abcdef VENDOR_KEY=sk-vendor-0123456789abcdef
+	# The vendor of realtime sessions is played by the tests themselves, on a port that is free now.
+	PLENUM_SDK_REALTIME_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	export PLENUM_SDK_REALTIME_PORT
 	export PLENUM_DATA=$work/data PLENUM_ADMIN_KEY=admin-0123456789abcdef
 	"$PLENUM_BIN" serve --config "$here/plenum.yaml" 9>&- 2>"$work/plenum.log" &
 	plenum_pid=$!
