@@ -137,14 +137,16 @@ next:
 	return out
 }
 
-// less returns an Extra without a member, by either of its names. What is noted of it stays.
+// less returns an Extra without a member, by either of its names, and without how its value was written. What
+// it was called stays.
 func less(x llm.Extra, key string) llm.Extra {
 	if x.Empty() || x.Dialect != Name {
 		return x
 	}
 	out := home()
 	for _, f := range x.Fields {
-		if f.Raw == "" || f.Key != key && f.Key != snake(key) {
+		written := f.Raw == "" && strings.HasPrefix(f.Key, noteWas+key+" ")
+		if !written && (f.Raw == "" || f.Key != key && f.Key != snake(key)) {
 			out.Fields = append(out.Fields, f)
 		}
 	}
