@@ -43,7 +43,7 @@ func newCompiler(kinds []provider.Kind, cat *catalog.Catalog, mac func(plenum.Se
 func known(k provider.Kind) config.Kind {
 	out := config.Kind{Name: k.Name, BaseURL: k.BaseURL, Traits: k.Traits}
 	for _, f := range k.Fields {
-		out.Fields = append(out.Fields, config.Field{Name: f.Name, Secret: f.Secret, Required: f.Required, Env: f.Env, Default: f.Default})
+		out.Fields = append(out.Fields, config.Field{Name: f.Name, Secret: f.Secret, Required: f.Required, Unless: f.Unless, Env: f.Env, Default: f.Default})
 	}
 	return out
 }

@@ -233,3 +233,22 @@ func TestCountsOfInvokedBodies(t *testing.T) {
 		t.Errorf("counted %s", body)
 	}
 }
+
+// What an answer consumed may stand in Bedrock's headers alone, whether its bytes pass or not.
+func TestCase_D13_UsageInHeadersIsMetered(t *testing.T) {
+	bare := strings.Replace(messagesCall, `,"usage":{"input_tokens":6,"cache_read_input_tokens":4,"output_tokens":5}`, "", 1)
+	if strings.Contains(bare, "usage") {
+		t.Fatal(bare)
+	}
+	br := testkit.NewUpstream(t, testkit.JSON(bare).WithHeader("X-Amzn-Bedrock-Input-Token-Count", "6").WithHeader("X-Amzn-Bedrock-Output-Token-Count", "5"))
+	w := newWorld(t, Mechanisms{}, strings.Replace(converseTargets, "region: eu-west-1,", "region: eu-west-1, invoke: claude,", 1), br.URL, br.URL, br.URL)
+	const ask = `{"model":"` + claudeOnBedrock + `","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}`
+	for i, path := range []string{"/v1/messages", "/v1/chat/completions"} {
+		if resp, body := w.post(path, ask); resp.StatusCode != 200 || i == 0 && body != bare {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, body)
+		}
+		if r := w.records.nth(t, i); r.Usage.Input != 6 || r.Usage.Output != 5 || r.Estimated {
+			t.Errorf("%s: metered %+v", path, r.Usage)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 const vertexTargets = `
@@ -155,6 +157,32 @@ func TestGeminiOnVertex(t *testing.T) {
 		}
 		if n := strings.Count(r.RawQuery, "alt=sse"); i == 1 && n != 1 {
 			t.Errorf("asked with the query %s", r.RawQuery)
+		}
+	}
+}
+
+// Connections to the clouds need no address, and Azure no key where it is told how else to authenticate.
+func TestCloudsAreFoundByTheirSettings(t *testing.T) {
+	const yaml = `
+connections:
+  - {name: br, provider: bedrock, region: eu-west-1, credentials: {access_key_id: AKIDEXAMPLE, secret_access_key: a-secret-of-the-tests}}
+  - {name: vx, provider: vertex, project: proj, credentials: {access_token: ya29.test}}
+  - {name: az, provider: azure, base_url: "https://res.services.ai.azure.com", auth: managed_identity}
+deployments:
+  - {name: m, targets: [{connection: br, upstream_model: x}, {connection: vx, upstream_model: x}, {connection: az, upstream_model: x}]}
+`
+	w := newWorld(t, Mechanisms{}, yaml)
+	for name, want := range map[string]string{
+		"br": "https://bedrock-runtime.eu-west-1.amazonaws.com/", "vx": "https://aiplatform.googleapis.com/v1/projects/proj/",
+		"az": "https://res.services.ai.azure.com/openai/v1/",
+	} {
+		conn, ok := w.current.Load().Connection(name)
+		if !ok {
+			t.Fatalf("there is no connection %s", name)
+		}
+		plan, err := conn.Handle.(*gateway.Connection).Provider.Plan("x", llm.OpGenerate, false)
+		if err != nil || !strings.HasPrefix(plan.URL, want) {
+			t.Errorf("%s: %+v %v", name, plan, err)
 		}
 	}
 }

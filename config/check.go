@@ -110,7 +110,9 @@ func (c *compiler) connection(conn *Connection, path string) {
 	if conn.BaseURL == "" {
 		conn.BaseURL = kind.BaseURL
 	}
-	if conn.BaseURL == "" {
+	if conn.BaseURL == "" && kind.finds() {
+		// The provider knows its address by the other settings.
+	} else if conn.BaseURL == "" {
 		c.fail(path, "base_url is missing: the provider %s has no address of its own", kind.Name)
 	} else if fault := urlFault(conn.BaseURL); fault != "" {
 		c.fail(path+".base_url", "%s", fault)
@@ -121,6 +123,18 @@ func (c *compiler) connection(conn *Connection, path string) {
 	for _, f := range kind.Fields {
 		c.providerField(conn, f, path)
 	}
+}
+
+// finds reports whether a kind of provider tells the address of a place by its other settings: a region, say.
+func (k *Kind) finds() bool {
+	return slices.ContainsFunc(k.Fields, func(f Field) bool { return f.Name == "base_url" && !f.Required })
+}
+
+// excused reports whether a field that is required is not, for what else was given.
+func (f *Field) excused(conn *Connection) bool {
+	return slices.ContainsFunc(f.Unless, func(other string) bool {
+		return conn.Settings[other] != "" || !conn.Credentials[other].Empty()
+	})
 }
 
 // urlFault says what is wrong with a base URL, or nothing. It never repeats the URL, which may hold
@@ -173,7 +187,7 @@ func (c *compiler) unknown(conn *Connection, kind *Kind, path string) {
 // providerField fills in one field's default and reports it if it is required and missing.
 func (c *compiler) providerField(conn *Connection, f Field, path string) {
 	if f.Secret {
-		if conn.Credentials[f.Name].Empty() && f.Required {
+		if conn.Credentials[f.Name].Empty() && f.Required && !f.excused(conn) {
 			c.fail(path, "credentials.%s is missing%s", f.Name, fromEnv(f))
 		}
 		return
@@ -189,7 +203,7 @@ func (c *compiler) providerField(conn *Connection, f Field, path string) {
 	if conn.Settings[f.Name] == "" && f.Default != "" {
 		c.set(conn, f.Name, f.Default)
 	}
-	if conn.Settings[f.Name] == "" && f.Required {
+	if conn.Settings[f.Name] == "" && f.Required && !f.excused(conn) {
 		c.fail(path, "%s is missing%s", f.Name, fromEnv(f))
 	}
 }

@@ -43,6 +43,7 @@ type Field struct {
 	Name     string
 	Secret   bool
 	Required bool
+	Unless   []string // settings or credentials in whose presence it is not required
 	Env      []string // environment variables in which the vendor's own tools look for it
 	Default  string
 }

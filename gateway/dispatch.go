@@ -286,6 +286,9 @@ func (a *attempt) whole(body io.Reader, media string) error {
 	chunk := dialect.Chunk{Body: text}
 	if a.same && !c.Understand && !c.Head.Stream {
 		g := a.plan.Codec.Gist(text)
+		if m, ok := a.plan.Codec.(dialect.HeadMeter); ok && g.Usage.Zero() {
+			g.Usage = m.HeadUsage(a.resp.Header)
+		}
 		chunk.Events, chunk.Text = gistEvents(g), g.Text
 		if err := a.answers(g, text); err != nil {
 			return err

@@ -346,7 +346,7 @@ func (f *Field) check(in Settings) error {
 		value = in.BaseURL
 	}
 	switch {
-	case value == "" && f.Required && f.Default == "":
+	case value == "" && f.Required && f.Default == "" && !f.excused(in):
 		return fmt.Errorf("%s is missing%s", path, fromEnv(f.Env))
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("%s holds a line break or another control character", path)
@@ -354,6 +354,13 @@ func (f *Field) check(in Settings) error {
 		return fmt.Errorf("%s begins or ends with a space", path)
 	}
 	return nil
+}
+
+// excused reports whether a field that is required is not, for what else was given.
+func (f *Field) excused(in Settings) bool {
+	return slices.ContainsFunc(f.Unless, func(other string) bool {
+		return in.Options[other] != "" || !in.Credentials[other].Empty()
+	})
 }
 
 // fromEnv shows how to take a field from the environment.

@@ -92,6 +92,7 @@ type Field struct {
 	Help     string
 	Secret   bool // given under credentials, never shown
 	Required bool
+	Unless   []string // settings or credentials in whose presence it is not required
 	Env      []string // environment variables in which the vendor's own tools look for it
 	Default  string
 }

@@ -3,6 +3,7 @@ package invoke
 import (
 	"iter"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -42,6 +43,8 @@ type claude struct {
 	aws dialect.Codec
 }
 
+var _ dialect.HeadMeter = (*claude)(nil)
+
 // EditRequest implements dialect.Client. A guardrail or a tier that a caller asks Bedrock for goes along.
 func (c *claude) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	out, err := c.Codec.EditRequest(in, h, s)
@@ -56,6 +59,32 @@ func (c *claude) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape
 // DecodeStream implements dialect.Client.
 func (c *claude) DecodeStream(frames iter.Seq2[dialect.Frame, error], want dialect.Want) iter.Seq2[dialect.Chunk, error] {
 	return c.Codec.DecodeStream(events(frames), want)
+}
+
+// DecodeResponse implements dialect.Client.
+func (c *claude) DecodeResponse(r dialect.Reply) (llm.Result, error) {
+	res, err := c.Codec.DecodeResponse(r)
+	if a, ok := res.(*llm.Response); ok && a.Usage.Zero() {
+		extra := a.Usage.Extra
+		a.Usage = c.HeadUsage(r.Header)
+		a.Usage.Extra = extra
+	}
+	return res, err
+}
+
+// HeadUsage implements dialect.HeadMeter.
+func (c *claude) HeadUsage(h http.Header) (u llm.Usage) {
+	for _, x := range [...]struct {
+		name string
+		to   *int64
+		side llm.Side
+	}{{inputHeader, &u.Input, llm.InSide}, {outputHeader, &u.Output, llm.OutSide}} {
+		if n, err := strconv.ParseInt(h.Get(x.name), 10, 64); err == nil && n >= 0 {
+			*x.to = n
+			u.Reported |= x.side
+		}
+	}
+	return u
 }
 
 // DecodeError implements dialect.Client: errors are AWS's.

@@ -157,7 +157,7 @@ func refused(t *tree) (violations []string) {
 	for _, k := range all.Providers() {
 		kind := config.Kind{Name: k.Name, BaseURL: k.BaseURL, Traits: k.Traits}
 		for _, f := range k.Fields {
-			kind.Fields = append(kind.Fields, config.Field{Name: f.Name, Secret: f.Secret, Required: f.Required, Env: f.Env, Default: f.Default})
+			kind.Fields = append(kind.Fields, config.Field{Name: f.Name, Secret: f.Secret, Required: f.Required, Unless: f.Unless, Env: f.Env, Default: f.Default})
 		}
 		kinds = append(kinds, kind)
 	}

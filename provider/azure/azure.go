@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +41,7 @@ func kind() provider.Kind {
 	for i := range k.Fields {
 		switch f := &k.Fields[i]; f.Name {
 		case "api_key":
+			f.Unless = []string{"auth"}
 			f.Help = "The key for Azure AI Foundry; not needed where auth says how else to authenticate."
 		case "base_url":
 			f.Env = []string{"AZURE_OPENAI_ENDPOINT"}
@@ -51,26 +51,12 @@ func kind() provider.Kind {
 	}
 	k.Fields = append(k.Fields, entraFields()...)
 	k.New = func(in provider.Settings) (provider.Provider, error) {
-		if err := provider.Check(needed(k.Fields, in), in); err != nil {
+		if err := provider.Check(k.Fields, in); err != nil {
 			return nil, err
 		}
 		return open(in, nil)
 	}
 	return k
-}
-
-// needed returns the fields with what a connection needs of them: a key, or a way to do without.
-func needed(fields []provider.Field, in provider.Settings) []provider.Field {
-	if in.Options["auth"] == "" {
-		return fields
-	}
-	fields = slices.Clone(fields)
-	for i := range fields {
-		if fields[i].Name == "api_key" {
-			fields[i].Required = false
-		}
-	}
-	return fields
 }
 
 // spec describes the v1 API, and Claude's beside it.

@@ -82,7 +82,7 @@ func sign(t *testing.T, p provider.Provider, model string) (string, error) {
 
 func opened(t *testing.T, in provider.Settings, client *http.Client) provider.Provider {
 	t.Helper()
-	if err := provider.Check(needed(Kind.Fields, in), in); err != nil {
+	if err := provider.Check(Kind.Fields, in); err != nil {
 		t.Fatal(err)
 	}
 	p, err := open(in, client)

@@ -41,7 +41,7 @@ const (
 const defaultRegion = "us-east-1"
 
 func kind() provider.Kind {
-	k := provider.Compat(spec(addressOf(converse.Name, defaultRegion), false))
+	k := provider.Compat(spec(addressOf(converse.Name, defaultRegion)))
 	k.BaseURL = ""
 	for i := range k.Fields {
 		switch f := &k.Fields[i]; f.Name {
@@ -82,18 +82,15 @@ func fields() []provider.Field {
 }
 
 // spec describes the places at one address each. Streams have a path of their own in Converse.
-func spec(runtime string, stream bool) provider.Spec {
-	path := "/model/{model}/converse"
-	if stream {
-		path += "-stream"
-	}
+func spec(runtime string) provider.Spec {
 	return provider.Spec{
 		Name:        "bedrock",
 		Title:       "Amazon Bedrock",
 		BaseURL:     runtime,
 		Env:         []string{"AWS_BEARER_TOKEN_BEDROCK"},
 		Dialect:     converse.Dialect,
-		Paths:       map[llm.Op]string{llm.OpGenerate: path, llm.OpCountTokens: "/model/{model}/count-tokens"},
+		Paths:       map[llm.Op]string{llm.OpGenerate: "/model/{model}/converse", llm.OpCountTokens: "/model/{model}/count-tokens"},
+		StreamPaths: map[llm.Op]string{llm.OpGenerate: "/model/{model}/converse-stream"},
 		KeyOptional: true,
 		Vendor:      true,
 		Also: []provider.Face{
@@ -104,17 +101,14 @@ func spec(runtime string, stream bool) provider.Spec {
 }
 
 // invokes describes Claude by InvokeModel.
-func invokes(runtime string, stream bool) provider.Spec {
-	path := "/model/{model}/invoke"
-	if stream {
-		path += "-with-response-stream"
-	}
+func invokes(runtime string) provider.Spec {
 	return provider.Spec{
 		Name:        "bedrock",
 		Title:       "Amazon Bedrock",
 		BaseURL:     runtime,
 		Dialect:     invoke.Claude,
-		Paths:       map[llm.Op]string{llm.OpGenerate: path},
+		Paths:       map[llm.Op]string{llm.OpGenerate: "/model/{model}/invoke"},
+		StreamPaths: map[llm.Op]string{llm.OpGenerate: "/model/{model}/invoke-with-response-stream"},
 		KeyOptional: true,
 	}
 }
@@ -179,22 +173,12 @@ func firstOf(values ...string) string {
 
 // place is a connection to Bedrock.
 type place struct {
-	runtime door   // the dialect that the connection chose, or Converse
-	claude  door   // InvokeModel; empty where the connection chose another
-	always  bool   // of all models
-	chain   *chain // nil where a key is sent
+	runtime provider.Provider // the dialect that the connection chose, or Converse
+	claude  provider.Provider // InvokeModel; nil where the connection chose another
+	always  bool              // of all models
+	chain   *chain            // nil where a key is sent
 	region  string
 	service string
-}
-
-// door is a place for answers as a whole and in pieces, which have paths of their own.
-type door struct{ whole, stream provider.Provider }
-
-func (d door) plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	if stream {
-		return d.stream.Plan(model, op, stream)
-	}
-	return d.whole.Plan(model, op, stream)
 }
 
 var (
@@ -215,44 +199,36 @@ func (p *place) open(in provider.Settings, key plenum.Secret) error {
 	}
 	var err error
 	if name == "" {
-		if p.claude, err = openDoor(plain, at, invokes); err != nil {
+		if p.claude, err = provider.Compat(invokes(at)).New(plain); err != nil {
 			return err
 		}
 		p.always = in.Options["invoke"] == "claude"
 	} else {
 		plain.Options["dialect"] = name
 	}
-	p.runtime, err = openDoor(plain, at, spec)
+	p.runtime, err = provider.Compat(spec(at)).New(plain)
 	return err
-}
-
-func openDoor(in provider.Settings, at string, spec func(string, bool) provider.Spec) (d door, err error) {
-	if d.whole, err = provider.Compat(spec(at, false)).New(in); err != nil {
-		return d, err
-	}
-	d.stream, err = provider.Compat(spec(at, true)).New(in)
-	return d, err
 }
 
 // Plan implements provider.Provider.
 func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
 	if p.always && op == llm.OpGenerate {
-		return p.claude.plan(model, op, stream)
+		return p.claude.Plan(model, op, stream)
 	}
-	return p.runtime.plan(model, op, stream)
+	return p.runtime.Plan(model, op, stream)
 }
 
 // PlanIn implements provider.Polyglot: Claude is invoked for callers who speak its own dialect.
 func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	if dialect == anthropic.Name && op == llm.OpGenerate && p.claude.whole != nil && strings.Contains(model, "anthropic.claude") {
-		return p.claude.plan(model, op, stream)
+	if dialect == anthropic.Name && op == llm.OpGenerate && p.claude != nil && strings.Contains(model, "anthropic.claude") {
+		return p.claude.Plan(model, op, stream)
 	}
 	return p.Plan(model, op, stream)
 }
 
 // Sign implements provider.Provider: the key, or a signature over the request as it stands.
 func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
-	if err := p.runtime.whole.Sign(ctx, r, body); err != nil {
+	if err := p.runtime.Sign(ctx, r, body); err != nil {
 		return err
 	}
 	if p.chain == nil {
@@ -263,7 +239,7 @@ func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
 
 // Warnings implements provider.Warner.
 func (p *place) Warnings() []string {
-	if w, ok := p.runtime.whole.(provider.Warner); ok {
+	if w, ok := p.runtime.(provider.Warner); ok {
 		return w.Warnings()
 	}
 	return nil

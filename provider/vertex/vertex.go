@@ -46,7 +46,8 @@ func kind() provider.Kind {
 func fields() []provider.Field {
 	return []provider.Field{
 		{
-			Name: "project", Title: "Project", Required: true, Env: []string{"GOOGLE_CLOUD_PROJECT", "ANTHROPIC_VERTEX_PROJECT_ID"},
+			Name: "project", Title: "Project", Required: true, Unless: []string{"credentials_json", "credentials_file"},
+			Env:  []string{"GOOGLE_CLOUD_PROJECT", "ANTHROPIC_VERTEX_PROJECT_ID"},
 			Help: "The id of the Google Cloud project; left out it is that of the service account's key.",
 		},
 		{
@@ -83,6 +84,10 @@ func open(fields []provider.Field, in provider.Settings) (provider.Provider, err
 		return nil, err
 	}
 	project, location := in.Options["project"], firstOf(in.Options["location"], defaultLocation)
+	if project == "" {
+		return nil, errors.New("project is missing, and the credentials do not name it; " +
+			`it can be taken from the environment: "${env:GOOGLE_CLOUD_PROJECT}" or "${env:ANTHROPIC_VERTEX_PROJECT_ID}"`)
+	}
 	for name, v := range map[string]string{"project": project, "location": location} {
 		if !regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]*$`).MatchString(v) {
 			return nil, fmt.Errorf("%s: %q is not the name of one", name, v)
