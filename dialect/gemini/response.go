@@ -532,7 +532,7 @@ func (a *answer) finish(o object, s llm.Stop) {
 		if in.was("finishReason") {
 			return
 		}
-	case s.Reason == llm.StopRefusal, a.refused && s.Reason == llm.StopEnd:
+	case s.Reason == llm.StopRefusal, a.refused && (s.Reason == llm.StopEnd || s.Reason == llm.StopFilter):
 		a.Add("stop_reason", "a refusal is said as SAFETY")
 		s.Reason = llm.StopRefusal
 	case s.Reason == llm.StopPause:

@@ -290,7 +290,7 @@ func (w *writer) finish(ok bool) bool {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.begun {
-		if w.left < 0 && !w.bare { // all of the body is known: it has a length
+		if w.left < 0 && !w.bare && len(w.trailers) == 0 { // all of the body is known: it has a length
 			w.left = 0
 			w.Header()["Content-Length"] = []string{strconv.Itoa(len(w.held))}
 		}
