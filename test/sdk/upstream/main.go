@@ -28,7 +28,7 @@ func run() error {
 	j := newJournal()
 	urls := map[string]string{}
 	for name, h := range map[string]http.Handler{
-		"openai":    &vendor{journal: j, wire: openAI{}},
+		"openai":    operations(&vendor{journal: j, wire: openAI{}}),
 		"anthropic": &vendor{journal: j, wire: anthropic{}},
 		"bedrock":   &vendor{journal: j, wire: bedrock{}},
 		"control":   j,
