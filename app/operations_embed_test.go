@@ -43,6 +43,11 @@ func embedUpstreams() map[string]embedUpstream {
 			answer: `{"id":"e1","embeddings":{"float":[[0.5,-1.25],[0.1,2e-7]]},"texts":["alpha","beta"],"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":7}},"response_type":"embeddings_by_type"}`,
 			asked:  []string{`"model":"up"`, `"texts":["alpha","beta"]`, `"input_type":"search_`, `"embedding_types":["float"]`},
 		},
+		"gemini": {
+			settings: `provider: gemini, base_url: "%s", credentials: {api_key: "goog-key-0123456789"}`, path: "/v1beta/models/up:batchEmbedContents",
+			answer: `{"embeddings":[{"values":[0.5,-1.25]},{"values":[0.1,2e-7]}],"usageMetadata":{"promptTokenCount":7}}`,
+			asked:  []string{`"model":"models/up"`, `"text":"alpha"`, `"text":"beta"`},
+		},
 		"ollama": {
 			settings: `provider: ollama, dialect: ollama, base_url: "%s"`, path: "/api/embed",
 			answer: `{"model":"up","embeddings":[[0.5,-1.25],[0.1,2e-7]],"total_duration":5,"load_duration":1,"prompt_eval_count":7}`,
@@ -77,6 +82,10 @@ func embedClients() map[string]struct {
 		"cohere": {
 			"/v2/embed", `{"model":"m","texts":["alpha","beta"],"input_type":"search_query","embedding_types":["float"]}`,
 			[]string{`"float":[[0.5,-1.25],[0.1,2e-7]]`, `"billed_units":{"input_tokens":7}`, `"texts":["alpha","beta"]`},
+		},
+		"gemini": {
+			"/v1beta/models/m:batchEmbedContents", `{"requests":[{"model":"models/m","content":{"parts":[{"text":"alpha"}]}},{"model":"models/m","content":{"parts":[{"text":"beta"}]}}]}`,
+			[]string{`"embeddings":[{"values":[0.5,-1.25]},{"values":[0.1,2e-7]}]`, `"promptTokenCount":7`},
 		},
 		"ollama": {
 			"/api/embed", `{"model":"m","input":["alpha","beta"]}`,
@@ -115,11 +124,12 @@ func TestEmbeddingsCross(t *testing.T) {
 	}
 }
 
-func TestOllamaOlderEmbeddings(t *testing.T) {
+func TestFormsOfOneEmbedding(t *testing.T) {
 	for name, u := range embedUpstreams() {
 		one := map[string]string{
 			"openai": `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"up","usage":{"prompt_tokens":3,"total_tokens":3}}`,
 			"cohere": `{"id":"e1","embeddings":{"float":[[0.5]]},"meta":{"billed_units":{"input_tokens":3}}}`,
+			"gemini": `{"embeddings":[{"values":[0.5]}],"usageMetadata":{"promptTokenCount":3}}`,
 			"ollama": `{"model":"up","embeddings":[[0.5]],"prompt_eval_count":3}`,
 		}[name]
 		up := testkit.NewUpstream(t, testkit.JSON(one))
@@ -133,6 +143,14 @@ func TestOllamaOlderEmbeddings(t *testing.T) {
 		}
 		if name == "ollama" {
 			holds(t, "request", string(up.Last().Body), []string{`"keep_alive":"5m"`, `"input":"alpha"`})
+		}
+		up.Script(testkit.JSON(one))
+		resp, text = w.post("/v1beta/models/m:embedContent", `{"content":{"parts":[{"text":"alpha"}]},"taskType":"RETRIEVAL_QUERY"}`)
+		if resp.StatusCode != 200 || !strings.HasPrefix(text, `{"embedding":{"values":[0.5]}`) {
+			t.Errorf("gemini on %s: %d %s", name, resp.StatusCode, text)
+		}
+		if name == "gemini" {
+			holds(t, "request", string(up.Last().Body), []string{`"taskType":"RETRIEVAL_QUERY"`, `{"requests":[{"model":"models/up"`})
 		}
 	}
 }

@@ -35,6 +35,9 @@ func (l *Losses) LoseEmbed(e *llm.Embed, target string, has ...string) {
 			l.Add(EmbedWord(e.Extra.Dialect, part), "the target's API has no word for it")
 		}
 	}
+	if e.Mixed {
+		l.Add("requests", "all are asked for as the first is")
+	}
 	if e.Extra.Dialect != target {
 		l.AddExtra("", e.Extra)
 	}

@@ -44,7 +44,7 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 	if err != nil {
 		return withoutPlan(c, out, err)
 	}
-	a := &attempt{call: c, conn: conn, plan: plan, out: out, same: plan.Dialect.Name == c.Dialect.Name}
+	a := &attempt{call: c, conn: conn, plan: plan, out: out, same: sameWords(c, plan)}
 	ctx, a.watch = newWatch(ctx, conn.Timeouts)
 	defer a.watch.stop()
 	err = a.send(ctx)
@@ -56,6 +56,15 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 	}
 	defer a.resp.Body.Close()
 	return a.fault(ctx, a.receive())
+}
+
+// sameWords reports whether caller and upstream speak the same dialect, in the same form.
+func sameWords(c *Call, plan *provider.Plan) bool {
+	if plan.Dialect.Name != c.Dialect.Name {
+		return false
+	}
+	apart, ok := c.Codec.(dialect.Apart)
+	return !ok || !apart.Apart(plan.Codec)
 }
 
 // withoutPlan answers what a place has no operation for and Plenum can do by itself: counting tokens,
@@ -517,7 +526,11 @@ func faultOf(ch dialect.Chunk) error {
 }
 
 func (a *attempt) head(stream bool) Head {
-	return Head{Status: a.resp.StatusCode, Dialect: a.plan.Dialect.Name, Codec: a.plan.Codec, Header: a.pass(), Stream: stream}
+	name := a.plan.Dialect.Name
+	if !a.same && name == a.call.Dialect.Name {
+		name = "" // in another form: the bytes are not for the caller
+	}
+	return Head{Status: a.resp.StatusCode, Dialect: name, Codec: a.plan.Codec, Header: a.pass(), Stream: stream}
 }
 
 // pass returns the upstream's headers that may reach the caller: those of the dialect's namespace, if

@@ -10,7 +10,10 @@ type Embed struct {
 	// Forms are the forms in which the vectors are wanted; empty is what the dialect gives by itself.
 	Forms   []VectorForm
 	Purpose Purpose
-	Cut     Cut // what becomes of an input that is too long
+	// Mixed says that not all inputs are wanted for the same or in the same size: Purpose and Size are those
+	// of the first.
+	Mixed bool
+	Cut   Cut // what becomes of an input that is too long
 	User    string
 	Extra   Extra
 }

@@ -11,6 +11,7 @@ package gemini
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -31,7 +32,7 @@ func build(vertex bool) *dialect.Dialect {
 	return &dialect.Dialect{
 		Name:    Name,
 		Title:   "Google Gemini",
-		Routes:  append(routes(vertex), listRoutes()...),
+		Routes:  slices.Concat(routes(vertex), embedRoutes(), listRoutes()),
 		Headers: namespace(),
 		Speaks: func(path string, h http.Header) bool {
 			return strings.HasPrefix(path, "/v1beta/") || strings.HasPrefix(path, "/v1alpha/") || strings.HasPrefix(path, "/vertex/") ||

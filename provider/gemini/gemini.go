@@ -23,6 +23,7 @@ func kind() provider.Kind {
 		Paths: map[llm.Op]string{
 			llm.OpGenerate:    "/v1beta/models/{model}:generateContent",
 			llm.OpCountTokens: "/v1beta/models/{model}:countTokens",
+			llm.OpEmbed:       "/v1beta/models/{model}:batchEmbedContents",
 		},
 		StreamPaths: map[llm.Op]string{llm.OpGenerate: "/v1beta/models/{model}:streamGenerateContent?alt=sse"},
 		Vendor:      true,
@@ -30,6 +31,7 @@ func kind() provider.Kind {
 		Also: []provider.Face{{
 			BaseURL: "https://generativelanguage.googleapis.com/v1beta/openai",
 			Dialect: openai.Dialect,
+			Serves:  []llm.Op{llm.OpEmbed},
 		}},
 	})
 	open := k.New
