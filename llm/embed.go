@@ -14,8 +14,8 @@ type Embed struct {
 	// of the first.
 	Mixed bool
 	Cut   Cut // what becomes of an input that is too long
-	User    string
-	Extra   Extra
+	User  string
+	Extra Extra
 }
 
 // Op returns OpEmbed.
