@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
@@ -417,4 +418,45 @@ func recordedSessions(t *testing.T) map[string][]wsMessage {
 		t.Skip(err)
 	}
 	return readSessions(t, dir)
+}
+
+func TestAClientSecretOpensOneKindOfSession(t *testing.T) {
+	v := newVoice(t, chatty)
+	pepper, err := identity.NewPepper([]byte(strings.Repeat("p", 32))) // the world's
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, Mechanisms{Own: clientSecrets{pepper}.Handlers()}, oneTarget, v.URL)
+	resp, got := w.post("/v1/realtime/client_secrets", `{"expires_after":{"anchor":"created_at","seconds":60},"session":{"type":"realtime","model":"m","instructions":"`+strings.Repeat("x", 600)+`"}}`)
+	var s struct {
+		Value     string
+		ExpiresAt int64 `json:"expires_at"`
+	}
+	if err := json.Unmarshal([]byte(got), &s); err != nil || resp.StatusCode != 200 || !strings.HasPrefix(s.Value, "ek_") || s.ExpiresAt == 0 {
+		t.Fatalf("%d %s", resp.StatusCode, got)
+	}
+	c, _, err := w.open(nil, "realtime", "openai-insecure-api-key."+s.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.say(`{"type":"response.create"}`)
+	c.until("response.done")
+	if h := v.said(); len(h) != 2 || !strings.HasPrefix(h[0], `{"type":"session.update","session":{"instructions":"xxx`) || strings.Contains(h[0], `"model"`) {
+		t.Errorf("the upstream heard %q", h)
+	}
+	if r := w.records.nth(t, 1); r.KeyID != "declared:dev" || r.Op != "realtime.turn" {
+		t.Errorf("the record is %+v", r)
+	}
+	if resp, _ := w.post("/v1/chat/completions", ask, "Authorization", "Bearer "+s.Value); resp.StatusCode != 401 {
+		t.Errorf("it opens other things too: %d", resp.StatusCode)
+	}
+	for _, bad := range []string{s.Value[:len(s.Value)-3] + "AAA", "ek_", "ek_AAAA"} {
+		if _, resp, err := w.open(http.Header{"Authorization": {"Bearer " + bad}}); err == nil || resp.StatusCode != 401 {
+			t.Errorf("%.20q: %v", bad, resp)
+		}
+	}
+	w.current.Store(w.compile(fmt.Sprintf(strings.Replace(oneTarget, "name: m", "name: other", 1), v.URL)))
+	if resp, got := w.post("/v1/realtime/client_secrets", `{"session":{"model":"m"}}`); resp.StatusCode != 404 {
+		t.Errorf("for no deployment: %d %s", resp.StatusCode, got)
+	}
 }

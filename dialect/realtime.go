@@ -189,3 +189,13 @@ func CancelMessage(response string) []byte {
 	w.Close('}')
 	return w.Buf
 }
+
+// SettingsMessage tells an upstream the settings of a session, which are JSON.
+func SettingsMessage(session []byte) []byte {
+	var w jsonw.Writer
+	w.Open('{')
+	w.KeyStr("type", "session.update")
+	w.KeyRaw("session", string(session))
+	w.Close('}')
+	return w.Buf
+}

@@ -36,6 +36,7 @@ type Call struct {
 	Cred       identity.Cred      // edge: what the caller's SDK sent, wherever that puts it
 	CredErr    error              // edge: why no credential could be told
 	Caller     plenum.Principal   // auth
+	Opening    []byte             // auth: the settings that a session begins with, as JSON, where its credential holds some
 	Deployment *plenum.Deployment // resolve
 	Candidates []plenum.Target    // resolve, best first; policy removes some
 	Pin        *plenum.Target     // Runner: a batch, an evaluation; recall: what only one place keeps

@@ -109,6 +109,11 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	if err := out.Chunk(dialect.Chunk{Text: 1}); err != nil { // the record has the session before it begins
 		return err
 	}
+	if len(c.Opening) > 0 {
+		if err := s.send(dialect.SettingsMessage(c.Opening)); err != nil {
+			s.stop(err)
+		}
+	}
 	s.run()
 	return out.Chunk(dialect.Chunk{Events: []llm.Event{llm.End{}}})
 }

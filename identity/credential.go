@@ -125,7 +125,7 @@ func (f *found) one(scheme bool) (Cred, error) {
 	}
 	first := f.list[0]
 	for _, c := range f.list[:f.n] {
-		if len(c.Secret.Reveal()) > longest && c.Kind == KeyCred {
+		if n := len(c.Secret.Reveal()); c.Kind == KeyCred && n > longest && (!IsEphemeral(c) || n > longestEphemeral) {
 			return Cred{}, refuse("malformed_key", "what is sent in "+c.Where+" is too long to be a key")
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	OpBatchCancel  Op = "batch.cancel"
 	OpBatchResults Op = "batch.results"
 	OpBatchDelete  Op = "batch.delete"
+	OpClientSecret Op = "realtime.secret"
 	OpKept         Op = "kept" // an answer or a conversation that is kept: to see, change, cancel or delete it
 )
 
@@ -21,7 +22,7 @@ const (
 func (o Op) Own() bool {
 	switch o {
 	case OpFileCreate, OpFileList, OpFileGet, OpFileContent, OpFileDelete,
-		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept:
+		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept, OpClientSecret:
 		return true
 	}
 	return false

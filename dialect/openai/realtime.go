@@ -12,6 +12,8 @@ func realtimeRoutes() []dialect.Route {
 	c := dialect.Realtime{What: llm.OpRealtime, Errors: (&codec{}).EncodeError, Beside: "/chat/completions", Under: "/realtime"}
 	var out []dialect.Route
 	for _, p := range [...]string{"/v1/realtime", "/openai/v1/realtime", "/openai/realtime"} {
+		secret := dialect.Own{What: llm.OpClientSecret, Errors: c.Errors}
+		out = append(out, dialect.Route{Op: llm.OpClientSecret, Method: http.MethodPost, Pattern: p + "/client_secrets", Codec: secret})
 		out = append(out, dialect.Route{Op: llm.OpRealtime, Method: http.MethodGet, Pattern: p, Codec: c})
 	}
 	return out

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"github.com/plenum-foundry/plenum/gateway"
@@ -19,11 +20,9 @@ func New(p *identity.Pepper) gateway.Stage {
 				if c.CredErr != nil {
 					return c.CredErr
 				}
-				who, err := identity.Authenticate(p, c.Config.Key, c.Cred, time.Now())
-				if err != nil {
+				if err := authenticate(p, c); err != nil {
 					return err
 				}
-				c.Caller = who
 			} else if err := stillGood(c); err != nil {
 				return err
 			}
@@ -31,6 +30,25 @@ func New(p *identity.Pepper) gateway.Stage {
 			return next(ctx, c, out)
 		}
 	}}
+}
+
+// authenticate says who calls. A client secret opens a realtime session with the model that it was made for, and
+// nothing else.
+func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
+	if c.Op != llm.OpRealtime || !identity.IsEphemeral(c.Cred) {
+		if identity.IsEphemeral(c.Cred) {
+			return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "a client secret opens a realtime session and nothing else"}
+		}
+		c.Caller, err = identity.Authenticate(p, c.Config.Key, c.Cred, time.Now())
+		return err
+	}
+	e, who, err := p.OpenEphemeral(c.Cred, c.Config.KeyByID, time.Now())
+	if err != nil {
+		return err
+	}
+	c.Caller, c.Opening = who, e.Opening
+	c.In.RawQuery = url.Values{"model": {e.Model}}.Encode()
+	return nil
 }
 
 // stillGood judges a call that another call or a job makes. It acts for the caller of that one, whom the Runner
