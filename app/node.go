@@ -293,6 +293,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 func tidy() error {
 	runtime.GC()
 	debug.FreeOSMemory()
+	dropProgram()
 	return nil
 }
 
