@@ -125,6 +125,18 @@ func StandardBase64(s string) string {
 	return s
 }
 
+// JoinThought returns two neighbouring blocks as one thought, where the first is its text and the second
+// what seals it: streams tell the one before the other, and clients send both back as they came.
+func JoinThought(a, b llm.Block) (llm.Thought, bool) {
+	text, first := a.(llm.Thought)
+	seal, second := b.(llm.Thought)
+	if !first || !second || Signed(text) || !Signed(seal) || seal.Text != "" {
+		return llm.Thought{}, false
+	}
+	seal.Text = text.Text
+	return seal, true
+}
+
 // Transcript writes a conversation as one text, for models that only continue a text. Each turn is headed
 // by who speaks, and the assistant's turn is left open at the end. One message of a user alone is its text.
 func Transcript(messages []llm.Message) string {

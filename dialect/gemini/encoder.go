@@ -167,6 +167,7 @@ func (e *encoder) begin(v llm.BlockStart) {
 	case llm.Refusal:
 		e.refused = true
 		e.extra(blockAt(v.Choice, v.Index), x.Extra)
+		e.Add(blockAt(v.Choice, v.Index)+".refusal", "said as text")
 		e.text(v.Choice, v.Index, x.Text)
 	case llm.Thought:
 		e.extra(blockAt(v.Choice, v.Index), x.Extra)

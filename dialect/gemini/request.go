@@ -155,6 +155,12 @@ func (d *requestDecoder) message(v wire.Value, place int) (llm.Message, error) {
 			m.Blocks = []llm.Block{}
 			err = elems(f, &m.Extra, key, func(i int, el wire.Value) error {
 				b, err := d.part(el, place, i)
+				if n := len(m.Blocks); n > 0 {
+					if whole, ok := dialect.JoinThought(m.Blocks[n-1], b); ok && whole.Origin != Name {
+						m.Blocks[n-1] = whole
+						return err
+					}
+				}
 				m.Blocks = append(m.Blocks, b)
 				return err
 			})

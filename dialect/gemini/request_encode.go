@@ -219,6 +219,16 @@ func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 	out := make([]llm.Block, 0, len(m.Blocks))
 	for j, b := range m.Blocks {
 		path := blockPath(i, j)
+		if j+1 < len(m.Blocks) && !blockHome(b) {
+			if _, ok := dialect.JoinThought(b, m.Blocks[j+1]); ok {
+				continue
+			}
+		}
+		if j > 0 && !blockHome(m.Blocks[j-1]) {
+			if whole, ok := dialect.JoinThought(m.Blocks[j-1], b); ok {
+				b = whole
+			}
+		}
 		if t, ok := b.(llm.Thought); ok && t.Origin != Name && dialect.Signed(t) {
 			e.Add(path, "reasoning that this vendor has not signed")
 			continue

@@ -559,6 +559,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 	case llm.Refusal:
 		a.refused = true
 		a.extra(path, b.Extra)
+		a.Add(path+".refusal", "said as text")
 		return llm.Text{Text: b.Text}, b.Text != ""
 	case llm.Text:
 		a.extra(path, b.Extra)

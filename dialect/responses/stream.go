@@ -336,6 +336,10 @@ func (d *streamDecoder) open(index int, kind string, v wire.Value) *itemDecoder 
 func (d *streamDecoder) first(kind string, v wire.Value) llm.Block {
 	if v.Found() {
 		if blocks, err := decodeItem(kind, v, false); err == nil && len(blocks) == 1 {
+			if t, ok := blocks[0].(llm.Thought); ok && t.Origin == "" {
+				t.Origin = Name // whatever seals it comes at its end
+				return t
+			}
 			return blocks[0]
 		}
 	}
@@ -345,7 +349,7 @@ func (d *streamDecoder) first(kind string, v wire.Value) llm.Block {
 	case kindCustom:
 		return llm.ToolUse{Kind: llm.ToolCustom, Extra: named()}
 	}
-	return llm.Thought{Extra: named()}
+	return llm.Thought{Origin: Name, Extra: named()}
 }
 
 // start begins a block of an item. What it holds already is said as a delta would.

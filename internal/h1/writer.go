@@ -129,11 +129,7 @@ func (w *writer) kept(name string, final bool) bool {
 	case "Trailer":
 		return w.chunked
 	}
-	for _, t := range w.trailers {
-		if t == name {
-			return false
-		}
-	}
+	// What is announced as a trailer and known already is told now as well, as net/http does.
 	return !strings.HasPrefix(name, http.TrailerPrefix)
 }
 

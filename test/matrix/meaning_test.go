@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -146,10 +148,16 @@ func mediaText(m llm.Media) string {
 	return fmt.Sprintf("%s %s;", kind, where)
 }
 
+// envelope is what names the maker of a signature, on its way through a dialect that knows one maker.
+var envelope = regexp.MustCompile(`^plenum/[a-z]+/`)
+
 // thought takes reasoning apart: dialects differ in how many pieces it is in.
 func (f facets) thought(at string, t llm.Thought) {
 	f.add(at+"thought.text", t.Text)
-	f.add(at+"thought.seal", t.Signature+t.Sealed)
+	if home, ok := dialect.Disclose(t.Signature); ok {
+		t.Signature, t.Sealed = home.Signature, home.Sealed
+	}
+	f.add(at+"thought.seal", envelope.ReplaceAllString(t.Signature, "")+t.Sealed)
 }
 
 func marksOf(b llm.Block) int {
