@@ -18,7 +18,7 @@ bound=90 # seconds for one agent
 mkdir -p "$cache"
 work=$(mktemp -d "${TMPDIR:-/tmp}/plenum-agents.XXXXXX")
 agents=("$@")
-[ ${#agents[@]} -gt 0 ] || agents=(claude-code-on-grok codex-on-claude copilot-on-bedrock opencode-on-bedrock)
+[ ${#agents[@]} -gt 0 ] || agents=(claude-code-on-grok codex-on-claude gemini-cli-on-gpt copilot-on-bedrock opencode-on-bedrock)
 failed=0
 pids=()
 

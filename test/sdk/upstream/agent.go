@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // The task that agents are given, as their prompt says it: the file is named so that a model which knows
 // nothing of the place can do it.
 var agentTask = regexp.MustCompile(`In the file (/\S+) replace (\w+) by (\w+)`)
+
+// agentLine is what stands in the file.
+var agentLine = regexp.MustCompile(`\w+, world\.`)
 
 // agent does the task with the tools that the request offers: it looks, edits, looks again, and reports what
 // it saw. What it sees must have come back through the gateway, so that a lost result fails the task.
@@ -89,10 +91,8 @@ func (a *agent) check() *answer {
 // report repeats the line that the last tool showed.
 func (a *agent) report() *answer {
 	for _, p := range a.r.last() {
-		for line := range strings.Lines(p.Text) {
-			if p.Type == "result" && strings.Contains(line, ", world.") {
-				return says("Done. The file says: ", strings.TrimSpace(line))
-			}
+		if line := agentLine.FindString(p.Text); p.Type == "result" && line != "" {
+			return says("Done. The file says: ", line)
 		}
 	}
 	return says("I lost sight of the file.")
