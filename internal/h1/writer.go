@@ -25,10 +25,17 @@ type writer struct {
 	bare     bool  // the status has no body
 	left     int64 // of the length that was promised; negative if none was
 	last     bool  // the connection closes after this
-	trailers []string
+	trailers []trailer
 	limit    time.Time // of writing
 	err      error
 	over     bool
+}
+
+// trailer is a header that was announced to come behind the body. One that is known when the status is said
+// stands in the head as well, as with net/http.
+type trailer struct {
+	name  string
+	known bool
 }
 
 const (
@@ -66,7 +73,8 @@ func (w *writer) WriteHeader(status int) {
 	}
 	for _, list := range h["Trailer"] {
 		for name := range strings.SplitSeq(list, ",") {
-			w.trailers = append(w.trailers, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			w.trailers = append(w.trailers, trailer{name, h[name] != nil})
 		}
 	}
 	if v := h["Connection"]; len(v) > 0 && strings.EqualFold(v[0], "close") {
@@ -129,7 +137,11 @@ func (w *writer) kept(name string, final bool) bool {
 	case "Trailer":
 		return w.chunked
 	}
-	// What is announced as a trailer and known already is told now as well, as net/http does.
+	for _, t := range w.trailers {
+		if t.name == name {
+			return t.known
+		}
+	}
 	return !strings.HasPrefix(name, http.TrailerPrefix)
 }
 
@@ -302,9 +314,9 @@ func (w *writer) finish(ok bool) bool {
 }
 
 func (w *writer) appendTrailers() {
-	for _, name := range w.trailers {
-		for _, v := range w.header[name] {
-			w.out = appendHeader(w.out, name, v)
+	for _, t := range w.trailers {
+		for _, v := range w.header[t.name] {
+			w.out = appendHeader(w.out, t.name, v)
 		}
 	}
 	for name, values := range w.header {
