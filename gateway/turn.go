@@ -123,7 +123,7 @@ func serveTurn(ctx context.Context, c *Call, out Out) error {
 		return err
 	}
 	if t.heard != nil {
-		t.admitted <- nil
+		// Begin waits for the turn's end: what the upstream says next goes out after it.
 		return out.Chunk(t.chunk(&t.message, t.heard, true))
 	}
 	c.Try.Sent = true
