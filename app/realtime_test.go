@@ -343,8 +343,10 @@ func TestStrangeMessagesDoNotEndASession(t *testing.T) {
 	if n := len(v.said()); n != 2 {
 		t.Errorf("the upstream heard %d messages", n)
 	}
-	if r := w.records.nth(t, 0); r.Outcome != "error" || r.Op != "realtime.turn" {
-		t.Errorf("the record of what the upstream refused is %+v", r)
+	// The two turns end independently of each other.
+	one, other := w.records.nth(t, 0), w.records.nth(t, 1)
+	if (one.Outcome == "error") == (other.Outcome == "error") || one.Op != "realtime.turn" || other.Op != "realtime.turn" {
+		t.Errorf("of two turns one was refused by the upstream; the records are %+v and %+v", one, other)
 	}
 	if err := s.ws.Write(t.Context(), websocket.MessageBinary, []byte("x")); err != nil {
 		t.Fatal(err)
