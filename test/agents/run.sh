@@ -54,7 +54,9 @@ field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 install() {
 	if ! cmp -s "$here/package-lock.json" "$cache/installed.json"; then
 		cp "$here/package.json" "$here/package-lock.json" "$cache/"
-		(cd "$cache" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+		# Not `npm ci`: it wants the programs of every other system listed in the lock as well. What is listed is held
+		# to its version and its hash all the same.
+		(cd "$cache" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error)
 		cp "$here/package-lock.json" "$cache/installed.json"
 	fi
 	local modules=$cache/node_modules
