@@ -62,7 +62,9 @@ type History struct {
 // pending is an object that is not written yet.
 type pending struct {
 	object  store.Object
-	dropped bool // deleted before it was written
+	dropped bool          // deleted before it was written
+	written bool          // by write alone
+	settled chan struct{} // closed when it was written, or will not be
 }
 
 // New returns a history. The node's name tells its work from that of others.
@@ -145,7 +147,7 @@ func (h *History) keep(o store.Object) {
 		h.log.Error("an answer is not kept: too much waits to be written", "id", o.ID)
 		return
 	}
-	p := &pending{object: o}
+	p := &pending{object: o, settled: make(chan struct{})}
 	h.pending[o.ID] = p
 	h.order = append(h.order, p)
 	signal(h.wake)
@@ -194,26 +196,42 @@ func (h *History) flush(ctx context.Context) bool {
 	}
 }
 
+// writeOne writes the first of those that wait, unless it was dropped; if that happens meanwhile it takes it back.
 func (h *History) writeOne(ctx context.Context, p *pending) error {
-	err := h.objects.CreateObject(ctx, p.object)
-	if errors.Is(err, store.ErrExists) {
-		h.log.Warn("an answer is not kept: there is one of its id already", "id", p.object.ID)
-		err = nil
+	if !p.written && !h.dropped(p) {
+		err := h.objects.CreateObject(ctx, p.object)
+		switch {
+		case errors.Is(err, store.ErrExists):
+			h.log.Warn("an answer is not kept: there is one of its id already", "id", p.object.ID)
+		case err != nil:
+			return err
+		default:
+			p.written = true
+		}
 	}
-	if err != nil {
-		return err
+	for {
+		h.mu.Lock()
+		if !p.dropped || !p.written {
+			h.order = h.order[1:]
+			if h.pending[p.object.ID] == p {
+				delete(h.pending, p.object.ID)
+			}
+			close(p.settled)
+			h.mu.Unlock()
+			return nil
+		}
+		h.mu.Unlock()
+		if err := h.objects.DeleteObject(ctx, p.object.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		p.written = false
 	}
+}
+
+func (h *History) dropped(p *pending) bool {
 	h.mu.Lock()
-	dropped := p.dropped
-	h.order = h.order[1:]
-	if h.pending[p.object.ID] == p {
-		delete(h.pending, p.object.ID)
-	}
-	h.mu.Unlock()
-	if dropped {
-		return h.objects.DeleteObject(ctx, p.object.ID)
-	}
-	return nil
+	defer h.mu.Unlock()
+	return p.dropped
 }
 
 // How often and how long an object is looked for that another node may be about to write.
@@ -247,7 +265,11 @@ func (h *History) find(ctx context.Context, who plenum.Principal, id string, kin
 func (h *History) look(ctx context.Context, id string) (store.Object, error) {
 	h.mu.Lock()
 	p, j := h.pending[id], h.jobs[id]
+	dropped := p != nil && p.dropped
 	h.mu.Unlock()
+	if dropped {
+		return store.Object{}, store.ErrNotFound
+	}
 	if p != nil {
 		return p.object, nil
 	}
@@ -274,20 +296,29 @@ func oneOf(s string, list []string) bool {
 	return false
 }
 
-// drop forgets an object.
+// dropWait is how long a deletion waits for the object to be out of the hands of who writes it.
+const dropWait = 5 * time.Second
+
+// drop forgets an object. When it returns without an error, the object is nowhere, and nothing brings it back.
 func (h *History) drop(ctx context.Context, id string) error {
 	h.mu.Lock()
 	p := h.pending[id]
 	if p != nil {
 		p.dropped = true
-		delete(h.pending, id)
+		signal(h.wake)
 	}
 	h.mu.Unlock()
-	err := h.objects.DeleteObject(ctx, id)
-	if p != nil && errors.Is(err, store.ErrNotFound) {
-		return nil
+	if p == nil {
+		return h.objects.DeleteObject(ctx, id)
 	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, dropWait)
+	defer cancel()
+	select {
+	case <-p.settled:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("deleting %s, which is still being written: %w", id, context.Cause(ctx))
+	}
 }
 
 // sweepEvery is how often what has expired is deleted.
