@@ -34,6 +34,7 @@ vet: ## go vet
 
 lint: $(LINT) ## formatting and linters, as .golangci.yml has them
 	@echo "== lint"
+	@bad="$$(gofmt -l .)"; test -z "$$bad" || { echo "gofmt would change:" $$bad >&2; exit 1; }
 	@$(LINT) run || { echo "make fmt formats; .golangci.yml says what each linter is for" >&2; exit 1; }
 
 # The tools are a module of their own, so that what they depend on is not what Plenum depends on.

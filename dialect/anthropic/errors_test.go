@@ -69,11 +69,12 @@ func TestErrorsInOtherShapesKeepTheirMessage(t *testing.T) {
 		`{"message":"throttled"}`:                                    "throttled",
 		`{"error":{"message":"openai says","code":"x","type":null}}`: "openai says",
 		`[{"error":{"message":"google says","status":"X"}}]`:         "google says",
-		`"just text"`:                                                "just text",
-		`{"odd":{"shape":1}}`:                                        `{"odd":{"shape":1}}`,
-		`[]`:                                                         "",
-		`null`:                                                       "",
-		"\xff\xfe":                                                   "",
+
+		`"just text"`:         "just text",
+		`{"odd":{"shape":1}}`: `{"odd":{"shape":1}}`,
+		`[]`:                  "",
+		`null`:                "",
+		"\xff\xfe":            "",
 	} {
 		e := messages().DecodeError(dialect.Reply{Status: 502, Body: []byte(body)})
 		if e.Kind != llm.UpstreamFault || e.Message == "" || !strings.Contains(e.Message, want) {

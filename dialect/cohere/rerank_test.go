@@ -12,12 +12,14 @@ import (
 func reranks() dialect.Codec { return cohere.Dialect().Codec(llm.OpRerank) }
 
 func rerankBodies() (requests, answers []string) {
-	return []string{
+	requests = []string{
 		`{"model":"m","query":"q","documents":["a","b"],"top_n":1,"max_tokens_per_doc":50,"priority":2}`,
 		`{"model":"m","query":"q","documents":[{"text":"a","title":"t"},"b"],"rank_fields":["title"],"return_documents":true,"max_chunks_per_doc":3}`,
-	}, []string{
+	}
+	answers = []string{
 		`{"id":"r","results":[{"index":1,"relevance_score":0.75809944,"document":{"text":"b"}},{"index":0,"relevance_score":1e-7}],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1}}}`,
 	}
+	return requests, answers
 }
 
 func TestRankingsAreSaidAgain(t *testing.T) {

@@ -13,13 +13,15 @@ import (
 func embeds() dialect.Codec { return gemini.Dialect().Codec(llm.OpEmbed) }
 
 func embedBodies() (requests, answers []string) {
-	return []string{
+	requests = []string{
 		`{"requests":[{"model":"models/m","content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":64},{"model":"models/m","content":{"role":"user","parts":[{"inline_data":{"mime_type":"image/png","data":"aaaa"}}]},"title":"t"}]}`,
 		`{"requests":[{"model":"models/m","content":{"parts":[{"text":"a"},{"fileData":{"fileUri":"x"}}]},"task_type":"NEWER","embedContentConfig":{"autoTruncate":true}}]}`,
-	}, []string{
+	}
+	answers = []string{
 		`{"embeddings":[{"values":[0.1,-2e-7]},{"values":[1],"shape":[1]}],"usageMetadata":{"promptTokenCount":261,"promptTokenDetails":[{"modality":"IMAGE","tokenCount":258},{"modality":"TEXT","tokenCount":3}]}}`,
 		`{"embeddings":[{"values":[1]}]}`,
 	}
+	return requests, answers
 }
 
 func embedVars() map[string]string { return map[string]string{"model": "m"} }

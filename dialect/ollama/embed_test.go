@@ -12,13 +12,15 @@ import (
 func embeds() dialect.Codec { return ollama.Dialect().Codec(llm.OpEmbed) }
 
 func embedBodies() (requests, answers []string) {
-	return []string{
+	requests = []string{
 		`{"model":"m","input":"alpha","truncate":false,"options":{"num_ctx":100},"keep_alive":"5m"}`,
 		`{"model":"m","input":["alpha","beta"],"truncate":true,"dimensions":64}`,
-	}, []string{
+	}
+	answers = []string{
 		`{"model":"m","embeddings":[[0.1,-2e-7],[1]],"total_duration":5,"load_duration":1,"prompt_eval_count":7}`,
 		`{"model":"m","embeddings":[[0.1]]}`,
 	}
+	return requests, answers
 }
 
 func TestEmbeddingsAreSaidAgain(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 func embeds() dialect.Codec { return openai.Dialect().Codec(llm.OpEmbed) }
 
 func embedBodies() (requests, answers []string) {
-	return []string{
+	requests = []string{
 		`{"model":"m","input":"alpha"}`,
 		`{"model":"m","input":["alpha","beta"],"dimensions":256,"encoding_format":"base64","user":"u"}`,
 		`{"model":"m","input":[1,2,3],"encoding_format":"float"}`,
@@ -20,11 +20,13 @@ func embedBodies() (requests, answers []string) {
 		`{"model":"m","input":["a"],"input_type":"passage","truncation":true,"output_dtype":"int8","output_dimension":64}`,
 		`{"model":"m","input":["a"],"encoding_format":"base64_int8","input_type":"text"}`,
 		`{"model":"m","input":["a"],"output_dtype":"ubinary","encoding_format":"base64"}`,
-	}, []string{
+	}
+	answers = []string{
 		`{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1,-2e-7]}],"model":"m","usage":{"prompt_tokens":3,"total_tokens":3}}`,
 		`{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAAPw=="},{"object":"embedding","index":1,"embedding":"AAAAPw=="}],"model":"m","usage":{"total_tokens":3},"x_new":1}`,
 		`{"id":"e","object":"list","data":[{"object":"embedding","index":0,"embedding":[1],"x":2}],"model":"m","usage":{"prompt_tokens":3,"total_tokens":3,"cost":{"currency":"USD"}}}`,
 	}
+	return requests, answers
 }
 
 func TestEmbeddingsAreSaidAgain(t *testing.T) {
