@@ -27,8 +27,12 @@ func ErrorWords(body []byte) (typ, msg string) {
 	if v.Kind() == '[' {
 		v = v.Get("0")
 	}
-	if v.Kind() != '{' {
+	switch v.Kind() {
+	case '"':
 		return "", v.Text()
+	case '{':
+	default:
+		return "", plainWords(body)
 	}
 	inner := v.Get("error")
 	switch inner.Kind() {
@@ -101,25 +105,28 @@ func KindOfStatus(status int, msg string) llm.Kind {
 	switch {
 	case status >= http.StatusInternalServerError, status == 0:
 		return llm.UpstreamFault
-	case status >= http.StatusBadRequest && tooLong(msg):
-		return llm.TooLong
 	case status >= http.StatusBadRequest:
-		return llm.Invalid
+		return badRequest(msg)
 	}
 	return llm.BadUpstream
 }
 
-// tooLong knows the words in which hosts say that a prompt does not fit the model.
-func tooLong(msg string) bool {
+// badRequest tells apart the few bad requests that something else must be done about, and that hosts give no
+// status or type of their own.
+func badRequest(msg string) llm.Kind {
 	low := strings.ToLower(msg)
 	for _, words := range [...]string{
 		"prompt too long", "prompt is too long", "too many tokens", "context length", "context window", "input is too long",
+		"exceed context limit", "maximum prompt length",
 	} {
 		if strings.Contains(low, words) {
-			return true
+			return llm.TooLong
 		}
 	}
-	return false
+	if strings.Contains(low, "incorrect api key") || strings.Contains(low, "invalid api key") { // xAI's, with status 400
+		return llm.UpstreamAuth
+	}
+	return llm.Invalid
 }
 
 // Word gives an error its kind and its message. What an upstream says about our credential is for the
@@ -239,6 +246,24 @@ func StreamBroken(op string, err error) *llm.Error {
 		return e
 	}
 	return BadUpstream(op, err, "the upstream's stream broke off")
+}
+
+// NotJSON returns the error of a body that is no JSON object, or nested too deep.
+func NotJSON(op string, err error) *llm.Error {
+	e := &llm.Error{Kind: llm.Invalid, Op: op, Message: "the body must be a JSON object: " + err.Error(), Err: err}
+	if deep, ok := errors.AsType[*splice.DepthError](err); ok {
+		e.Message = fmt.Sprintf("the body is nested deeper than %d levels", deep.Max)
+	}
+	return e
+}
+
+// Invalid returns what the caller is told of a request that cannot be read: which member is wrong, or that the
+// body is no JSON.
+func Invalid(op string, err error) *llm.Error {
+	if e := wire.Invalid(op, err); e != nil {
+		return e
+	}
+	return NotJSON(op, err)
 }
 
 // BadUpstream returns the error of an answer that cannot be understood.

@@ -65,11 +65,6 @@ func (c Cap) Changed(param string) string {
 	return s
 }
 
-// NotJSON returns the error of a body that is no JSON object, or nested too deep.
-func NotJSON(op string, err error) *llm.Error {
-	return &llm.Error{Kind: llm.Invalid, Op: op, Message: "the body is not valid JSON: " + err.Error(), Err: err}
-}
-
 // Upstream returns the model's name for the upstream, or the caller's where the offer has none.
 func (s Shape) Upstream(asked string) string {
 	if s.Offer != nil && s.Offer.Upstream != "" {

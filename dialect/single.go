@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -39,18 +38,9 @@ func (s Single) scan(body []byte, depth int) (singleSpans, error) {
 	var found [1]splice.Member
 	o, err := splice.Scan(body, depth, []string{s.key()}, found[:])
 	if err != nil {
-		return singleSpans{}, badObject(s.Where, err)
+		return singleSpans{}, NotJSON(s.Where, err)
 	}
 	return singleSpans{o, found[0]}, nil
-}
-
-func badObject(where string, err error) *llm.Error {
-	e := &llm.Error{Kind: llm.Invalid, Op: where, Message: "the body must be a JSON object: " + err.Error(), Err: err}
-	var deep *splice.DepthError
-	if errors.As(err, &deep) {
-		e.Message = fmt.Sprintf("the body is nested deeper than %d levels", deep.Max)
-	}
-	return e
 }
 
 // Peek implements Server.

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -70,18 +69,10 @@ func scan(body []byte, depth int) (*spans, error) {
 	keys := peekKeys()
 	var err error
 	s.object, err = splice.Scan(body, depth, keys[:], s.found[:])
-	if err == nil {
-		return &s, nil
+	if err != nil {
+		return nil, notJSON(err)
 	}
-	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		return nil, tooDeep(d)
-	}
-	return nil, notJSON(err)
-}
-
-func tooDeep(err *splice.DepthError) error {
-	msg := fmt.Sprintf("the body is nested deeper than %d levels", err.Max)
-	return &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic.Peek", Message: msg, Err: err}
+	return &s, nil
 }
 
 // EditRequest implements dialect.Client.
@@ -140,10 +131,6 @@ func (c *codec) disowned(in dialect.Inbound, s dialect.Shape) (dialect.Outbound,
 	out.Header = ed.headers(in.Header, betas)
 	out.Changed = append(append(out.Changed, ed.changed...), "reasoning of another vendor removed")
 	return out, nil
-}
-
-func internal(op string, err error) error {
-	return &llm.Error{Kind: llm.Internal, Op: "dialect/anthropic." + op, Message: "internal error", Err: err}
 }
 
 // editor changes one request in place.

@@ -283,7 +283,7 @@ func (e *encoder) total() llm.Usage {
 func (e *encoder) fail(err error) {
 	x := llm.AsError(err)
 	body := errorBody(x)
-	if passes(x) && splice.Valid(x.Upstream.Body, splice.DefaultDepth) == nil {
+	if dialect.Passes(x, Name) && splice.Valid(x.Upstream.Body, splice.DefaultDepth) == nil {
 		body = x.Upstream.Body
 	}
 	e.frames = append(e.frames, dialect.Frame{Event: "error", Data: body})

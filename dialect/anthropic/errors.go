@@ -2,14 +2,9 @@ package anthropic
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -52,52 +47,8 @@ func said(k llm.Kind) (status int, kind string) {
 // EncodeError implements dialect.Server.
 func (c *codec) EncodeError(err error) dialect.Reply {
 	e := llm.AsError(err)
-	h := http.Header{"Content-Type": {"application/json"}}
-	if passes(e) {
-		for k, v := range e.Upstream.Header {
-			if !strings.EqualFold(k, "Content-Type") {
-				h[http.CanonicalHeaderKey(k)] = v
-			}
-		}
-		retryHeaders(h, e.Retry)
-		status := e.Upstream.Status
-		if status < http.StatusBadRequest { // said within a stream
-			status, _ = said(e.Kind)
-		}
-		return dialect.Reply{Status: status, Header: h, Body: e.Upstream.Body}
-	}
-	retryHeaders(h, e.Retry)
 	status, _ := said(e.Kind)
-	return dialect.Reply{Status: status, Header: h, Body: errorBody(e)}
-}
-
-// passes reports whether an upstream's own words go on to the caller: those of this dialect, unless
-// they are about our credential and not the caller's.
-func passes(e *llm.Error) bool {
-	if e.Upstream == nil || e.Upstream.Dialect != Name || len(e.Upstream.Body) == 0 {
-		return false
-	}
-	switch e.Upstream.Status {
-	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden:
-		return false
-	}
-	switch e.Kind {
-	case llm.UpstreamAuth, llm.Payment, llm.Forbidden, llm.Unauthorized:
-		return false
-	}
-	return true
-}
-
-func retryHeaders(h http.Header, after time.Duration) {
-	if after <= 0 {
-		return
-	}
-	if h.Get("Retry-After") == "" {
-		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(after.Seconds())), 10))
-	}
-	if h.Get("Retry-After-Ms") == "" {
-		h.Set("Retry-After-Ms", strconv.FormatInt(after.Milliseconds(), 10))
-	}
+	return dialect.Refuse(e, Name, status, errorBody(e))
 }
 
 // errorBody writes an error of ours.
@@ -124,116 +75,25 @@ func errorBody(e *llm.Error) []byte {
 
 // DecodeError implements dialect.Client.
 func (c *codec) DecodeError(r dialect.Reply) *llm.Error {
-	typ, msg, ours := errorWords(r.Body)
-	up := &llm.Upstream{Status: r.Status, Type: typ, Header: ownHeaders(r.Header), Body: slices.Clone(r.Body)}
-	if ours {
+	typ, msg := dialect.ErrorWords(r.Body)
+	up := dialect.Refusal(r, namespace())
+	up.Type = typ
+	if ours(r.Body) {
 		up.Dialect = Name
 	}
-	switch r.Header.Get("X-Should-Retry") {
-	case "true":
-		up.DoRetry = true
-	case "false":
-		up.NoRetry = true
-	}
-	e := &llm.Error{Op: "dialect/anthropic.DecodeError", Retry: retryAfter(r.Header), Upstream: up}
-	word(e, kindOf(r.Status, typ, msg), msg)
+	e := &llm.Error{Op: "dialect/anthropic.DecodeError", Retry: dialect.RetryAfter(r.Header), Upstream: up}
+	dialect.Word(e, kindOf(r.Status, typ, msg), msg)
 	return e
 }
 
-// word gives an error its kind and its message. What an upstream says about our credential is not for
-// the caller.
-func word(e *llm.Error, k llm.Kind, msg string) {
-	e.Kind, e.Message = k, msg
-	switch k {
-	case llm.UpstreamAuth:
-		e.Message = "the upstream refused the gateway's credential; whoever runs the gateway must renew it"
-		e.Err = errors.New("the upstream said: " + msg)
-	case llm.Payment:
-		e.Message = "the gateway's account with the upstream has no credit; whoever runs the gateway must top it up"
-		e.Err = errors.New("the upstream said: " + msg)
+// ours reports whether an error's body has this dialect's shape.
+func ours(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if splice.Valid(body, splice.DefaultDepth) != nil {
+		return false
 	}
-	if e.Message == "" {
-		e.Message = fmt.Sprintf("the upstream answered with status %d", e.Upstream.Status)
-	}
-}
-
-// ownHeaders returns those headers of an answer that belong to the dialect.
-func ownHeaders(in http.Header) http.Header {
-	ns, h := namespace(), http.Header{}
-	for k, v := range in {
-		if ns.Holds(k) {
-			h[http.CanonicalHeaderKey(k)] = v
-		}
-	}
-	return h
-}
-
-// errorWords reads the type and the message out of an error's body, and whether it has this dialect's
-// shape. Proxies and look-alikes answer in many others; none may lose its message.
-func errorWords(body []byte) (typ, msg string, ours bool) {
-	trimmed := bytes.TrimSpace(body)
-	if splice.Valid(trimmed, splice.DefaultDepth) != nil {
-		return "", plainWords(trimmed), false
-	}
-	v := wire.Whole(trimmed)
-	if v.Kind() == '[' {
-		v = v.Get("0")
-	}
-	if v.Kind() == '"' {
-		return "", v.Text(), false
-	}
-	inner := v.Get("error")
-	if inner.Kind() == '{' {
-		typ, msg = inner.Get("type").Text(), messageOf(inner)
-		ours = v.Get("type").Text() == "error" && typ != "" && wire.Whole(trimmed).Kind() == '{'
-		if typ == "" {
-			typ = inner.Get("code").Text()
-		}
-		return typ, msg, ours
-	}
-	if inner.Kind() == '"' {
-		return v.Get("type").Text(), inner.Text(), false
-	}
-	return v.Get("type").Text(), messageOf(v), false
-}
-
-// messageOf returns what an object says in words.
-func messageOf(v wire.Value) string {
-	if v.Kind() != '{' {
-		return v.JSON()
-	}
-	for _, key := range [...]string{"message", "detail", "Message", "error_description", "msg"} {
-		m := v.Get(key)
-		switch m.Kind() {
-		case '"':
-			return m.Text()
-		case '{', '[':
-			return m.JSON()
-		}
-	}
-	return v.JSON()
-}
-
-// mostWords is how much of a body that is not JSON becomes a message.
-const mostWords = 500
-
-// plainWords makes a message of text or of a page of HTML.
-func plainWords(body []byte) string {
-	s := string(body[:min(len(body), 16<<10)])
-	if strings.HasPrefix(s, "<") {
-		var b strings.Builder
-		for s != "" {
-			text, rest, _ := strings.Cut(s, "<")
-			b.WriteString(text + " ")
-			_, s, _ = strings.Cut(rest, ">")
-		}
-		s = b.String()
-	}
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "")
-	if len(s) > mostWords {
-		s = strings.ToValidUTF8(s[:mostWords], "") + "..."
-	}
-	return s
+	v := wire.Whole(body)
+	return v.Get("type").Is("error") && v.Get("error", "type").Text() != ""
 }
 
 // kindOf classes an upstream's error, by its type where that says more than the status.
@@ -256,7 +116,8 @@ func kindOf(status int, typ, msg string) llm.Kind {
 	case "timeout_error":
 		return llm.Timeout
 	case "invalid_request_error":
-		return invalidKind(status, msg)
+		// Look-alikes say this of everything: their status knows better, where it is one of errors.
+		return kindOfStatus(max(status, http.StatusBadRequest), msg)
 	case "api_error":
 		if status < http.StatusInternalServerError {
 			return llm.UpstreamFault
@@ -265,102 +126,33 @@ func kindOf(status int, typ, msg string) llm.Kind {
 	return kindOfStatus(status, msg)
 }
 
-func invalidKind(status int, msg string) llm.Kind {
-	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return llm.UpstreamAuth
-	case status == http.StatusPaymentRequired:
-		return llm.Payment
-	case status == http.StatusNotFound:
-		return llm.NotFound
-	case status == http.StatusRequestEntityTooLarge:
-		return llm.TooLarge
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= http.StatusInternalServerError:
-		// Look-alikes say this of everything: their status knows better.
-		return kindOfStatus(status, msg)
-	}
-	return badRequest(msg)
-}
-
-// badRequest tells apart the few bad requests that something else must be done about. The vendor gives
-// them no type of their own.
-func badRequest(msg string) llm.Kind {
-	low := strings.ToLower(msg)
-	switch {
-	case strings.Contains(low, "prompt is too long"), strings.Contains(low, "exceed context limit"),
-		strings.Contains(low, "input is too long"), strings.Contains(low, "context length"):
-		return llm.TooLong
-	case strings.Contains(low, "credit balance is too low"):
-		return llm.Payment
-	}
-	return llm.Invalid
-}
-
+// kindOfStatus is dialect.KindOfStatus, and knows the one bad request that the vendor gives no type of its own.
 func kindOfStatus(status int, msg string) llm.Kind {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return llm.UpstreamAuth
-	case http.StatusPaymentRequired:
+	k := dialect.KindOfStatus(status, msg)
+	if k == llm.Invalid && strings.Contains(strings.ToLower(msg), "credit balance is too low") {
 		return llm.Payment
-	case http.StatusNotFound:
-		return llm.NotFound
-	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
-		return llm.Timeout
-	case http.StatusRequestEntityTooLarge:
-		return llm.TooLarge
-	case http.StatusTooManyRequests:
-		return llm.RateLimited
-	case http.StatusServiceUnavailable, overloadedStatus:
-		return llm.Overloaded
 	}
-	switch {
-	case status >= http.StatusInternalServerError, status == 0:
-		return llm.UpstreamFault
-	case status >= http.StatusBadRequest:
-		return badRequest(msg)
-	}
-	return llm.BadUpstream
-}
-
-// retryAfter reads how long the upstream asks to wait: milliseconds, seconds or a date.
-func retryAfter(h http.Header) time.Duration {
-	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return wait(ms / 1000)
-	}
-	s := strings.TrimSpace(h.Get("Retry-After"))
-	if sec, err := strconv.ParseFloat(s, 64); err == nil {
-		return wait(sec)
-	}
-	at, err := http.ParseTime(s)
-	if err != nil {
-		return 0
-	}
-	// The upstream's own clock, where it shows it, is the one that its date was made by.
-	if now, err := http.ParseTime(h.Get("Date")); err == nil {
-		return wait(at.Sub(now).Seconds())
-	}
-	return wait(time.Until(at).Seconds())
-}
-
-// wait bounds what an upstream may ask for: a day.
-func wait(seconds float64) time.Duration {
-	if !(seconds > 0) {
-		return 0
-	}
-	return time.Duration(min(seconds, 86400) * float64(time.Second))
+	return k
 }
 
 // inStream returns the error that an upstream said within a stream, or in a body with status 200.
 func inStream(data []byte) *llm.Error {
-	typ, msg, _ := errorWords(data)
+	typ, msg := dialect.ErrorWords(data)
 	e := &llm.Error{
 		Op:       "dialect/anthropic.DecodeStream",
 		Upstream: &llm.Upstream{Status: http.StatusOK, Type: typ, Dialect: Name, Body: slices.Clone(data), InStream: true},
 	}
-	word(e, kindOf(0, typ, msg), msg) // the status was 200 and says nothing
+	dialect.Word(e, kindOf(0, typ, msg), msg) // the status was 200 and says nothing
 	return e
 }
 
 func badUpstream(err error, msg string) *llm.Error {
-	return &llm.Error{Kind: llm.BadUpstream, Op: "dialect/anthropic", Message: msg, Err: err}
+	return dialect.BadUpstream("dialect/anthropic", err, msg)
 }
+
+func internal(op string, err error) error { return dialect.InternalFault("dialect/anthropic."+op, err) }
+
+// invalid makes an error of kind Invalid of what is wrong with a request.
+func invalid(err error) error { return dialect.Invalid("dialect/anthropic", err) }
+
+func notJSON(err error) error { return dialect.NotJSON("dialect/anthropic", err) }

@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -157,9 +156,6 @@ func FromHost(in dialect.Inbound, model string, stream llm.Opt[bool], b dialect.
 	keys := hostKeys()
 	var found [hostMembers]splice.Member
 	object, err := splice.Scan(in.Body, b.MaxDepth, keys[:], found[:])
-	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		return in, tooDeep(d)
-	}
 	if err != nil {
 		return in, notJSON(err)
 	}

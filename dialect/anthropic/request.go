@@ -31,19 +31,6 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	return r, nil
 }
 
-// invalid turns a fault into what the caller is told.
-func invalid(err error) error {
-	if e := wire.Invalid("dialect/anthropic", err); e != nil {
-		return e
-	}
-	return notJSON(err)
-}
-
-func notJSON(err error) error {
-	msg := "the body is not valid JSON: " + err.Error()
-	return &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic", Message: msg, Err: err}
-}
-
 func decodeRequest(v wire.Value) (*llm.Request, error) {
 	d := requestDecoder{r: &llm.Request{}}
 	if err := v.Fields(Name, &d.r.Extra, d.member); err != nil {

@@ -16,7 +16,7 @@ func (c *codec) DecodeStream(frames iter.Seq2[dialect.Frame, error], want dialec
 		d := streamDecoder{want: want}
 		for f, err := range frames {
 			if err != nil {
-				yield(dialect.Chunk{}, broken(err))
+				yield(dialect.Chunk{}, dialect.StreamBroken("dialect/anthropic", err))
 				return
 			}
 			ch, err := d.frame(f)
@@ -30,13 +30,6 @@ func (c *codec) DecodeStream(frames iter.Seq2[dialect.Frame, error], want dialec
 		}
 		yield(d.missingEnd(), nil)
 	}
-}
-
-func broken(err error) error {
-	if e := llm.AsError(err); e.Kind != llm.Internal {
-		return e
-	}
-	return badUpstream(err, "the upstream's stream broke off")
 }
 
 // streamDecoder reads one streamed answer.

@@ -31,12 +31,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 }
 
 // invalid turns a fault into what the caller is told.
-func invalid(err error) error {
-	if e := wire.Invalid(op, err); e != nil {
-		return e
-	}
-	return dialect.NotJSON(op, err)
-}
+func invalid(err error) error { return dialect.Invalid(op, err) }
 
 type requestDecoder struct {
 	r         *llm.Request

@@ -1,7 +1,6 @@
 package converse
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -55,15 +54,10 @@ func scan(body []byte, depth int) (*spans, error) {
 	var s spans
 	keys := [...]string{"inferenceConfig", fieldsMore}
 	var err error
-	s.object, err = splice.Scan(body, depth, keys[:], s.found[:])
-	if err == nil {
-		return &s, nil
+	if s.object, err = splice.Scan(body, depth, keys[:], s.found[:]); err != nil {
+		return nil, dialect.NotJSON(op, err)
 	}
-	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		msg := fmt.Sprintf("the body is nested deeper than %d levels", d.Max)
-		return nil, &llm.Error{Kind: llm.Invalid, Op: op + ".Peek", Message: msg, Err: err}
-	}
-	return nil, dialect.NotJSON(op, err)
+	return &s, nil
 }
 
 // EditRequest implements dialect.Client. The model is in the address, which is not the codec's. A call with

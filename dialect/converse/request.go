@@ -63,12 +63,7 @@ func decodeCount(v wire.Value, in dialect.Inbound, said *llm.Said) (llm.Payload,
 }
 
 // invalid turns a fault into what the caller is told.
-func invalid(err error) error {
-	if e := wire.Invalid(op, err); e != nil {
-		return e
-	}
-	return dialect.NotJSON(op, err)
-}
+func invalid(err error) error { return dialect.Invalid(op, err) }
 
 func decodeRequest(v wire.Value) (*llm.Request, error) {
 	d := requestDecoder{r: &llm.Request{}}

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -95,13 +94,7 @@ func scan(body []byte, depth int) (*spans, error) {
 	return &s, err
 }
 
-func notJSON(err error) error {
-	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		msg := fmt.Sprintf("the body is nested deeper than %d levels", d.Max)
-		return &llm.Error{Kind: llm.Invalid, Op: op + ".Peek", Message: msg, Err: err}
-	}
-	return dialect.NotJSON(op, err)
-}
+func notJSON(err error) error { return dialect.NotJSON(op, err) }
 
 // EditRequest implements dialect.Client. The model is in the address, which is not the codec's; where a body
 // names it as well it goes. A call with redactions is read and said again: where a text stands, blocks know

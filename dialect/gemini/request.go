@@ -67,12 +67,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 func modelOf(in dialect.Inbound) string { return strings.TrimPrefix(in.Vars["model"], "models/") }
 
 // invalid turns a fault into what the caller is told.
-func invalid(err error) error {
-	if e := wire.Invalid(op, err); e != nil {
-		return e
-	}
-	return dialect.NotJSON(op, err)
-}
+func invalid(err error) error { return dialect.Invalid(op, err) }
 
 func decodeRequest(v wire.Value) (*llm.Request, error) {
 	d := requestDecoder{r: &llm.Request{}}

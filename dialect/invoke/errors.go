@@ -1,13 +1,8 @@
 package invoke
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/converse"
-	"github.com/plenum-foundry/plenum/internal/splice"
-	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -44,20 +39,8 @@ func faults() []fault {
 	}
 }
 
-func malformed(err error) error {
-	if d, ok := errors.AsType[*splice.DepthError](err); ok {
-		return &llm.Error{Kind: llm.Invalid, Op: op, Message: fmt.Sprintf("the body is nested deeper than %d levels", d.Max), Err: err}
-	}
-	return dialect.NotJSON(op, err)
-}
+func malformed(err error) error { return dialect.NotJSON(op, err) }
 
-func invalid(err error) error {
-	if e := wire.Invalid(op, err); e != nil {
-		return e
-	}
-	return dialect.NotJSON(op, err)
-}
+func invalid(err error) error { return dialect.Invalid(op, err) }
 
-func internal(err error) error {
-	return &llm.Error{Kind: llm.Internal, Op: op, Message: "internal error", Err: err}
-}
+func internal(err error) error { return dialect.InternalFault(op, err) }

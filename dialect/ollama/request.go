@@ -23,10 +23,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 
 // invalid turns a fault into what the caller is told.
 func (c *codec) invalid(err error) error {
-	if e := wire.Invalid(c.op("DecodeRequest"), err); e != nil {
-		return e
-	}
-	return dialect.NotJSON(c.op("DecodeRequest"), err)
+	return dialect.Invalid(c.op("DecodeRequest"), err)
 }
 
 func (c *codec) decodeRequest(v wire.Value) (*llm.Request, error) {

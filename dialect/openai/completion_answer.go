@@ -287,7 +287,7 @@ func (a *completionAnswer) piece(w *jsonw.Writer, index int, text string, l *llm
 		}
 	}
 	if o.Free("finish_reason") {
-		keyOrNull(w, "finish_reason", word)
+		w.KeyStrOrNull("finish_reason", word)
 	}
 	o.End()
 }

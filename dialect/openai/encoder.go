@@ -355,7 +355,7 @@ func (e *encoder) Close(err error) []dialect.Frame {
 	case err != nil:
 		x := llm.AsError(err)
 		body := errorBody(x)
-		if passes(x) && splice.Valid(x.Upstream.Body, splice.DefaultDepth) == nil {
+		if dialect.Passes(x, Name) && splice.Valid(x.Upstream.Body, splice.DefaultDepth) == nil {
 			body = x.Upstream.Body
 		}
 		e.frames = append(e.frames, dialect.Frame{Data: body})

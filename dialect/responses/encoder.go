@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -843,7 +844,7 @@ func (e *encoder) Close(err error) []dialect.Frame {
 	switch {
 	case e.ended:
 	case err != nil:
-		e.fail(wordsOf(llm.AsError(err)))
+		e.fail(faultOf(llm.AsError(err)))
 	default:
 		e.end(llm.End{})
 	}
@@ -851,17 +852,17 @@ func (e *encoder) Close(err error) []dialect.Frame {
 	return e.frames
 }
 
-func (e *encoder) fail(x words) {
+func (e *encoder) fail(x platform.Fault) {
 	e.say("error", func(w *jsonw.Writer) {
-		w.KeyStr("code", x.code)
-		w.KeyStr("message", x.msg)
-		keyOrNull(w, "param", x.param)
+		w.KeyStr("code", x.Code)
+		w.KeyStr("message", x.Message)
+		w.KeyStrOrNull("param", x.Param)
 		w.Key("error")
-		x.append(w)
+		x.Append(w)
 	})
 	if e.started {
-		if x.code == "" {
-			x.code = "server_error"
+		if x.Code == "" {
+			x.Code = "server_error"
 		}
 		out := outcome{status: "failed", failure: &x}
 		if e.usage.Reported != 0 {

@@ -229,8 +229,8 @@ func tellItems(w *jsonw.Writer, t dialect.Told) {
 	if n := len(t.Items); n > 0 {
 		first, last = t.Items[0].ID, t.Items[n-1].ID
 	}
-	keyOrNull(w, "first_id", first)
-	keyOrNull(w, "last_id", last)
+	w.KeyStrOrNull("first_id", first)
+	w.KeyStrOrNull("last_id", last)
 	w.KeyBool("has_more", t.More)
 	w.Close('}')
 }

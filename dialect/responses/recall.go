@@ -229,9 +229,9 @@ func (c *codec) State(p llm.Payload, m dialect.Meta, status string, failure erro
 	}
 	out := outcome{status: status}
 	if failure != nil {
-		x := wordsOf(llm.AsError(failure))
-		if x.code == "" {
-			x.code = "server_error"
+		x := faultOf(llm.AsError(failure))
+		if x.Code == "" {
+			x.Code = "server_error"
 		}
 		out.failure = &x
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -379,7 +380,7 @@ type shell = llm.Start
 type outcome struct {
 	status, reason string
 	details        string // incomplete_details as it stood
-	failure        *words
+	failure        *platform.Fault
 	usage          *llm.Usage // nil while it is not known
 }
 
@@ -437,8 +438,8 @@ func (s *speaker) outcome(w *jsonw.Writer, o wire.Object, out outcome) {
 	switch {
 	case out.failure != nil:
 		w.KeyOpen("error", '{')
-		w.KeyStr("code", out.failure.code)
-		w.KeyStr("message", out.failure.msg)
+		w.KeyStr("code", out.failure.Code)
+		w.KeyStr("message", out.failure.Message)
 		w.Close('}')
 	default:
 		o.Raw("error", "null")
@@ -499,7 +500,7 @@ func (s *speaker) repeatKept(o wire.Object, w *jsonw.Writer) {
 	}
 	w.KeyBool("background", k.Background)
 	o.Raw("store", "true")
-	keyOrNull(w, "previous_response_id", k.Previous)
+	w.KeyStrOrNull("previous_response_id", k.Previous)
 	if k.Conversation == "" {
 		return
 	}

@@ -198,13 +198,4 @@ func kindOfCode(code int, msg string) llm.Kind {
 	return llm.UpstreamFault
 }
 
-func badRequest(msg string) llm.Kind {
-	low := strings.ToLower(msg)
-	if strings.Contains(low, "incorrect api key") || strings.Contains(low, "invalid api key") {
-		return llm.UpstreamAuth
-	}
-	if strings.Contains(low, "maximum prompt length") {
-		return llm.TooLong
-	}
-	return dialect.KindOfStatus(http.StatusBadRequest, msg)
-}
+func badRequest(msg string) llm.Kind { return dialect.KindOfStatus(http.StatusBadRequest, msg) }

@@ -34,6 +34,8 @@ var diagram = []layer{
 
 	{"L1", []string{"dialect"}, meaning},
 	{"L1", []string{"dialect/..."}, with(meaning, "dialect")},
+	// Two APIs of one vendor.
+	{"L1", []string{"dialect/openai", "dialect/responses"}, with(meaning, "dialect", "dialect/openai/platform")},
 	// A shell around the languages of others: what it carries is said by them.
 	{"L1", []string{"dialect/invoke"}, with(meaning, "dialect", "dialect/anthropic", "dialect/converse", "dialect/openai")},
 	{"L1", []string{"provider"}, with(meaning, "dialect")},

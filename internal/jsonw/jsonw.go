@@ -125,6 +125,15 @@ func (w *Writer) KeyBool(k string, b bool) { w.Key(k); w.Bool(b) }
 // KeyNull writes a member whose value is null.
 func (w *Writer) KeyNull(k string) { w.Key(k); w.Null() }
 
+// KeyStrOrNull writes a member whose value is a string, or null where it is empty.
+func (w *Writer) KeyStrOrNull(k, s string) {
+	if s == "" {
+		w.KeyNull(k)
+	} else {
+		w.KeyStr(k, s)
+	}
+}
+
 // KeyOpen begins a member whose value is an object or an array.
 func (w *Writer) KeyOpen(k string, c byte) { w.Key(k); w.Open(c) }
 
