@@ -7,58 +7,43 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// errNoText says that a redaction names a block in which there is no text. The call must not go on.
-const errNoText = redactError("no such text block")
+// ErrNoText says that a redaction names a block in which there is no text. The call must not go on.
+const ErrNoText = redactError("no such text block")
 
 type redactError string
 
 func (e redactError) Error() string { return string(e) }
 
-// span is a change of a text that may be spread over several strings, which are thought of as laid end to
-// end.
-type span struct {
-	start, end int
-	fresh      string
-}
-
-// rewrite returns the parts with the changes made. A change over several parts leaves its new text in the
-// first.
-func rewrite(parts []string, cuts []span) ([]string, error) {
-	parts, cuts = slices.Clone(parts), slices.Clone(cuts)
-	slices.SortFunc(cuts, func(a, b span) int { return b.start - a.start })
-	limit := 0
-	for _, p := range parts {
-		limit += len(p)
-	}
-	for _, c := range cuts {
-		if c.start < 0 || c.end < c.start || c.end > limit {
-			return nil, fmt.Errorf("no text at %d to %d", c.start, c.end)
-		}
-		limit = c.start
-		rewriteOne(parts, c)
-	}
-	return parts, nil
-}
-
-func rewriteOne(parts []string, c span) {
-	at, placed := 0, false
-	for i, p := range parts {
-		start, end := max(c.start-at, 0), min(c.end-at, len(p))
-		at += len(p)
-		if start > len(p) || end < 0 || start > end {
-			continue
-		}
-		fresh := ""
-		if !placed {
-			fresh, placed = c.fresh, true
-		}
-		parts[i] = p[:start] + fresh + p[end:]
-	}
-}
-
 // Redacts reports whether there is a redaction among the edits.
 func Redacts(edits []Edit) bool {
 	return slices.ContainsFunc(edits, func(e Edit) bool { _, ok := e.(Redact); return ok })
+}
+
+// Place is where a block stands in a request.
+type Place struct{ Message, Block int }
+
+// Redactions sorts the redactions among the edits by block, in the order in which blocks are first named.
+func Redactions(edits []Edit) (order []Place, cuts map[Place][]Cut) {
+	for _, x := range edits {
+		r, ok := x.(Redact)
+		if !ok {
+			continue
+		}
+		if cuts == nil {
+			cuts = make(map[Place][]Cut)
+		}
+		p := Place{r.Message, r.Block}
+		if cuts[p] == nil {
+			order = append(order, p)
+		}
+		cuts[p] = append(cuts[p], Cut{r.Start, r.End, r.New})
+	}
+	return order, cuts
+}
+
+// Unredacted says at which block a redaction failed.
+func (p Place) Unredacted(err error) error {
+	return fmt.Errorf("redacting messages[%d].content[%d]: %w", p.Message, p.Block, err)
 }
 
 // RedactRequest returns the request with its redactions made. The request given stays as it was.
@@ -66,80 +51,62 @@ func RedactRequest(r *llm.Request, edits []Edit) (*llm.Request, error) {
 	if !Redacts(edits) {
 		return r, nil
 	}
-	type place struct{ message, block int }
-	cuts := map[place][]span{}
-	var order []place
-	for _, x := range edits {
-		e, ok := x.(Redact)
-		if !ok {
-			continue
-		}
-		p := place{e.Message, e.Block}
-		if cuts[p] == nil {
-			order = append(order, p)
-		}
-		cuts[p] = append(cuts[p], span{e.Start, e.End, e.New})
-	}
+	order, cuts := Redactions(edits)
 	out := *r
 	out.Messages = slices.Clone(r.Messages)
 	for _, p := range order {
-		if p.message < 0 || p.message >= len(out.Messages) {
-			return nil, fmt.Errorf("redacting messages[%d]: %w", p.message, errNoText)
+		if p.Message < 0 || p.Message >= len(out.Messages) {
+			return nil, p.Unredacted(ErrNoText)
 		}
-		m := &out.Messages[p.message]
-		if p.block < 0 || p.block >= len(m.Blocks) {
-			return nil, fmt.Errorf("redacting messages[%d].content[%d]: %w", p.message, p.block, errNoText)
+		m := &out.Messages[p.Message]
+		if p.Block < 0 || p.Block >= len(m.Blocks) {
+			return nil, p.Unredacted(ErrNoText)
 		}
-		b, err := redactBlock(m.Blocks[p.block], cuts[p])
+		b, err := RedactBlock(m.Blocks[p.Block], cuts[p])
 		if err != nil {
-			return nil, fmt.Errorf("redacting messages[%d].content[%d]: %w", p.message, p.block, err)
+			return nil, p.Unredacted(err)
 		}
 		m.Blocks = slices.Clone(m.Blocks)
-		m.Blocks[p.block] = b
+		m.Blocks[p.Block] = b
 	}
 	return &out, nil
 }
 
-func redactBlock(b llm.Block, cuts []span) (llm.Block, error) {
-	one := func(s *string) error {
-		parts, err := rewrite([]string{*s}, cuts)
-		if err == nil {
-			*s = parts[0]
-		}
-		return err
-	}
+// RedactBlock returns a block with the changes of its text made. That of a tool's result are its texts, laid end to
+// end.
+func RedactBlock(b llm.Block, cuts []Cut) (llm.Block, error) {
 	var err error
 	switch b := b.(type) {
 	case llm.Text:
-		err = one(&b.Text)
+		b.Text, err = RewriteText(b.Text, cuts)
 		return b, err
 	case llm.Refusal:
-		err = one(&b.Text)
+		b.Text, err = RewriteText(b.Text, cuts)
 		return b, err
 	case llm.Thought:
-		err = one(&b.Text)
+		b.Text, err = RewriteText(b.Text, cuts)
 		return b, err
 	case llm.ToolUse:
-		err = one(&b.Args)
+		b.Args, err = RewriteText(b.Args, cuts)
 		return b, err
 	case llm.Media:
-		err = one(&b.Text)
+		b.Text, err = RewriteText(b.Text, cuts)
 		return b, err
 	case llm.ToolDone:
 		return redactResult(b, cuts)
 	}
-	return nil, errNoText
+	return nil, ErrNoText
 }
 
 // redactResult changes the texts of a tool's result, laid end to end.
-func redactResult(b llm.ToolDone, cuts []span) (llm.Block, error) {
+func redactResult(b llm.ToolDone, cuts []Cut) (llm.Block, error) {
 	var parts []string
 	for _, x := range b.Blocks {
 		if t, ok := x.(llm.Text); ok {
 			parts = append(parts, t.Text)
 		}
 	}
-	parts, err := rewrite(parts, cuts)
+	parts, err := Rewrite(parts, cuts)
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +120,21 @@ func redactResult(b llm.ToolDone, cuts []span) (llm.Block, error) {
 	return b, nil
 }
 
-func spansOf(edits []TextEdit, choice, index int) []span {
-	var out []span
+// Cut returns the change of the block's text.
+func (e TextEdit) Cut() Cut { return Cut{e.Start, e.End, e.New} }
+
+func cutsOf(edits []TextEdit, choice, index int) []Cut {
+	var out []Cut
 	for _, e := range edits {
 		if e.Choice == choice && e.Index == index {
-			out = append(out, span{e.Start, e.End, e.New})
+			out = append(out, e.Cut())
 		}
 	}
 	return out
 }
 
-// RedactAnswer returns the answer with the changes of its texts made. The one given stays as it was.
+// RedactAnswer returns the answer with the changes of its texts made, and without the log probabilities that spell
+// them again. The one given stays as it was.
 func RedactAnswer(r *llm.Response, edits []TextEdit) (*llm.Response, error) {
 	out := *r
 	out.Choices = slices.Clone(r.Choices)
@@ -172,26 +143,26 @@ func RedactAnswer(r *llm.Response, edits []TextEdit) (*llm.Response, error) {
 		c := &out.Choices[i]
 		c.Blocks = slices.Clone(c.Blocks)
 		for j := range c.Blocks {
-			cuts := spansOf(edits, c.Index, j)
+			cuts := cutsOf(edits, c.Index, j)
 			if len(cuts) == 0 {
 				continue
 			}
-			b, err := redactBlock(c.Blocks[j], cuts)
+			b, err := RedactBlock(c.Blocks[j], cuts)
 			if err != nil {
 				return nil, err
 			}
-			c.Blocks[j] = b
+			c.Blocks[j], c.Logprobs = b, nil
 			done += len(cuts)
 		}
 	}
 	if done != len(edits) {
-		return nil, errNoText
+		return nil, ErrNoText
 	}
 	return &out, nil
 }
 
 // RedactEvents returns events with the changes of their texts made: of each block the texts that they add
-// to it are laid end to end.
+// to it are laid end to end. The log probabilities of its choice, which spell them again, go.
 func RedactEvents(events []llm.Event, edits []TextEdit) ([]llm.Event, error) {
 	out := slices.Clone(events)
 	type place struct{ choice, index int }
@@ -202,14 +173,17 @@ func RedactEvents(events []llm.Event, edits []TextEdit) ([]llm.Event, error) {
 			continue
 		}
 		seen[p] = true
-		if err := redactEvents(out, p.choice, p.index, spansOf(edits, p.choice, p.index)); err != nil {
+		if err := redactEvents(out, p.choice, p.index, cutsOf(edits, p.choice, p.index)); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return slices.DeleteFunc(out, func(ev llm.Event) bool {
+		l, ok := ev.(llm.LogprobsDelta)
+		return ok && slices.ContainsFunc(edits, func(e TextEdit) bool { return e.Choice == l.Choice })
+	}), nil
 }
 
-func redactEvents(events []llm.Event, choice, index int, cuts []span) error {
+func redactEvents(events []llm.Event, choice, index int, cuts []Cut) error {
 	var parts []string
 	var at []int
 	for i, ev := range events {
@@ -220,7 +194,7 @@ func redactEvents(events []llm.Event, choice, index int, cuts []span) error {
 	if len(parts) == 0 {
 		return redactEnd(events, choice, index, cuts)
 	}
-	parts, err := rewrite(parts, cuts)
+	parts, err := Rewrite(parts, cuts)
 	if err != nil {
 		return err
 	}
@@ -241,13 +215,13 @@ func redactEvents(events []llm.Event, choice, index int, cuts []span) error {
 }
 
 // redactEnd changes the text of a block that is only told when it is whole.
-func redactEnd(events []llm.Event, choice, index int, cuts []span) error {
+func redactEnd(events []llm.Event, choice, index int, cuts []Cut) error {
 	for i, ev := range events {
 		e, ok := ev.(llm.BlockEnd)
 		if !ok || e.Choice != choice || e.Index != index || e.Block == nil {
 			continue
 		}
-		b, err := redactBlock(e.Block, cuts)
+		b, err := RedactBlock(e.Block, cuts)
 		if err != nil {
 			return err
 		}
@@ -255,7 +229,7 @@ func redactEnd(events []llm.Event, choice, index int, cuts []span) error {
 		events[i] = e
 		return nil
 	}
-	return errNoText
+	return ErrNoText
 }
 
 // eventText returns the text that an event adds to a block.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
-	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -100,7 +100,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	if err != nil {
 		return dialect.Outbound{}, internal("EditRequest", err)
 	}
-	body, refused, err := refuse(body, s)
+	body, refused, err := dialect.WithoutRefused("dialect/anthropic", body, s)
 	if err != nil {
 		return dialect.Outbound{}, err
 	}
@@ -115,22 +115,13 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 // disowned says a request again without the reasoning of other vendors that is in it: the vendor refuses what
 // it has not signed itself.
 func (c *codec) disowned(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
-	p, err := c.DecodeRequest(in)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out, _, err := c.EncodeRequest(p, s)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
 	var betas []string
 	if s.Offer != nil {
 		betas = s.Offer.Traits.Betas
 	}
 	ed := &editor{shape: s}
-	out.Header = ed.headers(in.Header, betas)
-	out.Changed = append(append(out.Changed, ed.changed...), "reasoning of another vendor removed")
-	return out, nil
+	h := ed.headers(in.Header, betas)
+	return dialect.Again(c, in, s, h, append(ed.changed, "reasoning of another vendor removed")...)
 }
 
 // editor changes one request in place.
@@ -154,25 +145,18 @@ func (e *editor) model() {
 func (e *editor) cap() {
 	at := e.spans.found[atMaxTokens].Value
 	was, given := at.Int(e.body)
-	least := int64(-1)
-	why := dialect.Cap{}
-	for _, x := range e.shape.Edits {
-		c, ok := x.(dialect.Cap)
-		if ok && (!given || int64(c.N) < was) && (least < 0 || int64(c.N) < least) {
-			least, why = int64(c.N), c
-		}
-	}
-	if least < 0 {
+	least, ok := dialect.LeastCap(e.shape.Edits, llm.Opt[int]{V: int(was), Set: given})
+	if !ok {
 		return
 	}
-	n := []byte(fmt.Sprint(least))
+	n := strconv.AppendInt(nil, int64(least.N), 10)
 	if at.Found() {
 		e.edit.Set(at, n)
 	} else {
 		e.edit.Insert(e.spans.object.Span, "max_tokens", n)
 	}
-	e.changed = append(e.changed, capped(why))
-	e.capThinking(int(least))
+	e.changed = append(e.changed, least.Changed("max_tokens"))
+	e.capThinking(least.N)
 }
 
 // capThinking keeps a budget of thinking below the cap, as the vendor requires; where there is no room
@@ -279,39 +263,6 @@ func (e *editor) change(what string) {
 	if !slices.Contains(e.changed, what) {
 		e.changed = append(e.changed, what)
 	}
-}
-
-// refuse takes the parameters that the target refuses out of a body, or refuses the call, as the
-// deployment wants it.
-func refuse(body []byte, s dialect.Shape) ([]byte, []string, error) {
-	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
-		return body, nil, nil
-	}
-	names := s.Offer.Traits.Refuses
-	found := make([]splice.Member, len(names))
-	if _, err := splice.Scan(body, splice.MaxDepth, names, found); err != nil {
-		return nil, nil, notJSON(err)
-	}
-	var changed []string
-	ed := splice.NewEdit(body)
-	for i, m := range found {
-		if !m.Found() || slices.Contains(names[:i], names[i]) {
-			continue
-		}
-		if s.Params == plenum.ParamStrict {
-			msg := names[i] + " is refused by the model this call would go to; leave it out"
-			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/anthropic", Param: names[i], Message: msg}
-		}
-		ed.Delete(m)
-		if s.Params != plenum.ParamDrop {
-			changed = append(changed, names[i]+" removed (refused by the model)")
-		}
-	}
-	out, err := ed.Bytes()
-	if err != nil {
-		return nil, nil, internal("refuse", err)
-	}
-	return out, changed, nil
 }
 
 // headers returns what is said to the upstream of the caller's headers.

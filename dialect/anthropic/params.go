@@ -64,20 +64,10 @@ func (e *requestEncoder) planMaxOut() {
 		p.maxOut = e.defaultMaxOut()
 		e.changed = append(e.changed, fmt.Sprintf("max_tokens %d set", p.maxOut))
 	}
-	for _, x := range e.shape.Edits {
-		if c, ok := x.(dialect.Cap); ok && e.op == llm.OpGenerate && c.N < p.maxOut {
-			p.maxOut = c.N
-			e.changed = append(e.changed, capped(c))
-		}
+	if least, ok := dialect.LeastCap(e.shape.Edits, llm.Some(p.maxOut)); ok && e.op == llm.OpGenerate {
+		p.maxOut = least.N
+		e.changed = append(e.changed, least.Changed("max_tokens"))
 	}
-}
-
-func capped(c dialect.Cap) string {
-	s := fmt.Sprintf("max_tokens %d set", c.N)
-	if c.Why != "" {
-		s += " (" + c.Why + ")"
-	}
-	return s
 }
 
 func (e *requestEncoder) defaultMaxOut() int {

@@ -22,14 +22,14 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
-	r, err = redactRequest(r, s.Edits)
+	r, err = dialect.RedactRequest(r, s.Edits)
 	if err != nil {
-		return dialect.Outbound{}, nil, err
+		return dialect.Outbound{}, nil, internal("EncodeRequest", err)
 	}
 	e := requestEncoder{r: r, shape: s, op: c.op, home: r.Extra.Dialect == Name}
 	e.arrange()
 	e.plan()
-	body, refused, err := refuse(e.encode(), s)
+	body, refused, err := dialect.WithoutRefused("dialect/anthropic", e.encode(), s)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}

@@ -67,7 +67,7 @@ func scan(body []byte, depth int) (*spans, error) {
 // EditRequest implements dialect.Client.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		return c.rewrite(in, s)
+		return dialect.Again(c, in, s, headers(in.Header), dialect.Redacted)
 	}
 	st, ok := h.State.(*spans)
 	if !ok {
@@ -99,18 +99,6 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 		return dialect.Outbound{}, err
 	}
 	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: append(changed, refused...)}, nil
-}
-
-// rewrite says a request anew whose texts a stage has changed.
-func (c *codec) rewrite(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
-	p, err := c.DecodeRequest(in)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out, _, err := c.EncodeRequest(p, s)
-	out.Header = headers(in.Header)
-	out.Changed = append(out.Changed, "text redacted")
-	return out, err
 }
 
 // headers returns what is said to the upstream of the caller's headers: the name that it gives itself.

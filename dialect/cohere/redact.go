@@ -18,9 +18,6 @@ func (c *codec) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chun
 		if err != nil {
 			return ch, dialect.InternalFault(op, err)
 		}
-		for i := range fresh.Choices {
-			fresh.Choices[i].Logprobs = nil // they spell the text
-		}
 		var a answer
 		ch.Result, ch.Body = fresh, a.whole(fresh)
 		return ch, nil

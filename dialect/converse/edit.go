@@ -2,9 +2,7 @@ package converse
 
 import (
 	"fmt"
-	"strings"
 
-	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -64,7 +62,7 @@ func scan(body []byte, depth int) (*spans, error) {
 // redactions is read and said again: where a text stands, blocks know and bytes do not.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		return c.redacted(in, s)
+		return dialect.Again(c, in, s, headers(in.Header), dialect.Redacted)
 	}
 	st, ok := h.State.(*spans)
 	if !ok {
@@ -90,20 +88,6 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	return dialect.Outbound{Header: headers(in.Header), Body: body, Changed: append(changed, refused...)}, nil
 }
 
-func (c *codec) redacted(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
-	p, err := c.DecodeRequest(in)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out, _, err := c.EncodeRequest(p, s)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out.Header = headers(in.Header)
-	out.Changed = append(out.Changed, "text redacted")
-	return out, nil
-}
-
 func capTokens(ed *splice.Edit, body []byte, st *spans, n int) {
 	config := st.found[atInference].Value
 	switch {
@@ -120,34 +104,13 @@ func capTokens(ed *splice.Edit, body []byte, st *spans, n int) {
 	}
 }
 
-// withoutRefused takes the parameters that the target refuses out of a body, or refuses the call, as the
-// deployment wants it. A parameter is named as it stands in inferenceConfig, among the fields for the model,
-// or at the top.
+// withoutRefused takes the parameters that the target refuses out of a body, wherever they may stand.
 func withoutRefused(body []byte, s dialect.Shape) ([]byte, []string, error) {
-	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
-		return body, nil, nil
-	}
-	var changed []string
-	for _, name := range s.Offer.Traits.Refuses {
-		key := name[strings.LastIndexByte(name, '.')+1:]
-		fresh, found, err := without(body, key)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case !found:
-			continue
-		case s.Params == plenum.ParamStrict:
-			msg := name + " is refused by the model this call would go to; leave it out"
-			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: op, Param: name, Message: msg}
-		case s.Params != plenum.ParamDrop:
-			changed = append(changed, name+" removed (refused by the model)")
-		}
-		body = fresh
-	}
-	return body, changed, nil
+	return dialect.WithoutRefusedIn(op, body, s, without)
 }
 
-// without returns a body without a parameter, wherever it may stand.
+// without returns a body without a parameter, wherever it may stand: in inferenceConfig, among the fields for the
+// model, or at the top.
 func without(body []byte, key string) (fresh []byte, found bool, err error) {
 	ed := splice.NewEdit(body)
 	var top [3]splice.Member

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -101,7 +100,7 @@ func notJSON(err error) error { return dialect.NotJSON(op, err) }
 // and bytes do not. So is one with another vendor's reasoning in it.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		return c.again(in, s, "text redacted")
+		return c.again(in, s, dialect.Redacted)
 	}
 	if bytes.Contains(in.Body, []byte(`"`+dialect.EnclosedMark)) {
 		return c.again(in, s, "reasoning of another vendor removed")
@@ -209,33 +208,12 @@ func capTokens(ed *splice.Edit, body []byte, st *spans, n int) error {
 	return nil
 }
 
-// withoutRefused takes the parameters that the target refuses out of a body, or refuses the call, as the
-// deployment wants it. A parameter is named as it stands in generationConfig, or at the top.
+// withoutRefused takes the parameters that the target refuses out of a body, wherever they may stand.
 func withoutRefused(body []byte, s dialect.Shape) ([]byte, []string, error) {
-	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
-		return body, nil, nil
-	}
-	var changed []string
-	for _, name := range s.Offer.Traits.Refuses {
-		key := name[strings.LastIndexByte(name, '.')+1:]
-		fresh, found, err := strip(body, key)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case !found:
-			continue
-		case s.Params == plenum.ParamStrict:
-			msg := name + " is refused by the model this call would go to; leave it out"
-			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: op, Param: name, Message: msg}
-		case s.Params != plenum.ParamDrop:
-			changed = append(changed, name+" removed (refused by the model)")
-		}
-		body = fresh
-	}
-	return body, changed, nil
+	return dialect.WithoutRefusedIn(op, body, s, strip)
 }
 
-// strip returns a body without a parameter, by either name, wherever it may stand.
+// strip returns a body without a parameter, by either name, in generationConfig or at the top.
 func strip(body []byte, key string) (fresh []byte, found bool, err error) {
 	st, err := scan(body, splice.MaxDepth)
 	if err != nil {

@@ -49,7 +49,6 @@ func (c *codec) redactBody(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.
 	}
 	for i := range fresh.Choices {
 		x := &fresh.Choices[i]
-		x.Logprobs = nil
 		for _, key := range [...]string{"groundingMetadata", "citationMetadata", "logprobsResult"} {
 			_, x.Extra = wire.Take(x.Extra, Name, key)
 		}

@@ -77,7 +77,7 @@ func (c *codec) scan(body []byte, depth int) (*spans, error) {
 // EditRequest implements dialect.Client.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		return c.rewrite(in, s)
+		return dialect.Again(c, in, s, headers(), dialect.Redacted)
 	}
 	st, ok := h.State.(*spans)
 	if !ok {
@@ -119,17 +119,6 @@ func (s *spans) cap(ed *splice.Edit, body []byte, n int) {
 	default:
 		ed.Insert(s.object.Span, "options", append(append([]byte(`{"num_predict":`), number...), '}'))
 	}
-}
-
-// rewrite says a request anew whose texts a stage has changed.
-func (c *codec) rewrite(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
-	p, err := c.DecodeRequest(in)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out, _, err := c.EncodeRequest(p, s)
-	out.Changed = append(out.Changed, "text redacted")
-	return out, err
 }
 
 func headers() http.Header { return http.Header{"Content-Type": {"application/json"}} }

@@ -25,7 +25,7 @@ func (c *completions) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Out
 		return dialect.Outbound{}, nil, internal("EncodeRequest", err)
 	}
 	e := completionEncoder{r: r, shape: s, home: r.Extra.Dialect == CompletionsName}
-	body, refused, err := refuse(e.encode(), s)
+	body, refused, err := dialect.WithoutRefused("dialect/openai", e.encode(), s)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -36,13 +36,7 @@ func (c *completions) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Out
 // EditRequest implements dialect.Client.
 func (c *completions) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		p, err := c.DecodeRequest(in)
-		if err != nil {
-			return dialect.Outbound{}, err
-		}
-		out, _, err := c.EncodeRequest(p, s)
-		out.Changed = append(out.Changed, "text redacted")
-		return out, err
+		return dialect.Again(c, in, s, headers(in.Header), dialect.Redacted)
 	}
 	offer := plenum.Offer{}
 	if s.Offer != nil {

@@ -352,9 +352,6 @@ func (c *completions) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialec
 		if err != nil {
 			return ch, internal("Redact", err)
 		}
-		for i := range fresh.Choices {
-			fresh.Choices[i].Logprobs = nil // they spell the text
-		}
 		reply, _, err := c.EncodeResponse(nil, fresh, dialect.Meta{})
 		ch.Result, ch.Body = fresh, reply.Body
 		return ch, err

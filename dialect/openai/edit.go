@@ -102,7 +102,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	if err != nil {
 		return dialect.Outbound{}, internal("EditRequest", err)
 	}
-	body, refused, err := refuse(body, s)
+	body, refused, err := dialect.WithoutRefused("dialect/openai", body, s)
 	if err != nil {
 		return dialect.Outbound{}, err
 	}
@@ -146,7 +146,7 @@ func (e *editor) cap() {
 	if !was.Set {
 		was = older
 	}
-	c, ok := leastCap(e.shape.Edits, was.Set, was.V)
+	c, ok := dialect.LeastCap(e.shape.Edits, was)
 	if !ok {
 		return
 	}
@@ -164,9 +164,9 @@ func (e *editor) cap() {
 	e.change(capped(c))
 }
 
-func (e *editor) number(at int) llm.Opt[int64] {
+func (e *editor) number(at int) llm.Opt[int] {
 	n, ok := e.spans.found[at].Value.Int(e.body)
-	return llm.Opt[int64]{V: n, Set: ok}
+	return llm.Opt[int]{V: int(n), Set: ok}
 }
 
 func (e *editor) maxField() string {
@@ -260,37 +260,4 @@ func (e *editor) developers() {
 		}
 		return nil
 	})
-}
-
-// refuse takes the parameters that the target refuses out of a body, or refuses the call, as the
-// deployment wants it.
-func refuse(body []byte, s dialect.Shape) ([]byte, []string, error) {
-	if s.Offer == nil || len(s.Offer.Traits.Refuses) == 0 || s.Params == plenum.ParamPass {
-		return body, nil, nil
-	}
-	names := s.Offer.Traits.Refuses
-	found := make([]splice.Member, len(names))
-	if _, err := splice.Scan(body, splice.MaxDepth, names, found); err != nil {
-		return nil, nil, notJSON(err)
-	}
-	var changed []string
-	ed := splice.NewEdit(body)
-	for i, m := range found {
-		if !m.Found() || m.Value.IsNull(body) || slices.Contains(names[:i], names[i]) {
-			continue
-		}
-		if s.Params == plenum.ParamStrict {
-			msg := names[i] + " is refused by the model this call would go to; leave it out"
-			return nil, nil, &llm.Error{Kind: llm.Invalid, Op: "dialect/openai", Param: names[i], Message: msg}
-		}
-		ed.Delete(m)
-		if s.Params != plenum.ParamDrop {
-			changed = append(changed, names[i]+" removed (refused by the model)")
-		}
-	}
-	out, err := ed.Bytes()
-	if err != nil {
-		return nil, nil, internal("refuse", err)
-	}
-	return out, changed, nil
 }

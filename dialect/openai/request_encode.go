@@ -34,7 +34,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 		e.traits = s.Offer.Traits
 	}
 	e.encode()
-	body, refused, err := refuse(e.w.Buf, s)
+	body, refused, err := dialect.WithoutRefused("dialect/openai", e.w.Buf, s)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -74,7 +74,7 @@ func (e *requestEncoder) encode() {
 		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said
 	}
 	o := wire.Begin(&e.w, retold(extra))
-	o.Str("model", e.model())
+	o.Str("model", e.shape.Upstream(e.r.Model))
 	e.messages()
 	e.sayTools(o)
 	e.format(o)
@@ -85,13 +85,6 @@ func (e *requestEncoder) encode() {
 	e.stream(o, options)
 	e.rest(o)
 	o.End()
-}
-
-func (e *requestEncoder) model() string {
-	if o := e.shape.Offer; o != nil && o.Upstream != "" {
-		return o.Upstream
-	}
-	return e.r.Model
 }
 
 func (e *requestEncoder) sampling(o wire.Object) {
@@ -116,7 +109,7 @@ func (e *requestEncoder) sampling(o wire.Object) {
 // maxOut writes the cap on output under the name that the host knows, or that the caller used.
 func (e *requestEncoder) maxOut(o wire.Object) {
 	n := e.r.MaxOut
-	if c, ok := leastCap(e.shape.Edits, n.Set, int64(n.V)); ok {
+	if c, ok := dialect.LeastCap(e.shape.Edits, n); ok {
 		n = llm.Some(c.N)
 		e.change(capped(c))
 	}
@@ -466,19 +459,6 @@ func (e *requestEncoder) fitTier() string {
 		e.Add("service_tier", t+" is not a tier here")
 		return ""
 	}
-}
-
-// leastCap returns the lowest of the caps, if it is lower than what the caller gave.
-func leastCap(edits []dialect.Edit, given bool, was int64) (dialect.Cap, bool) {
-	var least dialect.Cap
-	found := false
-	for _, x := range edits {
-		c, ok := x.(dialect.Cap)
-		if ok && (!given || int64(c.N) < was) && (!found || c.N < least.N) {
-			least, found = c, true
-		}
-	}
-	return least, found
 }
 
 func capped(c dialect.Cap) string {

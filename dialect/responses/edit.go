@@ -77,7 +77,7 @@ func scan(body []byte, depth int) (*spans, error) {
 // EditRequest implements dialect.Client.
 func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	if dialect.Redacts(s.Edits) {
-		return c.rewrite(in, s)
+		return dialect.Again(c, in, s, headers(in.Header), dialect.Redacted)
 	}
 	st, ok := h.State.(*spans)
 	if !ok {
@@ -134,19 +134,4 @@ func stripForeign(ed *splice.Edit, body []byte, at splice.Span) bool {
 		return nil
 	})
 	return found
-}
-
-// rewrite says a request anew whose texts a stage has changed.
-func (c *codec) rewrite(in dialect.Inbound, s dialect.Shape) (dialect.Outbound, error) {
-	p, err := c.DecodeRequest(in)
-	if err != nil {
-		return dialect.Outbound{}, err
-	}
-	out, _, err := c.EncodeRequest(p, s)
-	if err == nil {
-		for k, v := range headers(in.Header) {
-			out.Header[k] = v
-		}
-	}
-	return out, err
 }

@@ -19,7 +19,6 @@ func (c *codec) Redact(ch dialect.Chunk, edits []dialect.TextEdit) (dialect.Chun
 			return ch, internal("Redact", err)
 		}
 		for i := range fresh.Choices {
-			fresh.Choices[i].Logprobs = nil
 			for j, b := range fresh.Choices[i].Blocks {
 				fresh.Choices[i].Blocks[j] = untold(b)
 			}
