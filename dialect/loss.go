@@ -20,6 +20,9 @@ func (l Loss) String() string {
 	return l.What + " (" + l.Why + ")"
 }
 
+// Foreign is the reason of a loss of what belongs to another vendor.
+const Foreign = "belongs to another dialect"
+
 // Losses collects what could not be said, each once and in the order in which it was met. The zero Losses
 // is ready.
 type Losses struct {

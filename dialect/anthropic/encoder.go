@@ -168,7 +168,7 @@ func (e *encoder) cite(v llm.CiteDelta) {
 
 func (e *encoder) opaqueDelta(v llm.OpaqueDelta) {
 	if v.Opaque.Dialect != Name {
-		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
+		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+dialect.Foreign)
 		return
 	}
 	e.queue.say(v.Index, llm.Text{}, piece{kind: opaquePiece, s: v.Opaque.Raw})
@@ -176,7 +176,7 @@ func (e *encoder) opaqueDelta(v llm.OpaqueDelta) {
 
 func (e *encoder) opaqueEvent(o llm.Opaque) {
 	if o.Dialect != Name {
-		e.Add(o.Type, foreign)
+		e.Add(o.Type, dialect.Foreign)
 		return
 	}
 	e.frames = append(e.frames, dialect.Frame{Event: o.Type, Data: []byte(o.Raw)})

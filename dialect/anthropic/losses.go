@@ -23,9 +23,6 @@ func (l *losses) mark(path string, c *llm.CacheMark) {
 	}
 }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 // blockHome reports whether a block was said in this dialect, and so can be said again as it was.
 func blockHome(b llm.Block) bool {
 	switch b := b.(type) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -94,7 +93,7 @@ func (e *requestEncoder) planTools() {
 	e.extra("tool_choice", c.Extra)
 	c.Extra = llm.Extra{}
 	if c.Opaque.Raw != "" && c.Opaque.Dialect != Name {
-		e.Add("tool_choice", c.Opaque.Type+" "+foreign)
+		e.Add("tool_choice", c.Opaque.Type+" "+dialect.Foreign)
 		*c = llm.ToolChoice{}
 	}
 	if len(c.Allowed) > 0 {
@@ -122,7 +121,7 @@ func (e *requestEncoder) pastTools() bool {
 		for _, b := range t.blocks {
 			u, ok := b.(llm.ToolUse)
 			if ok && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == u.Name }) {
-				e.tools = append(e.tools, llm.Tool{Kind: llm.ToolFunction, Name: u.Name, Schema: fitSchema("")})
+				e.tools = append(e.tools, llm.Tool{Kind: llm.ToolFunction, Name: u.Name, Schema: dialect.ObjectSchema("")})
 			}
 		}
 	}
@@ -149,7 +148,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		if t.Opaque.Dialect == Name {
 			return t, true
 		}
-		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 		return t, false
 	}
 	if t.Name == "" {
@@ -159,41 +158,11 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 	e.extra(path, t.Extra)
 	e.mark(path, t.Cache)
 	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
-	t.Schema = fitSchema(t.Schema)
+	t.Schema = dialect.ObjectSchema(t.Schema)
 	if t.Strict.Set && !t.Strict.V {
 		t.Strict = llm.Opt[bool]{} // not strict is what a tool is here
 	}
 	return t, true
-}
-
-// fitSchema makes a schema one of an object, which the vendor requires of every tool, and leaves all
-// else in it as it stood.
-func fitSchema(schema string) string {
-	const none = `{"type":"object","properties":{}}`
-	if blank(schema) || !isObject(schema) {
-		return none
-	}
-	b := []byte(schema)
-	var found [2]splice.Member
-	obj, err := splice.Scan(b, 0, []string{"type", "properties"}, found[:])
-	if err != nil {
-		return none
-	}
-	if obj.Len == 0 {
-		return none
-	}
-	ed := splice.NewEdit(b)
-	if !found[0].Found() {
-		ed.Insert(obj.Span, "type", []byte(`"object"`))
-	}
-	if found[1].Found() && found[1].Value.IsNull(b) {
-		ed.Set(found[1].Value, []byte("{}"))
-	}
-	out, err := ed.Bytes()
-	if err != nil {
-		return schema
-	}
-	return string(out)
 }
 
 func (e *requestEncoder) planSampling() {

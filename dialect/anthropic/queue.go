@@ -247,7 +247,7 @@ func (q *queue) seal(b *outBlock, p piece) {
 	t, ok := b.block.(llm.Thought)
 	switch {
 	case !ok || t.Origin != Name && b.origin == "":
-		q.encoder.Add("content["+itoa(b.index)+"].signature", foreign)
+		q.encoder.Add("content["+itoa(b.index)+"].signature", dialect.Foreign)
 	case p.kind == signaturePiece:
 		b.signature.WriteString(p.s)
 	default:

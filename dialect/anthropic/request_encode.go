@@ -248,7 +248,7 @@ func (e *requestEncoder) fitBlock(b llm.Block, role llm.Role, path string) (llm.
 		}
 		return e.fitMedia(b, path)
 	case llm.Opaque:
-		e.Add(path, b.Type+" "+foreign)
+		e.Add(path, b.Type+" "+dialect.Foreign)
 	}
 	return nil, false
 }

@@ -335,7 +335,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		return a.fitText(b, path), b.Text != ""
 	case llm.Opaque:
 		if !home {
-			a.Add(path, b.Type+" "+foreign)
+			a.Add(path, b.Type+" "+dialect.Foreign)
 		}
 		return b, home
 	case llm.Media:
@@ -370,7 +370,7 @@ func (a *answer) fitThought(b llm.Thought, path string) llm.Thought {
 	}
 	switch {
 	case b.Origin == "" && dialect.Signed(b):
-		a.Add(path+".signature", foreign)
+		a.Add(path+".signature", dialect.Foreign)
 	case b.Sealed != "" && b.Text == "":
 		return llm.Thought{Sealed: dialect.Enclose(b)}
 	case dialect.Signed(b):

@@ -60,22 +60,12 @@ func (e *requestEncoder) adaptive(t *llm.Thinking, word string) {
 		word = "low"
 	case "":
 		if t.Budget.Set {
-			word = effortOf(t.Budget.V)
+			word = dialect.EffortOf(t.Budget.V)
 		}
 	}
 	e.params.thinking = &llm.Thinking{Mode: llm.ThinkAdaptive, Display: t.Display}
 	e.params.effort = word
 	e.calm(false)
-}
-
-func effortOf(budget int) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high"
 }
 
 // unsigned reports whether the turn being answered has a tool call that no signed thinking precedes;

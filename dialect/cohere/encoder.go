@@ -94,7 +94,7 @@ func (e *encoder) event(ev llm.Event) {
 	switch v := ev.(type) {
 	case llm.OpaqueEvent:
 		if v.Opaque.Dialect != Name {
-			e.Add(v.Opaque.Type, foreign)
+			e.Add(v.Opaque.Type, dialect.Foreign)
 			return
 		}
 		e.frames = append(e.frames, dialect.Frame{Event: v.Opaque.Type, Data: []byte(v.Opaque.Raw)})
@@ -168,7 +168,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 	case llm.MediaDelta:
 		e.Add("content["+itoa(v.Index)+"]", "audio in an answer")
 	case llm.OpaqueDelta:
-		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
+		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+dialect.Foreign)
 	case llm.BlockEnd:
 		if v.Choice == 0 {
 			e.seal(v)

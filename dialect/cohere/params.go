@@ -6,7 +6,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -99,7 +98,7 @@ func (e *requestEncoder) planTools() {
 		switch {
 		case t.Kind != llm.ToolFunction && t.Opaque.Dialect == Name, t.Extra.Dialect == Name:
 		case t.Kind != llm.ToolFunction:
-			e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+			e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 			continue
 		case len(c.Allowed) > 0 && !slices.Contains(c.Allowed, t.Name), c.Mode == llm.ChooseTool && t.Name != c.Name:
 			e.Add("tool_choice", "said by leaving out the other tools")
@@ -108,7 +107,7 @@ func (e *requestEncoder) planTools() {
 			e.extra(path, t.Extra)
 			e.mark(t.Cache)
 			t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
-			t.Schema = fitSchema(t.Schema)
+			t.Schema = dialect.ObjectSchema(t.Schema)
 		}
 		e.tools = append(e.tools, t)
 	}
@@ -124,7 +123,7 @@ func (e *requestEncoder) planTools() {
 	e.extra("tool_choice", c.Extra)
 	switch {
 	case c.Opaque.Raw != "":
-		e.Add("tool_choice", c.Opaque.Type+" "+foreign)
+		e.Add("tool_choice", c.Opaque.Type+" "+dialect.Foreign)
 	case c.Mode == llm.ChooseNone && (len(e.tools) > 0 || e.home):
 		e.choice = "NONE"
 	case (c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool) && (len(e.tools) > 0 || e.home):
@@ -132,29 +131,6 @@ func (e *requestEncoder) planTools() {
 	case c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool:
 		e.Add("tool_choice", "there are no tools")
 	}
-}
-
-// fitSchema makes a schema one of an object with properties, and leaves all else in it as it stood.
-func fitSchema(schema string) string {
-	const none = `{"type":"object","properties":{}}`
-	b := []byte(schema)
-	var found [2]splice.Member
-	obj, err := splice.Scan(b, 0, []string{"type", "properties"}, found[:])
-	if err != nil || obj.Len == 0 {
-		return none
-	}
-	ed := splice.NewEdit(b)
-	if !found[0].Found() {
-		ed.Insert(obj.Span, "type", []byte(`"object"`))
-	}
-	if found[1].Found() && found[1].Value.IsNull(b) {
-		ed.Set(found[1].Value, []byte("{}"))
-	}
-	out, err := ed.Bytes()
-	if err != nil {
-		return schema
-	}
-	return string(out)
 }
 
 // nameUnsaid names the parameters that the dialect has no word for.

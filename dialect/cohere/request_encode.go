@@ -159,7 +159,7 @@ func (e *requestEncoder) fit(b llm.Block, path string) (llm.Block, bool) {
 		e.extra(path, b.Extra)
 		e.mark(b.Cache)
 		if b.Signature != "" {
-			e.Add(path+".signature", foreign)
+			e.Add(path+".signature", dialect.Foreign)
 		}
 		if b.Extra.Dialect != Name && len(b.Citations) > 0 {
 			e.Add(path+".citations", "")
@@ -172,7 +172,7 @@ func (e *requestEncoder) fit(b llm.Block, path string) (llm.Block, bool) {
 	case llm.Thought:
 		e.extra(path, b.Extra)
 		if dialect.Signed(b) && b.Extra.Dialect != Name || b.Origin != "" && !e.home {
-			e.Add(path+".signature", foreign)
+			e.Add(path+".signature", dialect.Foreign)
 			b = llm.Thought{Text: b.Text}
 		}
 		return b, b.Text != "" || b.Extra.Dialect == Name
@@ -182,7 +182,7 @@ func (e *requestEncoder) fit(b llm.Block, path string) (llm.Block, bool) {
 		return e.fitMedia(b, path)
 	case llm.Opaque:
 		if b.Dialect != Name {
-			e.Add(path, b.Type+" "+foreign)
+			e.Add(path, b.Type+" "+dialect.Foreign)
 		}
 		return b, b.Dialect == Name
 	}
@@ -197,7 +197,7 @@ func (e *requestEncoder) fitCall(b llm.ToolUse, path string) llm.ToolUse {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	b.Name = dialect.ToolNames{}.Fit(b.Name, mostName)
 	b.Args = fitArgs(&e.losses, b, path)

@@ -188,7 +188,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		return a.call(b, path), true
 	case llm.Opaque:
 		if b.Dialect != Name {
-			a.Add(path, b.Type+" "+foreign)
+			a.Add(path, b.Type+" "+dialect.Foreign)
 		}
 		return b, b.Dialect == Name
 	case llm.Media:
@@ -220,7 +220,7 @@ func (a *answer) call(b llm.ToolUse, path string) llm.ToolUse {
 	}
 	a.extra(path, b.Extra)
 	if b.Signature != "" {
-		a.Add(path+".signature", foreign)
+		a.Add(path+".signature", dialect.Foreign)
 	}
 	b.Args = fitArgs(&a.losses, b, path)
 	return b

@@ -66,9 +66,6 @@ func (l *losses) mark(c *llm.CacheMark) {
 	}
 }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 // emptied says the members of which it was noted that they were there and empty.
 func emptied(w *jsonw.Writer, e llm.Extra) {
 	for _, f := range e.In(Name) {

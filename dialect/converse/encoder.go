@@ -117,7 +117,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 		}
 	case llm.OpaqueDelta:
 		if v.Opaque.Dialect != Name {
-			e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
+			e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+dialect.Foreign)
 		}
 	case llm.MediaDelta:
 		e.Add("choices["+itoa(v.Choice)+"].message.audio", "")
@@ -161,7 +161,7 @@ func (e *encoder) cite(v llm.CiteDelta) {
 
 func (e *encoder) opaqueEvent(o llm.Opaque) {
 	if o.Dialect != Name {
-		e.Add(o.Type, foreign)
+		e.Add(o.Type, dialect.Foreign)
 		return
 	}
 	e.frames = append(e.frames, event(dialect.Frame{Event: o.Type, Data: []byte(o.Raw)}))

@@ -11,9 +11,6 @@ import (
 // losses collects what could not be said.
 type losses struct{ dialect.Losses }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 // extra names the members that only another dialect can say, below a path.
 func (l *losses) extra(path string, e llm.Extra) {
 	if e.Dialect != Name {
@@ -49,7 +46,7 @@ func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	l.extra(path, b.Extra)
 	l.mark(path, b.Cache)
 	if b.Signature != "" {
-		l.Add(path+".signature", foreign)
+		l.Add(path+".signature", dialect.Foreign)
 	}
 	switch {
 	case blank(b.Args):

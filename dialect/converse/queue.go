@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -130,7 +131,7 @@ func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
 		k.Extra, k.Cache = llm.Extra{}, nil
 	}
 	if k.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	if k.Kind == llm.ToolCustom {
 		e.Add(path, "a free-text tool's input is said as an object")

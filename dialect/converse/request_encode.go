@@ -272,7 +272,7 @@ func (e *requestEncoder) fitBlock(b llm.Block, role llm.Role, path string) (llm.
 		}
 		return e.fitMedia(b, path)
 	case llm.Opaque:
-		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 	}
 	return nil, false
 }

@@ -320,13 +320,13 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 			return b, true
 		}
 		if b.Signature != "" {
-			a.Add(path+".signature", foreign)
+			a.Add(path+".signature", dialect.Foreign)
 		}
 		b = a.fitText(b, path)
 		return b, b.Text != "" || len(b.Citations) > 0
 	case llm.Opaque:
 		if !home {
-			a.Add(path, b.Type+" "+foreign)
+			a.Add(path, b.Type+" "+dialect.Foreign)
 		}
 		return b, home
 	case llm.Media:

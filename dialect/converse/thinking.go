@@ -3,6 +3,7 @@ package converse
 import (
 	"fmt"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -65,12 +66,8 @@ func (e *requestEncoder) effort(t *llm.Thinking) string {
 		return t.Effort
 	case !t.Budget.Set:
 		return "medium"
-	case t.Budget.V < 4096:
-		return "low"
-	case t.Budget.V < 16384:
-		return "medium"
 	}
-	return "high"
+	return dialect.EffortOf(t.Budget.V)
 }
 
 func (e *requestEncoder) novaThinking(t *llm.Thinking, off bool) {

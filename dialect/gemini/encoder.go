@@ -72,7 +72,7 @@ func (e *encoder) event(ev llm.Event) {
 	case llm.Fault:
 		e.fail(v.Err)
 	case llm.OpaqueEvent:
-		e.Add(v.Opaque.Type, foreign)
+		e.Add(v.Opaque.Type, dialect.Foreign)
 	case llm.LogprobsDelta:
 		e.piece(v.Choice, nil, func(w *jsonw.Writer) {
 			w.Key("logprobsResult")
@@ -122,7 +122,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 		b.cites = append(b.cites, v.Citation)
 	case llm.OpaqueDelta:
 		if v.Opaque.Dialect != Name {
-			e.Add(blockAt(v.Choice, v.Index), v.Opaque.Type+" "+foreign)
+			e.Add(blockAt(v.Choice, v.Index), v.Opaque.Type+" "+dialect.Foreign)
 		}
 	case llm.BlockEnd:
 		e.close([2]int{v.Choice, v.Index}, v.Block)

@@ -9,9 +9,6 @@ import (
 // losses collects what could not be said.
 type losses struct{ dialect.Losses }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 // extra names the members that only another dialect can say, below a path.
 func (l *losses) extra(path string, e llm.Extra) {
 	if e.Dialect != Name {

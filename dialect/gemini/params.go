@@ -89,7 +89,7 @@ func (e *requestEncoder) planTools() {
 	e.extra("tool_choice", c.Extra)
 	c.Extra = llm.Extra{}
 	if c.Opaque.Raw != "" {
-		e.Add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
+		e.Add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+dialect.Foreign))
 		*c = llm.ToolChoice{}
 	}
 	c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
@@ -133,7 +133,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		t.Schema = `{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}`
 		t.Kind, t.Extra = llm.ToolFunction, llm.Extra{}
 	case t.Kind != llm.ToolFunction:
-		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 		return t, false
 	case t.Name == "":
 		e.Add(path, "a tool without a name")

@@ -266,7 +266,7 @@ func (e *requestEncoder) fitBlock(b llm.Block, path string) []llm.Block {
 	case llm.Media:
 		return e.fitMedia(b, path)
 	case llm.Opaque:
-		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 	}
 	return nil
 }
@@ -281,7 +281,7 @@ func (e *requestEncoder) fitText(b llm.Text, path string) []llm.Block {
 	if b.Origin == Name {
 		out.Signature, out.Origin = b.Signature, Name
 	} else if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	if out.Text == "" && out.Signature == "" {
 		return nil
@@ -293,7 +293,7 @@ func (e *requestEncoder) fitCall(b llm.ToolUse, path string) llm.Block {
 	b = e.fitArgs(b, path)
 	e.mark(path, b.Cache)
 	if b.Origin != Name && b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 		b.Signature, b.Origin = "", ""
 	}
 	b.Extra, b.Cache = llm.Extra{}, nil

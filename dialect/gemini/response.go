@@ -571,7 +571,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		}
 		a.Add(path, string(b.Kind)+" without its data")
 	case llm.Opaque:
-		a.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		a.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 	case llm.ToolDone:
 		a.Add(path, "a result of a tool in an answer")
 	}
@@ -582,7 +582,7 @@ func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
 	b.Name = a.names.Back(b.Name)
 	if b.Extra.Dialect != Name || !isObject(b.Args) {
 		if b.Signature != "" && b.Origin != Name {
-			a.Add(path+".signature", foreign)
+			a.Add(path+".signature", dialect.Foreign)
 			b.Signature = ""
 		}
 		b = a.fitArgs(b, path)

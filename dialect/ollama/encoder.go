@@ -88,7 +88,7 @@ func (e *encoder) event(ev llm.Event) {
 	case llm.Fault:
 		e.fail(v.Err)
 	case llm.OpaqueEvent:
-		e.Add(v.Opaque.Type, foreign)
+		e.Add(v.Opaque.Type, dialect.Foreign)
 	case llm.LogprobsDelta:
 		if e.only(v.Choice) {
 			e.add(turn{}, func(w *jsonw.Writer) { e.logprobs(w, v.Logprobs) })
@@ -153,7 +153,7 @@ func (e *encoder) blockEvent(ev llm.Event) {
 	case llm.CiteDelta:
 		e.Add("content["+itoa(v.Index)+"].citations", "")
 	case llm.OpaqueDelta:
-		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+foreign)
+		e.Add("content["+itoa(v.Index)+"]", v.Opaque.Type+" "+dialect.Foreign)
 	case llm.BlockEnd:
 		if v.Choice == 0 {
 			e.finish(v)

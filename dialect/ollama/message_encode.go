@@ -114,7 +114,7 @@ func (e *requestEncoder) add(t *turn, b llm.Block, path string) {
 			e.Add(path+".citations["+itoa(k)+"]", "")
 		}
 		if b.Signature != "" {
-			e.Add(path+".signature", foreign)
+			e.Add(path+".signature", dialect.Foreign)
 		}
 		if len(t.calls) > 0 && b.Text != "" {
 			e.Add(path, "a text after a call is said before it")
@@ -130,7 +130,7 @@ func (e *requestEncoder) add(t *turn, b llm.Block, path string) {
 	case llm.Media:
 		e.media(t, b, path)
 	case llm.Opaque:
-		e.Add(path, b.Type+" "+foreign)
+		e.Add(path, b.Type+" "+dialect.Foreign)
 	default:
 		e.Add(path, "")
 	}
@@ -141,7 +141,7 @@ func (e *requestEncoder) thought(t *turn, b llm.Thought, path string) {
 	if dialect.Signed(b) && e.home {
 		t.details = append(t.details, b)
 	} else if dialect.Signed(b) {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	t.thinking += b.Text
 }
@@ -154,7 +154,7 @@ func (e *requestEncoder) call(b llm.ToolUse, path string) llm.ToolUse {
 	e.losses.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	switch {
 	case strings.TrimSpace(b.Args) == "":

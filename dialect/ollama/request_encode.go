@@ -7,7 +7,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -90,7 +89,7 @@ func (e *requestEncoder) planTools() {
 		switch {
 		case t.Kind != llm.ToolFunction && t.Opaque.Dialect == Name:
 		case t.Kind != llm.ToolFunction:
-			e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+			e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 			continue
 		case len(c.Allowed) > 0 && !slices.Contains(c.Allowed, t.Name):
 			e.Add("tool_choice.allowed_tools", "said by leaving out the other tools")
@@ -103,7 +102,7 @@ func (e *requestEncoder) planTools() {
 	e.losses.extra("tool_choice", c.Extra)
 	switch {
 	case c.Opaque.Raw != "":
-		e.Add("tool_choice", c.Opaque.Type+" "+foreign)
+		e.Add("tool_choice", c.Opaque.Type+" "+dialect.Foreign)
 	case c.Mode == llm.ChooseNone && len(e.tools) > 0:
 		e.Add("tool_choice", "said by leaving out the tools")
 		e.tools = nil
@@ -125,32 +124,8 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) llm.Tool {
 	if t.Strict.V {
 		e.Add(path+".strict", "")
 	}
-	t.Schema = fitSchema(t.Schema)
+	t.Schema = dialect.ObjectSchema(t.Schema)
 	return t
-}
-
-// fitSchema makes a schema one of an object with properties, which the host's parser wants, and leaves
-// all else in it as it stood.
-func fitSchema(schema string) string {
-	const none = `{"type":"object","properties":{}}`
-	b := []byte(schema)
-	var found [2]splice.Member
-	obj, err := splice.Scan(b, 0, []string{"type", "properties"}, found[:])
-	if err != nil || obj.Len == 0 {
-		return none
-	}
-	ed := splice.NewEdit(b)
-	if !found[0].Found() {
-		ed.Insert(obj.Span, "type", []byte(`"object"`))
-	}
-	if found[1].Found() && found[1].Value.IsNull(b) {
-		ed.Set(found[1].Value, []byte("{}"))
-	}
-	out, err := ed.Bytes()
-	if err != nil {
-		return schema
-	}
-	return string(out)
 }
 
 // nameUnsaid names the parameters that the dialect has no word for.
@@ -257,15 +232,10 @@ func effortWord(t *llm.Thinking) string {
 	default:
 		return t.Effort
 	}
-	switch {
-	case !t.Budget.Set:
+	if !t.Budget.Set {
 		return ""
-	case t.Budget.V < 4096:
-		return "low"
-	case t.Budget.V < 16384:
-		return "medium"
 	}
-	return "high"
+	return dialect.EffortOf(t.Budget.V)
 }
 
 func (e *requestEncoder) encodeOptions(w *jsonw.Writer, kept []llm.Field) {

@@ -227,7 +227,7 @@ func (a *answer) add(t *turn, b llm.Block, path string) {
 		}
 		a.Add(path, string(b.Kind)+" in an answer")
 	case llm.Opaque:
-		a.Add(path, b.Type+" "+foreign)
+		a.Add(path, b.Type+" "+dialect.Foreign)
 	default:
 		a.Add(path, "")
 	}
@@ -244,7 +244,7 @@ func (a *answer) call(b llm.ToolUse, path string) (llm.ToolUse, bool) {
 	}
 	a.extra(path, b.Extra)
 	if b.Signature != "" {
-		a.Add(path+".signature", foreign)
+		a.Add(path+".signature", dialect.Foreign)
 	}
 	switch {
 	case b.Args == "":

@@ -33,9 +33,6 @@ func (l *losses) extra(path string, e llm.Extra) {
 	}
 }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 // mark names a cache mark, once however many there are.
 func (l *losses) mark(c *llm.CacheMark) {
 	if c != nil {

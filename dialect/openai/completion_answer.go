@@ -266,7 +266,7 @@ func (a *completionAnswer) text(b llm.Block, path string) string {
 	case llm.ToolUse:
 		a.Add(path, "a completion calls no tools")
 	case llm.Opaque:
-		a.Add(path, b.Type+" "+foreign)
+		a.Add(path, b.Type+" "+dialect.Foreign)
 	default:
 		a.Add(path, "a completion is only text")
 	}

@@ -205,7 +205,7 @@ func (e *completionEncoder) nameUnsaid() {
 					e.Add(path, "reasoning in a prompt")
 				}
 			case llm.Opaque:
-				e.Add(path, b.Type+" "+foreign)
+				e.Add(path, b.Type+" "+dialect.Foreign)
 			}
 		}
 	}

@@ -249,7 +249,7 @@ func (e *completionSpeaker) event(ev llm.Event) {
 	case llm.CiteDelta:
 		e.Add(choicePath(v.Choice)+".message.content["+itoa(v.Index)+"].citations", "")
 	case llm.OpaqueEvent:
-		e.Add(v.Opaque.Type, foreign)
+		e.Add(v.Opaque.Type, dialect.Foreign)
 	case llm.Finish:
 		path := choicePath(v.Choice)
 		e.stop(v.Stop, path)

@@ -148,7 +148,7 @@ func (e *encoder) choiceEvent(ev llm.Event) {
 func choicePath(i int) string { return "choices[" + itoa(i) + "]" }
 
 func (e *encoder) opaque(path string, o llm.Opaque) {
-	e.Add(strings.TrimPrefix(path+"."+o.Type, "."), foreign)
+	e.Add(strings.TrimPrefix(path+"."+o.Type, "."), dialect.Foreign)
 }
 
 // begin says the start, which opens the first choice. There is one in an answer: a second is that of a

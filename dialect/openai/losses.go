@@ -23,6 +23,3 @@ func (l *losses) mark(c *llm.CacheMark) {
 		l.Add("cache_control", "the host caches by itself, or not at all")
 	}
 }
-
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"

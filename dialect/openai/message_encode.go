@@ -222,7 +222,7 @@ func (e *requestEncoder) fitPart(b llm.Block, path string, system bool) []llm.Bl
 		if b.Dialect == Name {
 			return []llm.Block{b}
 		}
-		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 		return nil
 	}
 	e.Add(path, blockWord(b)+" cannot be said there")
@@ -236,7 +236,7 @@ func (e *requestEncoder) fitText(b llm.Text, path string) llm.Text {
 		e.Add(path+".citations", "")
 	}
 	if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	return llm.Text{Text: b.Text}
 }
@@ -429,13 +429,13 @@ func (e *requestEncoder) sortForeign(s *speech, b llm.Block, path string) {
 		e.extra(path, b.Extra)
 		e.mark(b.Cache)
 		if b.Signature != "" {
-			e.Add(path+".signature", foreign)
+			e.Add(path+".signature", dialect.Foreign)
 		}
 		b.Name = dialect.ToolNames{}.Fit(b.Name, mostName)
 		b.ID, b.Extra, b.Cache = fitID(b.ID), llm.Extra{}, nil
 		s.calls = append(s.calls, b)
 	case llm.Opaque:
-		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 	default:
 		e.Add(path, "the assistant says only text here")
 	}
@@ -451,7 +451,7 @@ func (e *requestEncoder) fitThought(s *speech, b llm.Thought, path string) {
 		return
 	}
 	if b.Signature != "" || b.Sealed != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	s.thoughts = append(s.thoughts, b)
 }

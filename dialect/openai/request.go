@@ -2,6 +2,7 @@ package openai
 
 import (
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -292,7 +293,7 @@ func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 	err = v.Fields(Name, &f.Extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "type":
-			f.Kind = formatKind(m.Text())
+			f.Kind = platform.FormatKind(m.Text())
 			return true, nil
 		case "json_schema":
 			return true, jsonSchema(&f, m)
@@ -306,34 +307,10 @@ func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 	return true, nil
 }
 
-func formatKind(word string) llm.FormatKind {
-	switch word {
-	case "text":
-		return llm.FormatText
-	case "json_object":
-		return llm.FormatJSON
-	case "json_schema":
-		return llm.FormatSchema
-	}
-	return llm.FormatUnset
-}
-
 func jsonSchema(f *llm.Format, v wire.Value) error {
 	var rest llm.Extra
 	err := v.Fields(Name, &rest, func(key []byte, m wire.Value) (known bool, err error) {
-		switch string(key) {
-		case "name":
-			return m.StrTo(&f.Name)
-		case "description":
-			return m.StrTo(&f.Description)
-		case "schema":
-			f.Schema = m.JSON()
-		case "strict":
-			err = m.BoolTo(&f.Strict)
-		default:
-			return false, nil
-		}
-		return true, err
+		return platform.FormatMember(f, string(key), m)
 	})
 	wire.Leave(&f.Extra, "json_schema", rest)
 	return err

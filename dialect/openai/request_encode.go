@@ -8,6 +8,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	mostName = 64 // letters of a tool's name, and of a call's id
+	mostName = platform.MostName // letters of a tool's name, and of a call's id
 	mostStop = 4
 )
 
@@ -174,20 +175,8 @@ func (e *requestEncoder) thinking(o wire.Object) {
 // foreignThinking says how hard to think as a word, which is all that there is here.
 func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 	e.extra("thinking", t.Extra)
-	word := t.Effort
-	switch {
-	case t.Mode == llm.ThinkOff:
-		return // a model that always thinks cannot be told not to, and others do not
-	case word == "max":
-		word = "xhigh"
-		e.Add("output_config.effort", "max is said as xhigh")
-	case word != "":
-	case t.Budget.Set:
-		word = effortOf(t.Budget.V)
-		e.Add("thinking.budget_tokens", "said as reasoning_effort "+word)
-	case t.Mode != llm.ThinkUnset:
-		word = "medium"
-	default:
+	word := platform.FitEffort(&e.Losses, t, "reasoning_effort")
+	if word == "" {
 		return
 	}
 	if e.traits.Capabilities.Thinking == plenum.No {
@@ -198,17 +187,6 @@ func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 		e.Add("thinking.display", "")
 	}
 	e.w.KeyStr("reasoning_effort", word)
-}
-
-// effortOf returns the word for a number of tokens to think in.
-func effortOf(budget int) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high"
 }
 
 // stream says whether the answer is streamed, and asks for usage at its end. rest is what else the
@@ -279,40 +257,12 @@ func (e *requestEncoder) schema(o wire.Object, f llm.Format, rest string) {
 	case f.Strict.Set:
 		e.w.KeyBool("strict", f.Strict.V)
 	case e.home:
-	case strictable(wire.Raw(f.Schema)):
+	case dialect.ClosedSchema(wire.Raw(f.Schema)):
 		e.w.KeyBool("strict", true)
 	default:
 		e.Add("output_config.format", "held to less strictly: the schema leaves members open")
 	}
 	e.w.Close('}')
-}
-
-// strictable reports whether a schema is one that hosts hold answers to exactly: in every object all
-// members are required and no others are allowed. The dialects that have no word for it always do.
-func strictable(v wire.Value) bool {
-	ok := true
-	switch v.Kind() {
-	case '[':
-		_ = v.Elems(func(_ int, el wire.Value) error { ok = ok && strictable(el); return nil })
-	case '{':
-		var properties, required, more wire.Value
-		_ = v.Members(func(key []byte, m wire.Value) error {
-			switch string(key) {
-			case "properties":
-				properties = m
-			case "required":
-				required = m
-			case "additionalProperties":
-				more = m
-			}
-			ok = ok && strictable(m)
-			return nil
-		})
-		if properties.Kind() == '{' {
-			ok = ok && more.Kind() == 'f' && required.Len() == properties.Len()
-		}
-	}
-	return ok
 }
 
 // sayTools writes the tools and the choice among them.
@@ -352,7 +302,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		if t.Opaque.Dialect == Name {
 			return t, true
 		}
-		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 		return t, false
 	}
 	if t.Name == "" {
@@ -362,58 +312,21 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 	e.extra(path, t.Extra)
 	e.mark(t.Cache)
 	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
-	t.Schema = fitSchema(t.Schema)
+	t.Schema = dialect.ObjectSchema(t.Schema)
 	t.Cache, t.Extra = nil, llm.Extra{}
 	return t, true
-}
-
-// fitSchema makes a schema one of an object, which hosts require of every tool, and mends the one mistake
-// in schemas that they refuse: properties that are null.
-func fitSchema(s string) string {
-	v := wire.Raw(s)
-	if v.Kind() != '{' || v.Len() == 0 {
-		return `{"type":"object","properties":{}}`
-	}
-	if p := v.Get("properties"); p.IsNull() {
-		s = s[:p.Span().Start] + "{}" + s[p.Span().End:]
-	}
-	if !v.Get("type").Found() {
-		at := strings.IndexByte(s, '{') + 1
-		s = s[:at] + `"type":"object",` + s[at:]
-	}
-	return s
 }
 
 // fitChoice writes a tool_choice that came in another dialect. One that is left without its tools is left
 // out.
 func (e *requestEncoder) fitChoice() {
-	c := e.r.Choose
-	e.extra("tool_choice", c.Extra)
-	if c.Opaque.Raw != "" {
-		e.Add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
-		c = llm.ToolChoice{}
-	}
-	if len(e.tools) == 0 {
-		if c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool {
-			e.Add("tool_choice", "there are no tools")
-		}
-		return
-	}
-	c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
-	if c.Mode == llm.ChooseTool && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == c.Name }) {
-		e.Add("tool_choice", "the tool chosen cannot be said")
-		c = llm.ToolChoice{}
-	}
-	allowed := make([]string, 0, len(c.Allowed))
-	for _, name := range c.Allowed {
-		allowed = append(allowed, dialect.ToolNames{}.Fit(name, mostName))
-	}
-	c.Allowed = allowed
+	e.extra("tool_choice", e.r.Choose.Extra)
+	c := platform.FitChoice(&e.Losses, e.r.Choose, e.tools)
 	if c.Mode != llm.ChooseUnset {
 		e.w.Key("tool_choice")
 		appendChoice(&e.w, c)
 	}
-	if e.r.Parallel.Set && !e.r.Parallel.V {
+	if e.r.Parallel.Set && !e.r.Parallel.V && len(e.tools) > 0 {
 		e.w.KeyBool("parallel_tool_calls", false)
 	}
 }
@@ -433,20 +346,17 @@ func (e *requestEncoder) rest(o wire.Object) {
 	}
 	if len(r.Metadata) > 0 && o.Free("metadata") {
 		e.w.KeyOpen("metadata", '{')
-		for _, f := range r.Metadata {
-			e.w.KeyRaw(f.Key, f.Raw)
-		}
+		wire.AppendFields(&e.w, r.Metadata)
 		e.w.Close('}')
 	}
 }
 
-// endUser returns the caller's name for its end user. Agents of other dialects give long ones, made of
-// characters that hosts refuse.
+// endUser returns the caller's name for its end user.
 func (e *requestEncoder) endUser() string {
-	if e.home || len(e.r.User) <= mostName {
+	if e.home {
 		return e.r.User
 	}
-	return dialect.ToolNames{}.Fit(e.r.User, mostName)
+	return platform.FitUser(e.r.User)
 }
 
 func (e *requestEncoder) fitTier() string {

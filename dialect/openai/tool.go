@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -163,27 +164,14 @@ func chosen(v wire.Value) (string, error) {
 
 // chooseAllowed reads a choice among some of the tools, all of them functions.
 func chooseAllowed(c *llm.ToolChoice, v wire.Value) bool {
-	var out llm.ToolChoice
-	switch v.Get("mode").Text() {
-	case "auto":
-		out.Mode = llm.ChooseAuto
-	case "required":
-		out.Mode = llm.ChooseAny
-	default:
-		return false
-	}
-	plain := v.Len() == 2
-	err := v.Get("tools").Elems(func(_ int, t wire.Value) error {
-		name, err := chosen(t)
-		plain = plain && err == nil && name != ""
-		out.Allowed = append(out.Allowed, name)
-		return nil
+	out, ok := platform.ChooseAllowed(v, 2, func(t wire.Value) string {
+		name, _ := chosen(t)
+		return name
 	})
-	if err != nil || !plain || len(out.Allowed) == 0 {
-		return false
+	if ok {
+		*c = out
 	}
-	*c = out
-	return true
+	return ok
 }
 
 // appendChoice writes a tool_choice that is set.

@@ -463,7 +463,7 @@ func (x *blockEncoder) wrapped() bool {
 // opaqueDelta says an event of one of the vendor's own items again, in its place.
 func (e *encoder) opaqueDelta(x *blockEncoder, o llm.Opaque) {
 	if o.Dialect != Name {
-		e.Add(x.path, strings.TrimSpace(o.Type+" "+foreign))
+		e.Add(x.path, strings.TrimSpace(o.Type+" "+dialect.Foreign))
 		return
 	}
 	if x.item == nil || x.ended {
@@ -485,7 +485,7 @@ func (e *encoder) opaqueDelta(x *blockEncoder, o llm.Opaque) {
 
 func (e *encoder) opaqueEvent(o llm.Opaque) {
 	if o.Dialect != Name {
-		e.Add(o.Type, foreign)
+		e.Add(o.Type, dialect.Foreign)
 		return
 	}
 	e.begin(llm.Start{})

@@ -256,7 +256,7 @@ func (e *requestEncoder) fitPart(b llm.Block, path string) []llm.Block {
 		if b.Dialect == Name {
 			return []llm.Block{b}
 		}
-		e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 		return nil
 	}
 	e.Add(path, blockWord(b)+" cannot be said there")
@@ -271,7 +271,7 @@ func (e *requestEncoder) nameText(b llm.Text, path string) {
 		e.Add(path+".citations", "")
 	}
 	if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 }
 
@@ -443,7 +443,7 @@ func (e *requestEncoder) assistant(m *llm.Message, path string) {
 				e.w.Raw(b.Raw)
 				continue
 			}
-			e.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+			e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 		default:
 			e.Add(path, "the assistant says only text here")
 		}
@@ -461,7 +461,7 @@ func (e *requestEncoder) thought(b llm.Thought, path string) {
 		appendReasoning(&e.w, b, b.Item, b.Sealed)
 	case e.traits.Unsigned && b.Text != "":
 		if b.Signature != "" || b.Sealed != "" {
-			e.Add(path+".signature", foreign)
+			e.Add(path+".signature", dialect.Foreign)
 		}
 		appendReasoning(&e.w, llm.Thought{Text: b.Text, Field: "content"}, "", "")
 	case !b.Empty():
@@ -474,7 +474,7 @@ func (e *requestEncoder) call(b llm.ToolUse, path string) {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.Signature != "" {
-		e.Add(path+".signature", foreign)
+		e.Add(path+".signature", dialect.Foreign)
 	}
 	if b.Kind == llm.ToolCustom {
 		if e.custom == nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -259,37 +260,15 @@ func (d *requestDecoder) text(v wire.Value) error {
 func (d *requestDecoder) format(v wire.Value) (known bool, err error) {
 	var f llm.Format
 	err = v.Fields(Name, &f.Extra, func(key []byte, m wire.Value) (known bool, err error) {
-		switch string(key) {
-		case "type":
-			f.Kind = formatKind(m.Text())
+		if string(key) == "type" {
+			f.Kind = platform.FormatKind(m.Text())
 			return true, nil
-		case "name":
-			return m.StrTo(&f.Name)
-		case "description":
-			return m.StrTo(&f.Description)
-		case "schema":
-			f.Schema = m.JSON()
-			return true, nil
-		case "strict":
-			return true, m.BoolTo(&f.Strict)
 		}
-		return false, nil
+		return platform.FormatMember(&f, string(key), m)
 	})
 	if err != nil || f.Kind == llm.FormatUnset || (f.Kind == llm.FormatSchema) != (f.Schema != "") {
 		return false, err
 	}
 	d.r.Output = f
 	return true, nil
-}
-
-func formatKind(word string) llm.FormatKind {
-	switch word {
-	case "text":
-		return llm.FormatText
-	case "json_object":
-		return llm.FormatJSON
-	case "json_schema":
-		return llm.FormatSchema
-	}
-	return llm.FormatUnset
 }

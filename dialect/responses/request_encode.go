@@ -7,6 +7,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/bufs"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -14,8 +15,8 @@ import (
 )
 
 const (
-	mostName = 64 // letters of a tool's name, and of a call's id
-	leastOut = 16 // the lowest cap on output that the vendor takes
+	mostName = platform.MostName // letters of a tool's name, and of a call's id
+	leastOut = 16                // the lowest cap on output that the vendor takes
 )
 
 // EncodeRequest implements dialect.Client.
@@ -168,20 +169,10 @@ func (e *requestEncoder) thinking(o wire.Object) {
 // foreignThinking says how hard to think as a word, which is all that there is here.
 func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 	e.extra("thinking", t.Extra)
-	word := t.Effort
-	switch {
-	case t.Mode == llm.ThinkOff:
-		return // a model that always thinks cannot be told not to, and others do not
-	case word == "max":
-		word = "xhigh"
-		e.Add("output_config.effort", "max is said as xhigh")
-	case word != "":
-	case t.Budget.Set:
-		word = effortOf(t.Budget.V)
-		e.Add("thinking.budget_tokens", "said as reasoning.effort "+word)
-	case t.Mode != llm.ThinkUnset:
-		word = "medium"
+	if t.Mode == llm.ThinkOff {
+		return
 	}
+	word := platform.FitEffort(&e.Losses, t, "reasoning.effort")
 	if e.traits.Capabilities.Thinking == plenum.No {
 		e.Add("thinking", "the model does not think")
 		return
@@ -195,17 +186,6 @@ func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 		e.w.KeyStr("summary", "auto")
 	}
 	e.w.Close('}')
-}
-
-// effortOf returns the word for a number of tokens to think in.
-func effortOf(budget int) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high"
 }
 
 // text says the shape of the answer. rest is what else the caller's member held.
@@ -250,7 +230,7 @@ func (e *requestEncoder) format(f llm.Format) {
 		case f.Strict.Set:
 			o.OptBool("strict", f.Strict)
 		case !e.home: // left out it is strict here, which most schemas are not fit for
-			strict := strictable(wire.Raw(f.Schema))
+			strict := dialect.ClosedSchema(wire.Raw(f.Schema))
 			e.w.KeyBool("strict", strict)
 			if !strict {
 				e.Add("output_config.format", "held to less strictly: the schema leaves members open")
@@ -258,34 +238,6 @@ func (e *requestEncoder) format(f llm.Format) {
 		}
 	}
 	o.End()
-}
-
-// strictable reports whether a schema is one that hosts hold answers to exactly: in every object all
-// members are required and no others are allowed.
-func strictable(v wire.Value) bool {
-	ok := true
-	switch v.Kind() {
-	case '[':
-		_ = v.Elems(func(_ int, el wire.Value) error { ok = ok && strictable(el); return nil })
-	case '{':
-		var properties, required, more wire.Value
-		_ = v.Members(func(key []byte, m wire.Value) error {
-			switch string(key) {
-			case "properties":
-				properties = m
-			case "required":
-				required = m
-			case "additionalProperties":
-				more = m
-			}
-			ok = ok && strictable(m)
-			return nil
-		})
-		if properties.Kind() == '{' {
-			ok = ok && more.Kind() == 'f' && required.Len() == properties.Len()
-		}
-	}
-	return ok
 }
 
 // sayTools writes the tools and the choice among them.
@@ -326,7 +278,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 		if t.Opaque.Dialect == Name {
 			return t, true
 		}
-		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+foreign))
+		e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 		return t, false
 	}
 	if t.Name == "" {
@@ -336,7 +288,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 	e.extra(path, t.Extra)
 	e.mark(t.Cache)
 	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
-	t.Schema = fitSchema(t.Schema)
+	t.Schema = dialect.ObjectSchema(t.Schema)
 	if !t.Strict.Set {
 		t.Strict = llm.Some(false) // left out it is strict here
 	}
@@ -349,7 +301,8 @@ func (e *requestEncoder) fitCustom(t llm.Tool, path string) llm.Tool {
 	var w jsonw.Writer
 	w.Open('{')
 	w.KeyStr("type", "custom")
-	w.KeyStr("name", dialect.ToolNames{}.Fit(t.Name, mostName))
+	name := dialect.ToolNames{}.Fit(t.Name, mostName)
+	w.KeyStr("name", name)
 	optMember(&w, "description", t.Description)
 	switch f := wire.Raw(t.Opaque.Raw).Get("custom", "format"); {
 	case f.Get("type").Is("grammar"):
@@ -361,62 +314,22 @@ func (e *requestEncoder) fitCustom(t llm.Tool, path string) llm.Tool {
 		e.Add(path+".custom.format", "")
 	}
 	w.Close('}')
-	return llm.Tool{Kind: llm.ToolCustom, Name: t.Name, Opaque: llm.Opaque{Dialect: Name, Type: "custom", Raw: w.String()}}
-}
-
-// fitSchema makes a schema one of an object, which is required of every tool, and mends the one mistake
-// in schemas that is refused: properties that are null.
-func fitSchema(s string) string {
-	v := wire.Raw(s)
-	if v.Kind() != '{' || v.Len() == 0 {
-		return `{"type":"object","properties":{}}`
-	}
-	if p := v.Get("properties"); p.IsNull() {
-		s = s[:p.Span().Start] + "{}" + s[p.Span().End:]
-	}
-	if !v.Get("type").Found() {
-		at := strings.IndexByte(s, '{') + 1
-		s = s[:at] + `"type":"object",` + s[at:]
-	}
-	return s
+	return llm.Tool{Kind: llm.ToolCustom, Name: name, Opaque: llm.Opaque{Dialect: Name, Type: "custom", Raw: w.String()}}
 }
 
 // fitChoice writes a tool_choice that came in another dialect. One that is left without its tools is left
 // out.
 func (e *requestEncoder) fitChoice() {
-	c := e.r.Choose
-	e.extra("tool_choice", c.Extra)
-	if c.Opaque.Raw != "" {
-		e.Add("tool_choice", strings.TrimSpace(c.Opaque.Type+" "+foreign))
-		c = llm.ToolChoice{}
+	e.extra("tool_choice", e.r.Choose.Extra)
+	c := platform.FitChoice(&e.Losses, e.r.Choose, e.tools)
+	if slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Kind == llm.ToolCustom && t.Name == c.Name }) {
+		c.Extra.Note(Name, noteCustom)
 	}
-	if len(e.tools) == 0 {
-		if c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool {
-			e.Add("tool_choice", "there are no tools")
-		}
-		return
-	}
-	c.Extra = llm.Extra{}
-	if c.Mode == llm.ChooseTool {
-		i := slices.IndexFunc(e.r.Tools, func(t llm.Tool) bool { return t.Name == c.Name })
-		if i < 0 {
-			e.Add("tool_choice", "the tool chosen cannot be said")
-			c = llm.ToolChoice{}
-		} else if e.r.Tools[i].Kind == llm.ToolCustom {
-			c.Extra.Note(Name, noteCustom)
-		}
-	}
-	c.Name = dialect.ToolNames{}.Fit(c.Name, mostName)
-	allowed := make([]string, 0, len(c.Allowed))
-	for _, name := range c.Allowed {
-		allowed = append(allowed, dialect.ToolNames{}.Fit(name, mostName))
-	}
-	c.Allowed = allowed
 	if c.Mode != llm.ChooseUnset {
 		e.w.Key("tool_choice")
 		appendChoice(&e.w, c)
 	}
-	if e.r.Parallel.Set && !e.r.Parallel.V {
+	if e.r.Parallel.Set && !e.r.Parallel.V && len(e.tools) > 0 {
 		e.w.KeyBool("parallel_tool_calls", false)
 	}
 }
@@ -441,9 +354,7 @@ func (e *requestEncoder) rest(o wire.Object) {
 	}
 	if len(r.Metadata) > 0 && o.Free("metadata") {
 		e.w.KeyOpen("metadata", '{')
-		for _, f := range r.Metadata {
-			e.w.KeyRaw(f.Key, f.Raw)
-		}
+		wire.AppendFields(&e.w, r.Metadata)
 		e.w.Close('}')
 	}
 	switch {
@@ -476,12 +387,12 @@ func (e *requestEncoder) include(o wire.Object) {
 	e.w.Close(']')
 }
 
-// endUser returns the caller's name for its end user. Agents of other dialects give long ones.
+// endUser returns the caller's name for its end user.
 func (e *requestEncoder) endUser() string {
-	if e.home || len(e.r.User) <= mostName {
+	if e.home {
 		return e.r.User
 	}
-	return dialect.ToolNames{}.Fit(e.r.User, mostName)
+	return platform.FitUser(e.r.User)
 }
 
 func (e *requestEncoder) fitTier() string {

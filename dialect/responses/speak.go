@@ -90,7 +90,7 @@ func (s *speaker) itemFor(b llm.Block, path string) (*item, bool) {
 		if b.Dialect == Name {
 			return &item{kind: kindOpaque, id: wire.Raw(b.Raw).Get("id").Text()}, true
 		}
-		s.Add(path, strings.TrimSpace(b.Type+" "+foreign))
+		s.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))
 	case llm.Media:
 		if b.Kind == llm.Image && b.Data != "" {
 			return &item{kind: kindImage, id: s.newID("ig"), status: completed}, true

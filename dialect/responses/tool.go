@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -140,27 +141,17 @@ func chosen(v wire.Value) (name string, custom bool) {
 
 // chooseAllowed reads a choice among some of the tools, all of them functions.
 func chooseAllowed(c *llm.ToolChoice, v wire.Value) bool {
-	var out llm.ToolChoice
-	switch v.Get("mode").Text() {
-	case "auto":
-		out.Mode = llm.ChooseAuto
-	case "required":
-		out.Mode = llm.ChooseAny
-	default:
-		return false
-	}
-	plain := v.Len() == 3
-	err := v.Get("tools").Elems(func(_ int, t wire.Value) error {
+	out, ok := platform.ChooseAllowed(v, 3, func(t wire.Value) string {
 		name, custom := chosen(t)
-		plain = plain && name != "" && !custom
-		out.Allowed = append(out.Allowed, name)
-		return nil
+		if custom {
+			return ""
+		}
+		return name
 	})
-	if err != nil || !plain || len(out.Allowed) == 0 {
-		return false
+	if ok {
+		*c = out
 	}
-	*c = out
-	return true
+	return ok
 }
 
 // appendChoice writes a tool_choice that is set.

@@ -82,9 +82,6 @@ func (l *losses) mark(c *llm.CacheMark) {
 	}
 }
 
-// foreign is the reason given for what belongs to another vendor.
-const foreign = "belongs to another dialect"
-
 func at(path string, i int) string { return path + ".content[" + itoa(i) + "]" }
 
 func isObject(s string) bool { return wire.Raw(s).Kind() == '{' }

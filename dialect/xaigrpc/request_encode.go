@@ -163,7 +163,7 @@ func (e *requestEncoder) effort() {
 		word = "xhigh"
 		e.Add("reasoning_effort", "max is said as xhigh")
 	case word == "" && t.Budget.Set:
-		word = effortOf(t.Budget.V)
+		word = dialect.EffortOf(t.Budget.V)
 		e.Add("thinking.budget_tokens", "said as an effort of "+word)
 	case word == "" && t.Mode == llm.ThinkAdaptive, word == "" && t.Mode == llm.ThinkOn:
 		word = "medium"
@@ -177,16 +177,6 @@ func (e *requestEncoder) effort() {
 	} else {
 		e.Add("reasoning_effort", word+" is not said here")
 	}
-}
-
-func effortOf(budget int) string {
-	switch {
-	case budget < 4096:
-		return "low"
-	case budget < 16384:
-		return "medium"
-	}
-	return "high"
 }
 
 func (e *requestEncoder) format(f llm.Format) {
