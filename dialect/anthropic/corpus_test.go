@@ -3,17 +3,15 @@ package anthropic_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
-	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -21,7 +19,6 @@ import (
 type exchange struct {
 	name     string
 	count    bool
-	url      string
 	request  []byte
 	status   int
 	header   http.Header
@@ -36,103 +33,53 @@ func (x exchange) codec() dialect.Codec {
 	return anthropic.Dialect().Codec(llm.OpGenerate)
 }
 
-type recording struct {
-	Interactions []struct {
-		Endpoint string
-		Request  struct {
-			URL      string
-			Body     string
-			BodyJSON json.RawMessage `json:"body_json"`
-		}
-		Response struct {
-			Status   any
-			Headers  map[string]any
-			Body     string
-			BodyJSON json.RawMessage `json:"body_json"`
-			Data     []string        `json:"stream_data_lines"`
-		}
-	}
-}
-
 // corpus returns every recorded exchange of the dialect, from whichever vendor.
 func corpus(t testing.TB) []exchange {
 	t.Helper()
 	all := corpusOrNone(t)
 	if len(all) == 0 {
-		t.Skip("no corpus of recordings: set PLENUM_CORPUS to its directory")
+		t.Skip("no recorded messages: set PLENUM_CORPUS to a directory that holds some")
 	}
 	return all
 }
 
 func corpusOrNone(t testing.TB) []exchange {
 	t.Helper()
-	dir := os.Getenv("PLENUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
+	dir, err := testkit.FindCorpus()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, "*", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	xs, err := testkit.LoadCorpus(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out []exchange
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var rec recording
-		if json.Unmarshal(raw, &rec) != nil {
-			continue // recordings of other shapes: WebSockets, gRPC
-		}
-		for i, it := range rec.Interactions {
-			x := exchange{
-				name: filepath.Base(filepath.Dir(file)) + "/" + filepath.Base(file) + "#" + strconv.Itoa(i),
-				url:  it.Request.URL, count: strings.HasSuffix(it.Endpoint, "count_tokens"),
-				request: first(it.Request.Body, it.Request.BodyJSON), response: first(it.Response.Body, it.Response.BodyJSON),
-				header: http.Header{},
-			}
-			if !ours(it.Endpoint, x) {
-				continue
-			}
-			switch s := it.Response.Status.(type) {
-			case float64:
-				x.status = int(s)
-			case string:
-				x.status, _ = strconv.Atoi(s)
-			}
-			for k, v := range it.Response.Headers {
-				if list, ok := v.([]any); ok && len(list) > 0 {
-					v = list[0]
-				}
-				if s, ok := v.(string); ok {
-					x.header.Set(k, s)
-				}
-			}
-			for _, d := range it.Response.Data {
-				x.response = frame.Append(x.response, frame.Frame{Data: []byte(d)})
-			}
-			if len(x.response) == 0 {
-				continue
-			}
-			x.stream = x.status == 200 && !json.Valid(x.response)
-			out = append(out, x)
+	for i := range xs {
+		if x := &xs[i]; ours(x) {
+			out = append(out, exchange{
+				name: x.Name(), count: x.Op() == "messages.count_tokens", request: x.Request.Body,
+				status: x.Response.Status, header: x.Response.Header, response: x.Response.Body, stream: x.Stream(),
+			})
 		}
 	}
 	return out
 }
 
-func first(text string, parsed json.RawMessage) []byte {
-	if text != "" {
-		return []byte(text)
+// ours reports whether an exchange is in this dialect. Hosts that carry it name the version in the body.
+func ours(x *testkit.Exchange) bool {
+	if len(x.Response.Body) == 0 {
+		return false
 	}
-	return parsed
-}
-
-func ours(endpoint string, x exchange) bool {
-	switch endpoint {
+	switch x.Op() {
 	case "messages", "messages.count_tokens":
 		return true
 	case "rawPredict":
-		return bytes.Contains(x.request, []byte("anthropic_version"))
+		return bytes.Contains(x.Request.Body, []byte("anthropic_version"))
 	case "invoke":
-		return bytes.Contains(x.request, []byte("anthropic_version")) && bytes.Contains(x.response, []byte(`"role"`))
+		return bytes.Contains(x.Request.Body, []byte("anthropic_version")) && bytes.Contains(x.Response.Body, []byte(`"role"`))
 	}
 	return false
 }
