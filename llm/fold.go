@@ -191,11 +191,11 @@ func (b *blockFold) whole() Block {
 
 // merge joins two Extras; a key said again is replaced in its place.
 func merge(a, b Extra) Extra {
-	if b.Empty() {
-		return a
-	}
-	if a.Empty() {
+	switch {
+	case a.Empty() && b.Dialect != "":
 		return b
+	case b.Empty():
+		return a
 	}
 	out := Extra{Dialect: a.Dialect, Fields: slices.Clone(a.Fields)}
 	for _, f := range b.Fields {

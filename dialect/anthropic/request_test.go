@@ -497,3 +497,16 @@ func TestCountTokensBothWays(t *testing.T) {
 	}
 	sameJSON(t, []byte(`{"model":"m","messages":[{"role":"user","content":"x"}]}`), cross.Body)
 }
+
+func TestAnEmptySystemPromptStaysOne(t *testing.T) {
+	in := dialect.Inbound{Body: []byte(`{"model":"m","max_tokens":1,"system":"","messages":[{"role":"user","content":"x"}]}`)}
+	p, err := messages().DecodeRequest(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, losses, err := messages().EncodeRequest(p, dialect.Shape{})
+	if err != nil || len(losses) > 0 {
+		t.Fatal(losses, err)
+	}
+	sameJSON(t, in.Body, out.Body)
+}

@@ -129,6 +129,10 @@ func appendToolDone(w *jsonw.Writer, b llm.ToolDone) {
 
 // appendContent writes content as a string where it was one, and as a list otherwise.
 func appendContent(w *jsonw.Writer, blocks []llm.Block, plain bool) {
+	if plain && len(blocks) == 0 {
+		w.Str("")
+		return
+	}
 	if plain && len(blocks) == 1 {
 		if t, ok := blocks[0].(llm.Text); ok && t.Cache == nil && len(t.Citations) == 0 && t.Extra.Empty() {
 			w.Str(t.Text)

@@ -119,7 +119,7 @@ func Cuts(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
 		if s := Grammar(whole.Events, whole.Fault() != nil); s != "" {
 			t.Errorf("%s: %s", x.Name(), s)
 		}
-		if whole.Fault() == nil && !bytes.Equal(whole.Raw, body) {
+		if whole.Fault() == nil && !passed(whole.Raw, body) {
 			t.Errorf("%s: the bytes differ", x.Name())
 		}
 		for _, size := range []int{1, 3, 1000} {
@@ -167,12 +167,17 @@ func metered(t *testing.T, c dialect.Codec, name string, body []byte, whole Said
 	if d := cmp.Diff(ledger(whole), ledger(got), errorsByText()); d != "" {
 		t.Errorf("%s metered: %s", name, d)
 	}
-	if whole.Fault() == nil && !bytes.Equal(got.Raw, body) {
+	if whole.Fault() == nil && !passed(got.Raw, body) {
 		t.Errorf("%s metered: the bytes differ", name)
 	}
 	if whole.Text > 0 && (got.Text < whole.Text*8/10 || got.Text > whole.Text*3/2+64) {
 		t.Errorf("%s metered: %d bytes of text, %d when read whole", name, got.Text, whole.Text)
 	}
+}
+
+// passed reports whether a stream's bytes came through. The end that some hosts forget to say is added.
+func passed(got, want []byte) bool {
+	return bytes.Equal(got, want) || bytes.Equal(got, append(bytes.Clone(want), "data: [DONE]\n\n"...))
 }
 
 // ledger keeps of a stream what metering needs.

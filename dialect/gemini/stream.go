@@ -136,7 +136,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 // passing reports whether a piece tells metering nothing once content has begun. What it looks for cannot
 // stand in a string, where its quotes would be escaped.
 func passing(data []byte) bool {
-	for _, word := range [...]string{`"finishReason"`, `"error"`, `"promptFeedback"`, `"webSearchQueries"`} {
+	for _, word := range [...]string{`"finishReason"`, `"error"`, `"promptFeedback"`, `"webSearchQueries"`, `"functionCall"`} {
 		if bytes.Contains(data, []byte(word)) {
 			return false
 		}

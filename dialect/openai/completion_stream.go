@@ -87,10 +87,7 @@ func (d *completionReader) frame(f dialect.Frame) (dialect.Chunk, error) {
 		ch.Events = d.events
 		return ch, nil
 	case d.want.Meter && d.content && !f.Partial && plainPiece(f.Data):
-		ch.Text = bytes.Count(f.Data, nil) / 8 // about what is not the frame of it
-		if at := bytes.Index(f.Data, []byte(`"text":"`)); at >= 0 {
-			ch.Text = max(bytes.IndexByte(f.Data[at+len(`"text":"`):], '"'), 0)
-		}
+		ch.Text = textSize(f.Data)
 		return ch, nil
 	}
 	v := wire.Whole(f.Data)
@@ -102,7 +99,7 @@ func (d *completionReader) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, nil // the bytes pass; whoever reads them will know
 	case err != nil:
 		return ch, badUpstream(err, "an event of the upstream's stream is not valid JSON")
-	case v.Get("choices").Kind() != '[' && hasError(v):
+	case hasError(v):
 		d.say(llm.Fault{Err: inStream(f.Data)})
 		d.ended = true
 	default:
@@ -113,6 +110,15 @@ func (d *completionReader) frame(f dialect.Frame) (dialect.Chunk, error) {
 	}
 	ch.Events = d.events
 	return ch, nil
+}
+
+// textSize is about how many bytes of text a chunk has.
+func textSize(data []byte) int {
+	_, rest, found := bytes.Cut(data, []byte(`"text":`))
+	if rest = bytes.TrimLeft(rest, " "); !found || len(rest) == 0 || rest[0] != '"' {
+		return 0
+	}
+	return max(bytes.IndexByte(rest[1:], '"'), 0)
 }
 
 // plainPiece reports whether a chunk tells metering nothing once content has begun.

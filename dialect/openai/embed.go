@@ -2,6 +2,7 @@ package openai
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -339,6 +340,9 @@ func embedUsage(v wire.Value, rest *llm.Extra) llm.Usage {
 		u.Input, u.Reported = max(0, n.V-b.imageIn), llm.InSide|llm.OutSide
 	}
 	if rest != nil {
+		if b.completion.Set {
+			rest.Add(Name, "completion_tokens", strconv.FormatInt(b.completion.V, 10)) // none, always; some say so
+		}
 		u.Extra = *rest
 		if !b.prompt.Set {
 			u.Extra.Note(Name, noteTotal)

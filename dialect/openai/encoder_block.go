@@ -17,7 +17,7 @@ func (e *encoder) blockStart(c *choiceEncoder, v llm.BlockStart) {
 	case llm.Text:
 		e.extra(choicePath(c.index)+".message.content", k.Extra)
 		b.cites = k.Citations
-		if c.calls > 0 {
+		if c.calls > 0 && k.Extra.Dialect != Name {
 			e.Add(choicePath(c.index)+".message.content", "text after a tool call is said before it")
 		}
 		e.text(c, b, k.Text)

@@ -75,6 +75,7 @@ func (e *requestEncoder) encode() {
 		_, extra = wire.Take(extra, Name, "max_tokens") // where both fields were said
 	}
 	o := wire.Begin(&e.w, retold(extra))
+	o.Forget("model") // clients of addresses that name the deployment say null
 	o.Str("model", e.shape.Upstream(e.r.Model))
 	e.messages()
 	e.sayTools(o)

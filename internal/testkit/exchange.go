@@ -173,6 +173,9 @@ func (x *Exchange) Path() string {
 
 // pathOp returns the operation that a path names, or "".
 func pathOp(path string) string {
+	if strings.Contains(path, "/threads/") {
+		return "other" // OpenAI's assistants, whose messages are other ones
+	}
 	for _, o := range [...]struct{ suffix, op string }{
 		{"/chat/completions", "chat.completions"},
 		{"/completions", "completions"}, // what is not chat
