@@ -54,7 +54,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		recall.New(m.Clock, m.History),
 		resolve.New(m.Owners),
 		policy.New(m.Policy),
-		own.New(m.Own),
+		own.New(joined(map[llm.Op]gateway.Handler{llm.OpSession: gateway.ServeLanes}, m.Own)),
 		limit.New(m.Clock),
 		guardrail.New(m.Guard),
 		cache.New(m.Cache),

@@ -47,6 +47,10 @@ type Call struct {
 	// reads answers sets it before it calls the next.
 	Understand bool
 
+	// Recent tells what was said before on the same connection, where nobody keeps it: all that comes before an
+	// answer and the answer, by its id.
+	Recent func(id string) ([]dialect.Item, bool) // Runner: a session
+
 	Parent string // Runner: the call that makes this one
 	Depth  int    // Runner: how many calls are above
 	Trail  *Trail // everyone: the one wide event

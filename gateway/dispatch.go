@@ -35,6 +35,8 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 		return serveSession(ctx, c, out)
 	case llm.OpTurn:
 		return serveTurn(ctx, c, out)
+	case llm.OpWarm:
+		return serveWarm(out)
 	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {

@@ -63,7 +63,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return err
 	}
 	c.req.open = body.stream
-	if c.Op == llm.OpRealtime {
+	if c.Op == llm.OpRealtime || c.Op == llm.OpSession {
 		e.upgradable(c, w, r)
 		c.req.load = nil
 	}
@@ -105,16 +105,21 @@ func (c *Call) describe(r *http.Request) {
 	}
 }
 
-// run runs the pipeline. A panic in it is a fault of ours: the caller gets an error, the operator the
-// stack, and other calls notice nothing.
-func (e *Edge) run(ctx context.Context, c *Call, out Out) (err error) {
+// run runs the pipeline.
+func (e *Edge) run(ctx context.Context, c *Call, out Out) error {
+	return e.safely(c.ID, func() error { return e.pipeline(ctx, c, out) })
+}
+
+// safely runs a call. A panic in it is a fault of ours: the caller gets an error, the operator the stack, and
+// other calls notice nothing.
+func (e *Edge) safely(id string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.log.Error("a call panicked", "id", c.ID, "panic", p, "stack", string(debug.Stack()))
-			err = &llm.Error{Kind: llm.Internal, Op: "edge", Message: "internal error; the operator finds it under " + c.ID, Err: fmt.Errorf("panic: %v", p)}
+			e.log.Error("a call panicked", "id", id, "panic", p, "stack", string(debug.Stack()))
+			err = &llm.Error{Kind: llm.Internal, Op: "edge", Message: "internal error; the operator finds it under " + id, Err: fmt.Errorf("panic: %v", p)}
 		}
 	}()
-	return e.pipeline(ctx, c, out)
+	return call()
 }
 
 func unknownPath(r *http.Request, allow []string) error {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,64 +13,22 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
-// upgrade is what a session needs of the edge: the caller's side of the WebSocket, and a way to make calls.
-type upgrade struct {
-	accept  func() (*websocket.Conn, error)
-	runner  Runner
-	current *config.Current
-	ending  func() bool // the node takes no more calls
-	idle    time.Duration
-}
-
-// upgradable makes a call one that may become a session.
-func (e *Edge) upgradable(c *Call, w http.ResponseWriter, r *http.Request) {
-	c.req.upgrade = &upgrade{
-		runner: NewRunner(e.current, e.pipeline), current: e.current, ending: e.ending.Load, idle: or(c.Config.Declared.Timeouts.WriteIdle, time.Minute),
-		accept: func() (*websocket.Conn, error) {
-			return websocket.Accept(w, r, &websocket.AcceptOptions{
-				Subprotocols: []string{"realtime"}, InsecureSkipVerify: true, // the key says who it is, not the page that it came from
-			})
-		},
-	}
-}
-
-// End tells sessions that the node stops: each is closed when no answer is under way in it.
-func (e *Edge) End() { e.ending.Store(true) }
-
 // session is one session: a caller, an upstream, and the turns between them.
 type session struct {
-	call     *Call
-	up       *upgrade
+	*socket
 	conn     *Connection
-	caller   *websocket.Conn
 	upstream *websocket.Conn
-	ctx      context.Context //nolint:containedctx // the session is as long as it
-	stop     context.CancelCauseFunc
-	wire     context.Context //nolint:containedctx // of reading and writing, which a cancelled context would break off in the middle
-	say      sync.Mutex      // of what goes to the caller: it must keep its order
-	running  sync.WaitGroup
 
 	mu      sync.Mutex
 	waiting []*turn          // asked for, and the upstream has not begun
 	turns   map[string]*turn // by the id of the answer
 	refused map[string]bool  // answers that the upstream began by itself and that may not be
 }
-
-// ended is why a session is over, and what the caller is told.
-type ended struct {
-	code   websocket.StatusCode
-	reason string
-}
-
-// Error returns the reason.
-func (e *ended) Error() string { return e.reason }
 
 // serveSession opens a session and carries messages until one side, or the owner, ends it.
 func serveSession(ctx context.Context, c *Call, out Out) error {
@@ -86,11 +43,8 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "this deployment's connection is not set up", Err: err}
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	wire, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	s := &session{call: c, up: up, conn: conn, ctx: ctx, stop: stop, wire: wire, turns: map[string]*turn{}, refused: map[string]bool{}}
+	s := &session{socket: newSocket(ctx, c, up), conn: conn, turns: map[string]*turn{}, refused: map[string]bool{}}
+	defer s.release()
 	if s.upstream, err = s.dial(); err != nil {
 		return err
 	}
@@ -189,16 +143,9 @@ func (s *session) run() {
 	var g sync.WaitGroup
 	g.Go(func() { s.stop(s.fromCaller()) })
 	g.Go(func() { s.stop(s.fromUpstream()) })
-	g.Go(func() { s.stop(s.watch()) })
+	g.Go(func() { s.stop(s.watch(s.quiet, s.here)) })
 	<-s.ctx.Done()
-	why := &ended{websocket.StatusNormalClosure, ""}
-	if !errors.As(context.Cause(s.ctx), &why) {
-		if code := websocket.CloseStatus(context.Cause(s.ctx)); code > 0 && code != websocket.StatusNoStatusRcvd && code != websocket.StatusAbnormalClosure {
-			why.code = code
-		} else {
-			why = &ended{websocket.StatusGoingAway, "the other side is gone"}
-		}
-	}
+	why := s.ending()
 	// Closing waits for the other side's word, but not for long.
 	var closing sync.WaitGroup
 	closing.Go(func() { _ = s.caller.Close(why.code, clip([]byte(why.reason), 120)) })
@@ -206,45 +153,15 @@ func (s *session) run() {
 	closing.Wait()
 	g.Wait()
 	s.running.Wait()
-	s.call.Trail.Note("the session ended: " + clip([]byte(context.Cause(s.ctx).Error()), 200))
+	s.note()
 }
 
-// watchEvery is how often is looked whether a session may go on.
-const watchEvery = time.Second
-
-// pingEvery is how often the caller is asked whether they are still there.
-const pingEvery = 30
-
-// watch ends a session whose key or deployment is no more, or whose node stops.
-func (s *session) watch() error {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		select {
-		case <-s.ctx.Done():
-			return context.Cause(s.ctx)
-		case <-tick.C:
-		}
-		snap := s.up.current.Load()
-		k, ok := snap.KeyByID(s.call.Caller.KeyID)
-		if !ok || identity.Usable(k, time.Now()) != nil {
-			return &ended{websocket.StatusPolicyViolation, "the key of this session is not good any more"}
-		}
-		if _, ok := snap.Deployment(s.call.Head.Model); !ok {
-			return &ended{websocket.StatusPolicyViolation, "the deployment of this session is not there any more"}
-		}
-		if s.up.ending() && s.quiet() {
-			return &ended{websocket.StatusGoingAway, "the gateway stops; open a new session"}
-		}
-		if n%pingEvery == 0 {
-			ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
-			err := s.caller.Ping(ctx)
-			cancel()
-			if err != nil {
-				return err
-			}
-		}
+// here ends a session whose deployment is no more.
+func (s *session) here() error {
+	if _, ok := s.up.current.Load().Deployment(s.call.Head.Model); !ok {
+		return &ended{websocket.StatusPolicyViolation, "the deployment of this session is not there any more"}
 	}
+	return nil
 }
 
 // quiet reports whether no answer is under way.
@@ -295,15 +212,6 @@ func (s *session) send(text []byte) error {
 	ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
 	defer cancel()
 	return s.upstream.Write(ctx, websocket.MessageText, text)
-}
-
-// tell sends a message to the caller. One who does not take it in time is gone.
-func (s *session) tell(text []byte) error {
-	s.say.Lock()
-	defer s.say.Unlock()
-	ctx, cancel := context.WithTimeout(s.wire, s.up.idle)
-	defer cancel()
-	return s.caller.Write(ctx, websocket.MessageText, text)
 }
 
 // fromUpstream carries the upstream's messages: those of an answer through its turn, the others as they are.

@@ -70,7 +70,8 @@ func (t *turn) run() error {
 	}
 	child.In.Body = t.ask
 	child.Trail.Record.Method, child.Trail.Record.Remote, child.Trail.Record.UserAgent = c.In.Method, c.Trail.Record.Remote, c.Trail.Record.UserAgent
-	return t.session.up.runner.Run(t.session.ctx, child, &turnOut{t.session})
+	up := t.session.up
+	return up.safely(id, func() error { return up.runner.Run(t.session.ctx, child, &turnOut{t.session}) })
 }
 
 // forget takes the turn out of the session's books.

@@ -11,6 +11,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/store"
 )
 
 // mostTurns bounds how many answers one goes on from.
@@ -25,13 +26,14 @@ type opening struct {
 	keeps  bool   // what is said may be kept
 	own    []byte // the body with what it names, without what comes before it
 	before []dialect.Item
+	recent bool // what comes before was said on the same connection and is kept nowhere
 }
 
 // Open has a call say by itself what it only refers to, and returns the Out that keeps its answer. What is
 // to run in the background is answered here, without an Out.
 func (h *History) Open(ctx context.Context, c *gateway.Call, out gateway.Out) (gateway.Out, func(error) error, error) {
 	codec, ok := c.Codec.(dialect.Keeper)
-	if !ok || c.Op != llm.OpGenerate && c.Op != llm.OpCountTokens {
+	if !ok || c.Op != llm.OpGenerate && c.Op != llm.OpCountTokens && c.Op != llm.OpWarm {
 		return out, nil, nil
 	}
 	if err := c.Load(); err != nil {
@@ -114,12 +116,35 @@ func (o *opening) recall(ctx context.Context, d *plenum.Deployment) error {
 	if limit := int64(c.Config.Declared.MaxDecompressed); limit > 0 && int64(len(body)) > limit {
 		return &llm.Error{Kind: llm.TooLarge, Op: "history", Message: "the conversation has grown larger than max_decompressed; begin a new one"}
 	}
+	if o.recent {
+		o.own, o.ref.Previous = body, "" // an answer that is kept must not go on from one that is not
+	}
 	return c.Refill(body)
+}
+
+// justSaid puts in what the same connection remembers, where nobody keeps it.
+func (o *opening) justSaid(ctx context.Context) bool {
+	again, ok := o.codec.(dialect.Laned)
+	if !ok || o.call.Recent == nil {
+		return false
+	}
+	items, ok := o.call.Recent(o.ref.Previous)
+	if !ok {
+		return false
+	}
+	if _, err := o.h.look(ctx, o.ref.Previous); !errors.Is(err, store.ErrNotFound) {
+		return false
+	}
+	o.before, o.recent = again.Again(items), true
+	return true
 }
 
 // previous loads the answers that the call goes on from. It reports whether an upstream keeps them: then the
 // call goes there as it is.
 func (o *opening) previous(ctx context.Context, d *plenum.Deployment) (elsewhere bool, err error) {
+	if o.justSaid(ctx) {
+		return false, nil
+	}
 	var turns []*document
 	for id, n := o.ref.Previous, 0; id != ""; n++ {
 		x, err := o.h.find(ctx, o.call.Caller, id, kindAnswer, kindElsewhere)

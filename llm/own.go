@@ -16,13 +16,18 @@ const (
 	OpBatchDelete  Op = "batch.delete"
 	OpClientSecret Op = "realtime.secret"
 	OpKept         Op = "kept" // an answer or a conversation that is kept: to see, change, cancel or delete it
+	// OpSession is a WebSocket on which answers are asked for: each is a call of its own, made for this one.
+	OpSession Op = "responses.session"
 )
+
+// OpWarm is an answer that is only prepared: what is said in it will be gone on from.
+const OpWarm Op = "responses.warmup"
 
 // Own reports whether an operation is answered by Plenum itself, out of what it keeps for its callers.
 func (o Op) Own() bool {
 	switch o {
 	case OpFileCreate, OpFileList, OpFileGet, OpFileContent, OpFileDelete,
-		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept, OpClientSecret:
+		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept, OpClientSecret, OpSession:
 		return true
 	}
 	return false

@@ -33,6 +33,7 @@ func Dialect() *dialect.Dialect {
 		d.Routes = append(d.Routes,
 			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: root, Codec: generate},
 			dialect.Route{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: root + "/input_tokens", Codec: count},
+			socketRoute(root),
 		)
 	}
 	for _, root := range roots {

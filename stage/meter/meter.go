@@ -83,7 +83,7 @@ func (o *meterOut) settle(err error) {
 // answer, or it was at work when the attempt was called off. An error answer costs nothing.
 func (o *meterOut) mayCost(err error) bool {
 	switch o.call.Op {
-	case llm.OpCountTokens, llm.OpLifecycle, llm.OpRealtime: // a session costs by its turns
+	case llm.OpCountTokens, llm.OpLifecycle, llm.OpWarm, llm.OpRealtime: // a session costs by its turns
 		return false
 	}
 	if o.begun || err == nil {
