@@ -11,7 +11,7 @@ import (
 
 // NewEncoder implements dialect.Server.
 func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder {
-	req := requestOf(p)
+	req := dialect.RequestOf(p)
 	e := &encoder{req: req}
 	e.answer = answer{losses: &losses{}, names: dialect.NewToolNames(req), meta: m}
 	e.queue.encoder = e
@@ -266,13 +266,7 @@ func (e *encoder) end(v llm.End) {
 
 // total returns the usage of the answer, with an estimate for a side that the upstream did not report.
 func (e *encoder) total() llm.Usage {
-	u := e.usage
-	if u.Reported&llm.InSide == 0 && u.In() == 0 {
-		u.Input = llm.EstimateRequest(e.req)
-	}
-	if u.Reported&llm.OutSide == 0 && u.Out() == 0 {
-		u.Output = llm.EstimateText(e.said)
-	}
+	u := dialect.Estimated(e.usage, e.req, e.said)
 	// Clients need this one, whatever the upstream made of it.
 	if _, rest := wire.Take(u.Extra, Name, "output_tokens"); len(rest.Fields) < len(u.Extra.Fields) {
 		u.Extra = rest

@@ -488,3 +488,14 @@ func TestFreeTextToolIsSaidAsAnObject(t *testing.T) {
 		t.Errorf("losses %v", enc.Losses())
 	}
 }
+
+func TestTheFinalFormOfAFreeTextToolIsNotItsInputAgain(t *testing.T) {
+	use := llm.ToolUse{Kind: llm.ToolCustom, ID: "a", Name: "sql"}
+	whole := use
+	whole.Args = "select 1"
+	got, _ := speak(t, start, llm.BlockStart{Block: use}, llm.ArgsDelta{JSON: "select"}, llm.ArgsDelta{JSON: " 1"}, llm.BlockEnd{Block: whole},
+		llm.Finish{Stop: llm.Stop{Reason: llm.StopTool}}, llm.End{})
+	if d := cmp.Diff([]string{`tool_use sql {"input":"select 1"}`}, got.blocks); d != "" {
+		t.Error(d)
+	}
+}

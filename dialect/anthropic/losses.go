@@ -23,27 +23,6 @@ func (l *losses) mark(path string, c *llm.CacheMark) {
 	}
 }
 
-// blockHome reports whether a block was said in this dialect, and so can be said again as it was.
-func blockHome(b llm.Block) bool {
-	switch b := b.(type) {
-	case llm.Text:
-		return b.Extra.Dialect == Name
-	case llm.Refusal:
-		return false
-	case llm.Media:
-		return b.Extra.Dialect == Name
-	case llm.Thought:
-		return b.Extra.Dialect == Name
-	case llm.ToolUse:
-		return b.Extra.Dialect == Name
-	case llm.ToolDone:
-		return b.Extra.Dialect == Name
-	case llm.Opaque:
-		return b.Dialect == Name
-	}
-	return false
-}
-
 // plain reports whether a block is a text and nothing else, which every dialect can say.
 func plain(b llm.Block) bool {
 	t, ok := b.(llm.Text)
@@ -70,15 +49,8 @@ func (l *losses) fitText(b llm.Text, path string) llm.Text {
 func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	l.extra(path, b.Extra)
 	l.mark(path, b.Cache)
-	switch {
-	case blank(b.Args):
-		b.Args = "{}"
-	case b.Kind == llm.ToolCustom:
-		l.Add(path, "a free-text tool's input is said as an object")
-		b.Args = wrapInput(b.Args)
-	case !isObject(b.Args):
-		l.Add(path+".arguments", "not a JSON object")
-		b.Args = "{}"
+	if b.Signature != "" {
+		l.Add(path+".signature", dialect.Foreign)
 	}
-	return b
+	return dialect.FitArgs(&l.Losses, b, path)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -76,7 +77,7 @@ func (f *opaqueFolder) block() llm.Opaque {
 	})
 	switch in := f.json.String(); {
 	case blank(in):
-	case isObject(in):
+	case splice.IsObject(in):
 		w.KeyRaw("input", in)
 	default:
 		w.KeyStr("input", in)

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -97,7 +96,7 @@ func (e *requestEncoder) planTools() {
 		*c = llm.ToolChoice{}
 	}
 	if len(c.Allowed) > 0 {
-		e.narrowTools(c)
+		e.tools, c.Allowed = dialect.AllowedTools(&e.Losses, e.tools, c.Allowed, mostName), nil
 	}
 	if len(e.tools) == 0 && e.pastTools() {
 		*c, e.params.parallel = llm.ToolChoice{Mode: llm.ChooseNone}, llm.Opt[bool]{}
@@ -118,29 +117,9 @@ func (e *requestEncoder) planTools() {
 // calls of what it does not know.
 func (e *requestEncoder) pastTools() bool {
 	for _, t := range e.turns {
-		for _, b := range t.blocks {
-			u, ok := b.(llm.ToolUse)
-			if ok && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == u.Name }) {
-				e.tools = append(e.tools, llm.Tool{Kind: llm.ToolFunction, Name: u.Name, Schema: dialect.ObjectSchema("")})
-			}
-		}
+		e.tools = dialect.CalledTools(e.tools, t.blocks)
 	}
 	return len(e.tools) > 0
-}
-
-// narrowTools says a choice among some of the tools by leaving out the others.
-func (e *requestEncoder) narrowTools(c *llm.ToolChoice) {
-	var keep []llm.Tool
-	for _, t := range e.tools {
-		for _, name := range c.Allowed {
-			if t.Name == (dialect.ToolNames{}).Fit(name, mostName) {
-				keep = append(keep, t)
-				break
-			}
-		}
-	}
-	e.tools, c.Allowed = keep, nil
-	e.Add("tool_choice.allowed_tools", "said by leaving out the other tools")
 }
 
 func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {

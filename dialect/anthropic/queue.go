@@ -36,7 +36,7 @@ type outBlock struct {
 	origin            string // whose a signature is that goes in an envelope
 	signature, sealed strings.Builder
 	custom            strings.Builder // free text for a tool, which becomes an object at the end
-	args              argsScan
+	args              dialect.ArgsScan
 }
 
 // piece is a part of a block, to be said as one delta.
@@ -107,7 +107,7 @@ func (q *queue) first(b *outBlock, kind pieceKind, s string) {
 
 func (q *queue) startText(b *outBlock, k llm.Text, path string) {
 	text, cites := k.Text, k.Citations
-	if !blockHome(k) {
+	if !dialect.SaidIn(Name, k) {
 		fit := q.encoder.fitText(k, path)
 		cites = fit.Citations
 		k = llm.Text{}
@@ -145,7 +145,7 @@ func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
 	e := q.encoder
 	args := k.Args
 	k.Args = ""
-	if !blockHome(k) {
+	if !dialect.SaidIn(Name, k) {
 		e.extra(path, k.Extra)
 		k.Extra, k.Cache = llm.Extra{}, nil
 	}
@@ -274,7 +274,7 @@ func (q *queue) yields(b *outBlock) bool {
 	case llm.Text, llm.Thought:
 		return true
 	case llm.ToolUse:
-		return !isCustom(b.block) && b.args.done()
+		return !isCustom(b.block) && b.args.Done()
 	}
 	return false
 }
@@ -331,7 +331,7 @@ func (q *queue) write(b *outBlock, p piece) {
 		return
 	}
 	if p.kind == argsPiece {
-		b.args.feed(p.s)
+		b.args.Feed(p.s)
 	}
 	q.encoder.emit("content_block_delta", func(w *jsonw.Writer) {
 		w.KeyInt("index", int64(b.wire))
@@ -391,8 +391,8 @@ func (q *queue) shut() {
 func (q *queue) lastArgs(b *outBlock) {
 	switch {
 	case isCustom(b.block):
-		q.write(b, piece{argsPiece, wrapInput(b.custom.String())})
-	case !b.args.begun():
+		q.write(b, piece{argsPiece, dialect.WrapInput(b.custom.String())})
+	case !b.args.Begun():
 		q.write(b, piece{argsPiece, "{}"})
 	}
 }
@@ -445,11 +445,11 @@ func (q *queue) finalise(b *outBlock, final llm.Block) {
 		}
 	case llm.ToolUse:
 		if b.waits {
-			if b.args.begun() || len(b.pieces) > 0 {
+			if b.args.Begun() || len(b.pieces) > 0 {
 				k.Args = ""
 			}
 			q.name(b, k)
-		} else if !b.args.begun() && len(b.pieces) == 0 {
+		} else if !b.args.Begun() && len(b.pieces) == 0 && b.custom.Len() == 0 {
 			q.first(b, argsPiece, k.Args)
 		}
 	}
@@ -480,7 +480,7 @@ func (q *queue) observe(ev llm.Event) {
 		b := &outBlock{index: v.Index, wire: v.Index, block: v.Block, open: true}
 		if t, ok := v.Block.(llm.ToolUse); ok {
 			q.encoder.calls++
-			b.args.feed(t.Args)
+			b.args.Feed(t.Args)
 		}
 		q.blocks, q.live = []*outBlock{b}, b
 		q.next = max(q.next, v.Index+1)
@@ -491,7 +491,7 @@ func (q *queue) observe(ev llm.Event) {
 	case llm.ArgsDelta:
 		q.encoder.said += len(v.JSON)
 		if b := q.find(v.Index); b != nil {
-			b.args.feed(v.JSON)
+			b.args.Feed(v.JSON)
 		}
 	case llm.BlockEnd:
 		if b := q.find(v.Index); b != nil {

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +17,7 @@ const mostName = 128
 
 // EncodeRequest implements dialect.Client.
 func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, []dialect.Loss, error) {
-	r, err := c.request(p)
+	r, err := dialect.RequestFor("dialect/anthropic", c.op, p)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -35,24 +34,6 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 	}
 	out := dialect.Outbound{Header: headers(nil, nil), Body: body, Changed: append(e.changed, refused...)}
 	return out, e.List(), nil
-}
-
-// request returns the request within the payload of the codec's operation.
-func (c *codec) request(p llm.Payload) (*llm.Request, error) {
-	switch p := p.(type) {
-	case *llm.Request:
-		if c.op == llm.OpGenerate && p != nil {
-			return p, nil
-		}
-	case *llm.CountTokens:
-		if c.op == llm.OpCountTokens && p != nil && p.Request != nil {
-			return p.Request, nil
-		}
-	}
-	return nil, &llm.Error{
-		Kind: llm.Internal, Op: "dialect/anthropic.EncodeRequest", Message: "internal error",
-		Err: fmt.Errorf("codec of %s was given a %T", c.op, p),
-	}
 }
 
 // requestEncoder says one request. It first settles what can be said (arrange, plan), naming what
@@ -190,16 +171,8 @@ func (e *requestEncoder) trimLast() {
 	if e.home || n == 0 || e.turns[n-1].role != llm.Assistant {
 		return
 	}
-	blocks := e.turns[n-1].blocks
-	if len(blocks) == 0 {
-		return
-	}
-	if t, ok := blocks[len(blocks)-1].(llm.Text); ok {
-		if cut := strings.TrimRight(t.Text, " \t\r\n"); cut != t.Text && cut != "" {
-			t.Text = cut
-			blocks[len(blocks)-1] = t
-			e.changed = append(e.changed, "trailing space of the last message removed")
-		}
+	if dialect.TrimEnd(e.turns[n-1].blocks) {
+		e.changed = append(e.changed, "trailing space of the last message removed")
 	}
 }
 
@@ -213,7 +186,7 @@ func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 				continue
 			}
 		}
-		if !blockHome(b) && !plain(b) {
+		if !dialect.SaidIn(Name, b) && !plain(b) {
 			var ok bool
 			if b, ok = e.fitBlock(b, m.Role, blockPath(i, j)); !ok {
 				continue
@@ -292,7 +265,7 @@ func (e *requestEncoder) fitToolDone(b llm.ToolDone, path string) llm.Block {
 	}
 	inner := make([]llm.Block, 0, len(b.Blocks))
 	for k, x := range b.Blocks {
-		if !blockHome(x) {
+		if !dialect.SaidIn(Name, x) {
 			var ok bool
 			if x, ok = e.fitBlock(x, llm.User, path+".content["+itoa(k)+"]"); !ok {
 				continue

@@ -7,6 +7,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -199,25 +200,12 @@ func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, m dialect.Meta) (d
 	case *llm.TokenCount:
 		body = encodeCount(r, &l)
 	case *llm.Response:
-		body = encodeResponse(requestOf(p), r, m, &l)
+		body = encodeResponse(dialect.RequestOf(p), r, m, &l)
 	default:
 		return dialect.Reply{}, nil, internal("EncodeResponse", fmt.Errorf("a %T is no answer of this dialect", res))
 	}
 	h := http.Header{"Content-Type": {"application/json"}}
 	return dialect.Reply{Status: http.StatusOK, Header: h, Body: body}, l.List(), nil
-}
-
-// requestOf returns the request in a payload, or nil.
-func requestOf(p llm.Payload) *llm.Request {
-	switch p := p.(type) {
-	case *llm.Request:
-		return p
-	case *llm.CountTokens:
-		if p != nil {
-			return p.Request
-		}
-	}
-	return nil
 }
 
 func encodeCount(n *llm.TokenCount, l *losses) []byte {
@@ -318,7 +306,7 @@ func (a *answer) fitAll(blocks []llm.Block) []llm.Block {
 
 // fit returns a block of an answer as it can be said, or false for one that cannot.
 func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
-	home := blockHome(b)
+	home := dialect.SaidIn(Name, b)
 	switch b := b.(type) {
 	case llm.ToolUse:
 		return a.fitCall(b, path), true
@@ -352,7 +340,7 @@ func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
 		b.ID = a.callName(a.calls)
 	}
 	a.calls++
-	if b.Extra.Dialect != Name || !isObject(b.Args) {
+	if b.Extra.Dialect != Name || !splice.IsObject(b.Args) {
 		return a.fitArgs(b, path)
 	}
 	return b

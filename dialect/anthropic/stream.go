@@ -89,7 +89,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 	}
 	d.events = d.events[:0]
 	if kind == "content_block_delta" && d.quickDelta(v) {
-		ch.Events, ch.Text = d.events, textSize(d.events)
+		ch.Events, ch.Text = d.events, dialect.TextSize(d.events)
 		return ch, nil
 	}
 	if err == nil {
@@ -109,7 +109,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, badUpstream(err, "an event of the upstream's stream cannot be understood: "+err.Error())
 	}
 	ch.Events = d.events
-	ch.Text = textSize(d.events)
+	ch.Text = dialect.TextSize(d.events)
 	return ch, nil
 }
 
@@ -146,30 +146,6 @@ func deltaSize(kind string, data []byte) int {
 	}
 	// The key's closing quote, a colon, the text's quotes.
 	return max(bytes.LastIndexByte(data, '"')-(i+len(mark)+from+3), 0)
-}
-
-func textSize(events []llm.Event) int {
-	n := 0
-	for _, ev := range events {
-		switch e := ev.(type) {
-		case llm.TextDelta:
-			n += len(e.Text)
-		case llm.ThoughtDelta:
-			n += len(e.Text)
-		case llm.ArgsDelta:
-			n += len(e.JSON)
-		case llm.BlockStart:
-			switch b := e.Block.(type) {
-			case llm.Text:
-				n += len(b.Text)
-			case llm.Thought:
-				n += len(b.Text)
-			case llm.ToolUse:
-				n += len(b.Args)
-			}
-		}
-	}
-	return n
 }
 
 func (d *streamDecoder) event(kind string, v wire.Value, data []byte) error {

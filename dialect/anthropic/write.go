@@ -5,7 +5,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -235,18 +234,3 @@ func appendMarkValue(w *jsonw.Writer, c *llm.CacheMark) {
 
 // blank reports whether there is nothing but space.
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
-
-// isObject reports whether s is a whole JSON object.
-func isObject(s string) bool {
-	b := []byte(s)
-	return splice.Whole(b).Kind(b) == '{' && splice.Valid(b, splice.DefaultDepth) == nil
-}
-
-// wrapInput says free text as the only member of an object.
-func wrapInput(text string) string {
-	var w jsonw.Writer
-	w.Open('{')
-	w.KeyStr("input", text)
-	w.Close('}')
-	return w.String()
-}

@@ -3,6 +3,7 @@ package cohere
 import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -397,20 +398,13 @@ func (e *encoder) end() {
 
 // total returns the usage of the answer, with an estimate for a side that the upstream did not report.
 func (e *encoder) total() llm.Usage {
-	u := e.usage
-	if u.Reported&llm.InSide == 0 && u.In() == 0 && e.req != nil {
-		u.Input = llm.EstimateRequest(e.req)
-	}
-	if u.Reported&llm.OutSide == 0 && u.Out() == 0 {
-		u.Output = llm.EstimateText(e.said)
-	}
-	return u
+	return dialect.Estimated(e.usage, e.req, e.said)
 }
 
 // fail ends the stream as the vendor does when it fails in the middle.
 func (e *encoder) fail(err error) {
 	x := llm.AsError(err)
-	if dialect.Passes(x, Name) && isObject(string(x.Upstream.Body)) {
+	if dialect.Passes(x, Name) && splice.IsObject(string(x.Upstream.Body)) {
 		e.frames = append(e.frames, dialect.Frame{Event: messageEnd, Data: x.Upstream.Body})
 	} else {
 		var w jsonw.Writer

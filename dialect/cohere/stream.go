@@ -117,7 +117,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 	if err := d.event(v, f.Data); err != nil {
 		return ch, dialect.BadUpstream(op, err, "an event of the upstream's stream cannot be understood: "+err.Error())
 	}
-	ch.Events, ch.Text = d.events, textSize(d.events)
+	ch.Events, ch.Text = d.events, dialect.TextSize(d.events)
 	return ch, nil
 }
 
@@ -144,21 +144,6 @@ func deltaText(data []byte) int {
 		return n
 	}
 	return 0
-}
-
-func textSize(events []llm.Event) int {
-	n := 0
-	for _, ev := range events {
-		switch e := ev.(type) {
-		case llm.TextDelta:
-			n += len(e.Text)
-		case llm.ThoughtDelta:
-			n += len(e.Text)
-		case llm.ArgsDelta:
-			n += len(e.JSON)
-		}
-	}
-	return n
 }
 
 func (d *streamDecoder) event(v wire.Value, data []byte) error {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -99,11 +98,6 @@ func under(fields []llm.Field, name string) (inner, rest []llm.Field) {
 		}
 	}
 	return inner, rest
-}
-
-func isObject(s string) bool {
-	b := []byte(s)
-	return splice.Whole(b).Kind(b) == '{' && splice.Valid(b, splice.DefaultDepth) == nil
 }
 
 // decodeDocument reads a document: a text, or an object of texts by name. All that it says is its text, but

@@ -10,7 +10,7 @@ import (
 
 // NewEncoder implements dialect.Server.
 func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder {
-	req := requestOf(p)
+	req := dialect.RequestOf(p)
 	e := &encoder{req: req, meta: m}
 	e.answer = answer{losses: &losses{}, names: dialect.NewToolNames(req), callID: m.CallID}
 	e.queue.encoder = e
@@ -222,14 +222,7 @@ func (e *encoder) end(v llm.End) {
 
 // total returns the usage of the answer, with an estimate for a side that the upstream did not report.
 func (e *encoder) total() llm.Usage {
-	u := e.usage
-	if u.Reported&llm.InSide == 0 && u.In() == 0 {
-		u.Input = llm.EstimateRequest(e.req)
-	}
-	if u.Reported&llm.OutSide == 0 && u.Out() == 0 {
-		u.Output = llm.EstimateText(e.said)
-	}
-	return u
+	return dialect.Estimated(e.usage, e.req, e.said)
 }
 
 func (e *encoder) fail(err error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -63,7 +64,7 @@ func (c *codec) EncodeError(err error) dialect.Reply {
 func Exception(err error) dialect.Frame {
 	x := llm.AsError(err)
 	body := errorBody(x)
-	if dialect.Passes(x, Name) && isObject(string(x.Upstream.Body)) {
+	if dialect.Passes(x, Name) && splice.IsObject(string(x.Upstream.Body)) {
 		body = x.Upstream.Body
 	}
 	return event(dialect.Frame{Event: exceptionOf(x), Data: body, Fault: true})

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -48,26 +47,7 @@ func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	if b.Signature != "" {
 		l.Add(path+".signature", dialect.Foreign)
 	}
-	switch {
-	case blank(b.Args):
-		b.Args = "{}"
-	case b.Kind == llm.ToolCustom:
-		l.Add(path, "a free-text tool's input is said as an object")
-		b.Args = wrapInput(b.Args)
-	case !isObject(b.Args):
-		l.Add(path+".arguments", "not a JSON object")
-		b.Args = "{}"
-	}
-	return b
-}
-
-// wrapInput says free text as the only member of an object.
-func wrapInput(text string) string {
-	var w jsonw.Writer
-	w.Open('{')
-	w.KeyStr("input", text)
-	w.Close('}')
-	return w.String()
+	return dialect.FitArgs(&l.Losses, b, path)
 }
 
 // fitID makes an id one that the vendor takes. It depends on the id alone.

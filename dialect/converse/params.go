@@ -1,7 +1,6 @@
 package converse
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -101,7 +100,7 @@ func (e *requestEncoder) planTools() {
 		*c = llm.ToolChoice{}
 	}
 	if len(c.Allowed) > 0 {
-		e.narrowTools(c)
+		e.tools, c.Allowed = dialect.AllowedTools(&e.Losses, e.tools, c.Allowed, mostName), nil
 	}
 	if c.Mode == llm.ChooseNone {
 		e.chooseNone(c)
@@ -151,28 +150,11 @@ func (e *requestEncoder) called(name string) bool {
 // calls of what it does not know.
 func (e *requestEncoder) pastTools() {
 	for _, t := range e.turns {
-		for _, b := range t.blocks {
-			u, ok := b.(llm.ToolUse)
-			if ok && !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Name == u.Name }) {
-				e.tools = append(e.tools, llm.Tool{Kind: llm.ToolFunction, Name: u.Name, Schema: dialect.ObjectSchema("")})
-			}
-		}
+		e.tools = dialect.CalledTools(e.tools, t.blocks)
 	}
 	if len(e.tools) > 0 {
 		e.changed = append(e.changed, "tools set to those of the history")
 	}
-}
-
-// narrowTools says a choice among some of the tools by leaving out the others.
-func (e *requestEncoder) narrowTools(c *llm.ToolChoice) {
-	var keep []llm.Tool
-	for _, t := range e.tools {
-		if slices.ContainsFunc(c.Allowed, func(n string) bool { return t.Name == dialect.ToolNames{}.Fit(n, mostName) }) {
-			keep = append(keep, t)
-		}
-	}
-	e.tools, c.Allowed = keep, nil
-	e.Add("tool_choice.allowed_tools", "said by leaving out the other tools")
 }
 
 func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -37,7 +36,7 @@ type outBlock struct {
 	// signature and sealed are held back: they come after the text that they belong to.
 	signature, sealed strings.Builder
 	custom            strings.Builder // free text for a tool, which becomes an object at the end
-	args              []byte
+	args              dialect.ArgsScan
 }
 
 // piece is a part of a block, to be said as one delta.
@@ -109,7 +108,7 @@ func (q *queue) first(b *outBlock, kind pieceKind, s string) {
 
 func (q *queue) startText(b *outBlock, k llm.Text, path string) {
 	text, cites := k.Text, k.Citations
-	if !blockHome(k) {
+	if !dialect.SaidIn(Name, k) {
 		fit := q.encoder.fitText(k, path)
 		cites = fit.Citations
 	}
@@ -126,7 +125,7 @@ func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
 	e := q.encoder
 	args := k.Args
 	k.Args = ""
-	if !blockHome(k) {
+	if !dialect.SaidIn(Name, k) {
 		e.extra(path, k.Extra)
 		k.Extra, k.Cache = llm.Extra{}, nil
 	}
@@ -236,7 +235,7 @@ func (q *queue) yields(b *outBlock) bool {
 	case llm.Text, llm.Thought:
 		return true
 	case llm.ToolUse:
-		return !isCustom(b.block) && len(b.args) > 0 && splice.Valid(b.args, splice.MaxDepth) == nil
+		return !isCustom(b.block) && b.args.Done()
 	}
 	return false
 }
@@ -296,7 +295,7 @@ func (q *queue) open(b *outBlock) {
 // write says a piece of the live block.
 func (q *queue) write(b *outBlock, p piece) {
 	if p.kind == argsPiece {
-		b.args = append(b.args, p.s...)
+		b.args.Feed(p.s)
 	}
 	q.encoder.emit("contentBlockDelta", func(w *jsonw.Writer) {
 		w.KeyOpen("delta", '{')
@@ -375,8 +374,8 @@ func (q *queue) lastThought(b *outBlock, k llm.Thought) {
 func (q *queue) lastArgs(b *outBlock) {
 	switch {
 	case isCustom(b.block):
-		q.write(b, piece{argsPiece, wrapInput(b.custom.String())})
-	case blank(string(b.args)):
+		q.write(b, piece{argsPiece, dialect.WrapInput(b.custom.String())})
+	case !b.args.Begun():
 		q.write(b, piece{argsPiece, "{}"})
 	}
 }
@@ -485,11 +484,11 @@ func (q *queue) finalise(b *outBlock, final llm.Block) {
 		}
 	case llm.ToolUse:
 		if b.waits {
-			if len(b.args) > 0 || len(b.pieces) > 0 {
+			if b.args.Begun() || len(b.pieces) > 0 {
 				k.Args = ""
 			}
 			q.name(b, k)
-		} else if len(b.args) == 0 && len(b.pieces) == 0 && b.custom.Len() == 0 {
+		} else if !b.args.Begun() && len(b.pieces) == 0 && b.custom.Len() == 0 {
 			q.first(b, argsPiece, k.Args)
 		}
 	case llm.Opaque, llm.Media:
@@ -521,7 +520,8 @@ func (q *queue) observe(ev llm.Event) {
 	switch v := ev.(type) {
 	case llm.BlockStart:
 		b := &outBlock{index: v.Index, wire: v.Index, block: v.Block, open: true}
-		if _, ok := v.Block.(llm.ToolUse); ok {
+		if t, ok := v.Block.(llm.ToolUse); ok {
+			b.args.Feed(t.Args)
 			q.encoder.calls++
 		}
 		q.blocks, q.live = []*outBlock{b}, b
@@ -533,7 +533,7 @@ func (q *queue) observe(ev llm.Event) {
 	case llm.ArgsDelta:
 		q.encoder.said += len(v.JSON)
 		if b := q.find(v.Index); b != nil {
-			b.args = append(b.args, v.JSON...)
+			b.args.Feed(v.JSON)
 		}
 	case llm.BlockEnd:
 		if b := q.find(v.Index); b != nil {

@@ -2,6 +2,7 @@ package converse
 
 import (
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -405,7 +406,7 @@ func (d *requestDecoder) format(v wire.Value) bool {
 		}
 		return false, nil
 	})
-	if err != nil || !isObject(f.Schema) {
+	if err != nil || !splice.IsObject(f.Schema) {
 		return false
 	}
 	d.r.Output = f

@@ -2,7 +2,6 @@ package converse
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -18,7 +17,7 @@ const mostName = 64
 
 // EncodeRequest implements dialect.Client.
 func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, []dialect.Loss, error) {
-	r, err := c.request(p)
+	r, err := dialect.RequestFor(op, c.op, p)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -51,21 +50,6 @@ func headers(in http.Header) http.Header {
 
 // headerPrefix begins the headers by which callers ask for something.
 const headerPrefix = "x-amzn-bedrock-"
-
-// request returns the request within the payload of the codec's operation.
-func (c *codec) request(p llm.Payload) (*llm.Request, error) {
-	switch p := p.(type) {
-	case *llm.Request:
-		if c.op == llm.OpGenerate && p != nil {
-			return p, nil
-		}
-	case *llm.CountTokens:
-		if c.op == llm.OpCountTokens && p != nil && p.Request != nil {
-			return p.Request, nil
-		}
-	}
-	return nil, dialect.InternalFault(op+".EncodeRequest", fmt.Errorf("codec of %s was given a %T", c.op, p))
-}
 
 // requestEncoder says one request. It first settles what can be said (arrange, plan), naming what
 // cannot, and then writes.
@@ -154,7 +138,7 @@ func (e *requestEncoder) fitSystem(m *llm.Message, i int) []llm.Block {
 		case llm.Text, llm.Opaque:
 			out = append(out, b)
 		default:
-			if media && blockHome(b) {
+			if media && dialect.SaidIn(Name, b) {
 				out = append(out, b)
 				continue
 			}
@@ -197,13 +181,8 @@ func (e *requestEncoder) trimLast() {
 	if n == 0 || e.turns[n-1].role != llm.Assistant {
 		return
 	}
-	blocks := e.turns[n-1].blocks
-	if t, ok := blocks[len(blocks)-1].(llm.Text); ok {
-		if cut := strings.TrimRight(t.Text, " \t\r\n"); cut != t.Text && cut != "" {
-			t.Text = cut
-			blocks[len(blocks)-1] = t
-			e.changed = append(e.changed, "trailing space of the last message removed")
-		}
+	if dialect.TrimEnd(e.turns[n-1].blocks) {
+		e.changed = append(e.changed, "trailing space of the last message removed")
 	}
 }
 
@@ -231,7 +210,7 @@ func (e *requestEncoder) explain(i int) {
 func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 	out := make([]llm.Block, 0, len(m.Blocks))
 	for j, b := range m.Blocks {
-		if !blockHome(b) {
+		if !dialect.SaidIn(Name, b) {
 			var ok bool
 			if b, ok = e.fitBlock(b, m.Role, blockPath(i, j)); !ok {
 				continue
@@ -326,7 +305,7 @@ func (e *requestEncoder) fitToolDone(b llm.ToolDone, path string) llm.Block {
 	b.Cache = e.fitMark(b.Cache, path)
 	inner := make([]llm.Block, 0, len(b.Blocks))
 	for k, x := range b.Blocks {
-		if !blockHome(x) {
+		if !dialect.SaidIn(Name, x) {
 			var ok bool
 			if x, ok = e.fitBlock(x, llm.User, path+".content["+itoa(k)+"]"); !ok {
 				continue

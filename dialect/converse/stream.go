@@ -106,7 +106,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, dialect.BadUpstream(op, err, "an event of the upstream's stream cannot be understood: "+err.Error())
 	}
 	ch.Events = d.events
-	ch.Text = textSize(d.events)
+	ch.Text = dialect.TextSize(d.events)
 	return ch, nil
 }
 
@@ -135,21 +135,6 @@ func deltaSize(kind string, data []byte) int {
 		}
 	}
 	return 0
-}
-
-func textSize(events []llm.Event) int {
-	n := 0
-	for _, ev := range events {
-		switch e := ev.(type) {
-		case llm.TextDelta:
-			n += len(e.Text)
-		case llm.ThoughtDelta:
-			n += len(e.Text)
-		case llm.ArgsDelta:
-			n += len(e.JSON)
-		}
-	}
-	return n
 }
 
 func (d *streamDecoder) event(kind string, v wire.Value) error {
@@ -402,7 +387,7 @@ func (f *folder) block() llm.Block {
 		switch in := string(f.input); {
 		case blank(in):
 			w.KeyRaw("input", "{}")
-		case isObject(in):
+		case splice.IsObject(in):
 			w.KeyRaw("input", in)
 		default:
 			w.KeyStr("input", in)

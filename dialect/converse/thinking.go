@@ -132,17 +132,7 @@ func (e *requestEncoder) unsigned() bool {
 		if e.turns[i].role != llm.Assistant {
 			continue
 		}
-		for j, b := range e.turns[i].blocks {
-			switch b.(type) {
-			case llm.Thought:
-				if j == 0 {
-					return false
-				}
-			case llm.ToolUse:
-				return true
-			}
-		}
-		return false
+		return dialect.Unsigned(e.turns[i].blocks)
 	}
 	return false
 }

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -21,12 +20,6 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // blank reports whether there is nothing but space.
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// isObject reports whether s is a whole JSON object.
-func isObject(s string) bool {
-	b := []byte(s)
-	return splice.Whole(b).Kind(b) == '{' && splice.Valid(b, splice.DefaultDepth) == nil
-}
-
 // only returns the one member of an object, or false where it has none or several. Nearly everything here
 // is an object that says by its one member what it is.
 func only(v wire.Value) (key string, inner wire.Value, ok bool) {
@@ -40,23 +33,4 @@ func only(v wire.Value) (key string, inner wire.Value, ok bool) {
 		return nil
 	})
 	return key, inner, n == 1
-}
-
-// blockHome reports whether a block was said in this dialect, and so can be said again as it was.
-func blockHome(b llm.Block) bool {
-	switch b := b.(type) {
-	case llm.Text:
-		return b.Extra.Dialect == Name
-	case llm.Media:
-		return b.Extra.Dialect == Name
-	case llm.Thought:
-		return b.Extra.Dialect == Name
-	case llm.ToolUse:
-		return b.Extra.Dialect == Name
-	case llm.ToolDone:
-		return b.Extra.Dialect == Name
-	case llm.Opaque:
-		return b.Dialect == Name
-	}
-	return false
 }

@@ -5,13 +5,14 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
 // NewEncoder implements dialect.Server.
 func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder {
-	req := requestOf(p)
+	req := dialect.RequestOf(p)
 	e := &encoder{req: req, meta: m, blocks: map[[2]int]*outBlock{}}
 	e.answer = answer{losses: &losses{}, names: dialect.NewToolNames(req), callID: m.CallID}
 	return e
@@ -426,19 +427,13 @@ func (e *encoder) total() llm.Usage {
 	if e.home {
 		return u
 	}
-	if u.Reported&llm.InSide == 0 && u.In() == 0 {
-		u.Input = llm.EstimateRequest(e.req)
-	}
-	if u.Reported&llm.OutSide == 0 && u.Out() == 0 {
-		u.Output = llm.EstimateText(e.said)
-	}
-	return u
+	return dialect.Estimated(u, e.req, e.said)
 }
 
 func (e *encoder) fail(err error) {
 	x := llm.AsError(err)
 	body := errorBody(x, llm.Of(x.Kind).Status)
-	if dialect.Passes(x, Name) && isObject(string(x.Upstream.Body)) {
+	if dialect.Passes(x, Name) && splice.IsObject(string(x.Upstream.Body)) {
 		body = x.Upstream.Body
 	}
 	e.frames = append(e.frames, dialect.Frame{Data: body})

@@ -2,7 +2,6 @@ package gemini
 
 import (
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -27,24 +26,5 @@ func (l *losses) mark(path string, c *llm.CacheMark) {
 // fitArgs makes the arguments of a tool an object, which they must be here.
 func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	l.extra(path, b.Extra)
-	switch {
-	case blank(b.Args):
-		b.Args = "{}"
-	case b.Kind == llm.ToolCustom:
-		l.Add(path, "a free-text tool's input is said as an object")
-		b.Args = wrapInput(b.Args)
-	case !isObject(b.Args):
-		l.Add(path+".arguments", "not a JSON object")
-		b.Args = "{}"
-	}
-	return b
-}
-
-// wrapInput says free text as the only member of an object.
-func wrapInput(text string) string {
-	var w jsonw.Writer
-	w.Open('{')
-	w.KeyStr("input", text)
-	w.Close('}')
-	return w.String()
+	return dialect.FitArgs(&l.Losses, b, path)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -98,7 +99,8 @@ func (e *requestEncoder) planTools() {
 		c.Allowed[i] = dialect.ToolNames{}.Fit(c.Allowed[i], mostName)
 	}
 	if len(c.Allowed) > 0 && c.Mode != llm.ChooseAny {
-		e.narrowTools(c)
+		// The vendor takes names only where one must be called.
+		e.tools, c.Allowed = dialect.AllowedTools(&e.Losses, e.tools, c.Allowed, mostName), nil
 	}
 	if !slices.ContainsFunc(e.tools, func(t llm.Tool) bool { return t.Kind == llm.ToolFunction }) {
 		if c.Mode == llm.ChooseAny || c.Mode == llm.ChooseTool {
@@ -109,19 +111,6 @@ func (e *requestEncoder) planTools() {
 	if e.r.Parallel.Set && !e.r.Parallel.V && len(e.tools) > 0 {
 		e.Add("parallel_tool_calls", "several functions may be called here")
 	}
-}
-
-// narrowTools says a choice among some of the tools, where none must be called, by leaving out the others:
-// the vendor takes names only where one must.
-func (e *requestEncoder) narrowTools(c *llm.ToolChoice) {
-	var keep []llm.Tool
-	for _, t := range e.tools {
-		if slices.Contains(c.Allowed, t.Name) {
-			keep = append(keep, t)
-		}
-	}
-	e.tools, c.Allowed = keep, nil
-	e.Add("tool_choice.allowed_tools", "said by leaving out the other tools")
 }
 
 func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
@@ -143,7 +132,7 @@ func (e *requestEncoder) fitTool(t llm.Tool, path string) (llm.Tool, bool) {
 	e.mark(path, t.Cache)
 	t.Extra, t.Cache = llm.Extra{}, nil
 	t.Name = dialect.ToolNames{}.Fit(t.Name, mostName)
-	if !isObject(t.Schema) {
+	if !splice.IsObject(t.Schema) {
 		t.Schema = ""
 	}
 	if t.Strict.V {
@@ -185,7 +174,7 @@ func (e *requestEncoder) planSampling() {
 	p.tier = e.fitTier(p.tier)
 	e.extra("response_format", p.output.Extra)
 	p.output.Extra = llm.Extra{}
-	if p.output.Kind == llm.FormatSchema && !isObject(p.output.Schema) {
+	if p.output.Kind == llm.FormatSchema && !splice.IsObject(p.output.Schema) {
 		p.output.Kind, p.output.Schema = llm.FormatJSON, ""
 	}
 	if p.output.Kind == llm.FormatSchema && e.plainSchema() {

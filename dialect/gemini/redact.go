@@ -77,7 +77,7 @@ func respell(data []byte, events []llm.Event) ([]byte, error) {
 		case llm.ArgsDelta:
 			if len(calls) > 0 {
 				args := e.JSON
-				if !isObject(args) {
+				if !splice.IsObject(args) {
 					args = "{}"
 				}
 				ed.Set(calls[0].Span(), []byte(args))

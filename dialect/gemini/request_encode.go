@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -15,7 +14,7 @@ const mostName = 64
 
 // EncodeRequest implements dialect.Client.
 func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, []dialect.Loss, error) {
-	r, err := c.request(p)
+	r, err := dialect.RequestFor(op, c.op, p)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -45,21 +44,6 @@ func headers(in http.Header) http.Header {
 	}
 	h.Set("Content-Type", "application/json")
 	return h
-}
-
-// request returns the request within the payload of the codec's operation.
-func (c *codec) request(p llm.Payload) (*llm.Request, error) {
-	switch p := p.(type) {
-	case *llm.Request:
-		if c.op == llm.OpGenerate && p != nil {
-			return p, nil
-		}
-	case *llm.CountTokens:
-		if c.op == llm.OpCountTokens && p != nil && p.Request != nil {
-			return p.Request, nil
-		}
-	}
-	return nil, dialect.InternalFault(op+".EncodeRequest", fmt.Errorf("codec of %s was given a %T", c.op, p))
 }
 
 // requestEncoder says one request. It first settles what can be said (arrange, plan), naming what
@@ -144,7 +128,7 @@ func (e *requestEncoder) systemMessage(m *llm.Message, i int) {
 func (e *requestEncoder) fitSystem(m *llm.Message, i int) []llm.Block {
 	var out []llm.Block
 	for j, b := range e.fit(m, i) {
-		if _, text := b.(llm.Text); !text && !blockHome(b) {
+		if _, text := b.(llm.Text); !text && !dialect.SaidIn(Name, b) {
 			e.Add(blockPath(i, j), "a system instruction holds only text")
 			continue
 		}
@@ -219,12 +203,12 @@ func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 	out := make([]llm.Block, 0, len(m.Blocks))
 	for j, b := range m.Blocks {
 		path := blockPath(i, j)
-		if j+1 < len(m.Blocks) && !blockHome(b) {
+		if j+1 < len(m.Blocks) && !dialect.SaidIn(Name, b) {
 			if _, ok := dialect.JoinThought(b, m.Blocks[j+1]); ok {
 				continue
 			}
 		}
-		if j > 0 && !blockHome(m.Blocks[j-1]) {
+		if j > 0 && !dialect.SaidIn(Name, m.Blocks[j-1]) {
 			if whole, ok := dialect.JoinThought(m.Blocks[j-1], b); ok {
 				b = whole
 			}
@@ -233,7 +217,7 @@ func (e *requestEncoder) fit(m *llm.Message, i int) []llm.Block {
 			e.Add(path, "reasoning that this vendor has not signed")
 			continue
 		}
-		if !blockHome(b) {
+		if !dialect.SaidIn(Name, b) {
 			out = append(out, e.fitBlock(b, path)...)
 			continue
 		}
@@ -320,7 +304,7 @@ func (e *requestEncoder) fitToolDone(b llm.ToolDone, path string) []llm.Block {
 	for k, x := range b.Blocks {
 		at := path + ".content[" + itoa(k) + "]"
 		fit := []llm.Block{x}
-		if !blockHome(x) {
+		if !dialect.SaidIn(Name, x) {
 			fit = e.fitBlock(x, at)
 		}
 		for _, f := range fit {

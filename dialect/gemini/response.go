@@ -366,24 +366,11 @@ func (c *codec) EncodeResponse(p llm.Payload, res llm.Result, m dialect.Meta) (d
 	case *llm.TokenCount:
 		body = encodeTokens(r, &l)
 	case *llm.Response:
-		body = encodeResponse(requestOf(p), r, m, &l)
+		body = encodeResponse(dialect.RequestOf(p), r, m, &l)
 	default:
 		return dialect.Reply{}, nil, dialect.InternalFault(op+".EncodeResponse", fmt.Errorf("a %T is no answer of this dialect", res))
 	}
 	return dialect.JSONReply(body), l.List(), nil
-}
-
-// requestOf returns the request in a payload, or nil.
-func requestOf(p llm.Payload) *llm.Request {
-	switch p := p.(type) {
-	case *llm.Request:
-		return p
-	case *llm.CountTokens:
-		if p != nil {
-			return p.Request
-		}
-	}
-	return nil
 }
 
 func encodeTokens(n *llm.TokenCount, l *losses) []byte {
@@ -548,7 +535,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 	if u, ok := b.(llm.ToolUse); ok {
 		return a.fitCall(u, path), true
 	}
-	if blockHome(b) {
+	if dialect.SaidIn(Name, b) {
 		return b, true
 	}
 	switch b := b.(type) {
@@ -580,7 +567,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 
 func (a *answer) fitCall(b llm.ToolUse, path string) llm.Block {
 	b.Name = a.names.Back(b.Name)
-	if b.Extra.Dialect != Name || !isObject(b.Args) {
+	if b.Extra.Dialect != Name || !splice.IsObject(b.Args) {
 		if b.Signature != "" && b.Origin != Name {
 			a.Add(path+".signature", dialect.Foreign)
 			b.Signature = ""

@@ -129,7 +129,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 	if err := d.piece(v); err != nil {
 		return ch, dialect.BadUpstream(op, err, "a piece of the upstream's stream cannot be understood: "+err.Error())
 	}
-	ch.Events, ch.Text = d.events, textSize(d.events)
+	ch.Events, ch.Text = d.events, dialect.TextSize(d.events)
 	return ch, nil
 }
 
@@ -166,21 +166,6 @@ func textIn(data []byte) int {
 		}
 		data = data[min(i, len(data)):]
 	}
-}
-
-func textSize(events []llm.Event) int {
-	n := 0
-	for _, ev := range events {
-		switch e := ev.(type) {
-		case llm.TextDelta:
-			n += len(e.Text)
-		case llm.ThoughtDelta:
-			n += len(e.Text)
-		case llm.ArgsDelta:
-			n += len(e.JSON)
-		}
-	}
-	return n
 }
 
 // start opens the answer, and tells of usage as much as is sure by now: what the prompt was.

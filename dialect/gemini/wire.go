@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -31,12 +30,6 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // blank reports whether there is nothing but space.
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
-
-// isObject reports whether s is a whole JSON object.
-func isObject(s string) bool {
-	b := []byte(s)
-	return splice.Whole(b).Kind(b) == '{' && splice.Valid(b, splice.DefaultDepth) == nil
-}
 
 // camel returns the name of a member in camel case, as the API writes it.
 func camel(key string) string {
@@ -279,23 +272,4 @@ func floatTo(v wire.Value, x *llm.Extra, key string, to *llm.Opt[float64]) error
 		wasWritten(x, key, v)
 	}
 	return n.FloatTo(to)
-}
-
-// blockHome reports whether a block was said in this dialect, and so can be said again as it was.
-func blockHome(b llm.Block) bool {
-	switch b := b.(type) {
-	case llm.Text:
-		return b.Extra.Dialect == Name
-	case llm.Media:
-		return b.Extra.Dialect == Name
-	case llm.Thought:
-		return b.Extra.Dialect == Name
-	case llm.ToolUse:
-		return b.Extra.Dialect == Name
-	case llm.ToolDone:
-		return b.Extra.Dialect == Name
-	case llm.Opaque:
-		return b.Dialect == Name
-	}
-	return false
 }

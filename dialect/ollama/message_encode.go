@@ -7,7 +7,6 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -156,26 +155,7 @@ func (e *requestEncoder) call(b llm.ToolUse, path string) llm.ToolUse {
 	if b.Signature != "" {
 		e.Add(path+".signature", dialect.Foreign)
 	}
-	switch {
-	case strings.TrimSpace(b.Args) == "":
-		b.Args = "{}"
-	case b.Kind == llm.ToolCustom:
-		e.Add(path, "a free-text tool's input is said as an object")
-		var w jsonw.Writer
-		w.Open('{')
-		w.KeyStr("input", b.Args)
-		w.Close('}')
-		b.Args = w.String()
-	case !isObject(b.Args):
-		e.Add(path+".arguments", "not a JSON object")
-		b.Args = "{}"
-	}
-	return b
-}
-
-func isObject(s string) bool {
-	b := []byte(s)
-	return splice.Whole(b).Kind(b) == '{' && splice.Valid(b, splice.DefaultDepth) == nil
+	return dialect.FitArgs(&e.Losses, b, path)
 }
 
 // media says an image as an image and a document that is text as text. The API takes no others, and no

@@ -57,7 +57,7 @@ func (c *codec) splice(body []byte, events []llm.Event) ([]byte, error) {
 		case llm.ArgsDelta:
 			if args := message.Get("tool_calls", itoa(call), "function", "arguments"); args.Kind() == '"' {
 				ed.SetString(args.Span(), e.JSON)
-			} else if isObject(e.JSON) {
+			} else if splice.IsObject(e.JSON) {
 				ed.Set(args.Span(), []byte(e.JSON))
 			} else {
 				ed.Set(args.Span(), []byte("{}"))

@@ -256,7 +256,7 @@ func (a *answer) call(b llm.ToolUse, path string) (llm.ToolUse, bool) {
 		w.KeyStr("input", b.Args)
 		w.Close('}')
 		b.Args = w.String()
-	case !isObject(b.Args):
+	case !splice.IsObject(b.Args):
 		a.Add(path+".arguments", "a call that was cut off cannot be said")
 		return b, false
 	}

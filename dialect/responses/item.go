@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -32,7 +33,7 @@ func decodeItem(kind string, v wire.Value, request bool) ([]llm.Block, error) {
 		b, err := decodeCall(v, "input")
 		b.Kind = llm.ToolCustom
 		if request {
-			b.Kind, b.Args = llm.ToolFunction, wrapInput(b.Args)
+			b.Kind, b.Args = llm.ToolFunction, dialect.WrapInput(b.Args)
 			b.Extra.Note(Name, noteCustom)
 		}
 		return []llm.Block{b}, err
@@ -206,15 +207,6 @@ func appendCall(w *jsonw.Writer, b llm.ToolUse) {
 		o.Str("input", unwrapInput(b.Args))
 	}
 	o.End()
-}
-
-// wrapInput makes an object of the argument of a custom tool: other dialects know no other.
-func wrapInput(s string) string {
-	var w jsonw.Writer
-	w.Open('{')
-	w.KeyStr("input", s)
-	w.Close('}')
-	return w.String()
 }
 
 // unwrapInput returns the argument of a custom tool. A model that was told of an object mostly makes one;

@@ -278,7 +278,7 @@ func notKept(param, msg string) *llm.Error {
 
 // Depends implements dialect.Dependent: what a request refers to must be with the upstream that keeps it.
 func (c *codec) Depends(p llm.Payload) error {
-	r := requestOf(p)
+	r := dialect.RequestOf(p)
 	if r == nil {
 		return nil
 	}
@@ -299,19 +299,6 @@ func (c *codec) Depends(p llm.Payload) error {
 			if o, ok := b.(llm.Opaque); ok && o.Dialect == Name && o.Type == itemReference {
 				return notKept("input", "an item that input refers to"+unkept)
 			}
-		}
-	}
-	return nil
-}
-
-// requestOf returns the request in a payload, or nil.
-func requestOf(p llm.Payload) *llm.Request {
-	switch p := p.(type) {
-	case *llm.Request:
-		return p
-	case *llm.CountTokens:
-		if p != nil {
-			return p.Request
 		}
 	}
 	return nil

@@ -224,7 +224,7 @@ func (c *codec) Said(answer []byte) (dialect.Said, bool) {
 func (c *codec) State(p llm.Payload, m dialect.Meta, status string, failure error) []byte {
 	s := newSpeaker(p, m)
 	sh := shell{}
-	if r := requestOf(p); r != nil {
+	if r := dialect.RequestOf(p); r != nil {
 		sh.Model = r.Model
 	}
 	out := outcome{status: status}

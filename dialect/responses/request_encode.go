@@ -21,7 +21,7 @@ const (
 
 // EncodeRequest implements dialect.Client.
 func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, []dialect.Loss, error) {
-	r := requestOf(p)
+	r := dialect.RequestOf(p)
 	if r == nil {
 		return dialect.Outbound{}, nil, internal("EncodeRequest", fmt.Errorf("cannot say a %T", p))
 	}

@@ -23,7 +23,7 @@ type speaker struct {
 }
 
 func newSpeaker(p llm.Payload, m dialect.Meta) speaker {
-	req := requestOf(p)
+	req := dialect.RequestOf(p)
 	return speaker{req: req, meta: m, names: dialect.NewToolNames(req), custom: customTools(req)}
 }
 

@@ -119,6 +119,12 @@ func Valid(body []byte, maxDepth int) error {
 	return s.err
 }
 
+// IsObject reports whether a text is a whole JSON object.
+func IsObject(text string) bool {
+	b := []byte(text)
+	return Whole(b).Kind(b) == '{' && Valid(b, DefaultDepth) == nil
+}
+
 func bounded(depth int) int {
 	if depth <= 0 {
 		return DefaultDepth
