@@ -87,7 +87,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.history = history.New(n.store, n.name(), clock.Real, log)
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
-		History: n.history, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers()),
+		History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers()),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {
