@@ -99,10 +99,14 @@ type Deployment struct {
 	Guardrail  string
 	// Lifecycle lets calls on what the upstream keeps pass, which can be neither priced nor screened.
 	Lifecycle bool
-	Limits    Limits
-	Retry     Retry
-	Keep      Tri    // whether what is said through it may be kept; unknown leaves that to the whole
-	Declared  string // the file that declares it; "" where it is kept in the store
+	// UnknownIDs lets requests name things at the vendor that Plenum knows nothing of; SharedIDs are those that
+	// everyone may name, or their beginnings followed by a star.
+	UnknownIDs bool
+	SharedIDs  []string
+	Limits     Limits
+	Retry      Retry
+	Keep       Tri    // whether what is said through it may be kept; unknown leaves that to the whole
+	Declared   string // the file that declares it; "" where it is kept in the store
 }
 
 // Strategy is how a deployment chooses among its targets.

@@ -36,7 +36,7 @@ func newBatchWorld(t *testing.T, db store.Store, ck clock.Clock, yaml string, ur
 	engine := batch.New(db, keeper, all.Dialects(), ck, log)
 	engine.Alone = true
 	w := &batchWorld{db: db, engine: engine}
-	w.world = newWorld(t, Mechanisms{Own: joined(keeper.Handlers(), engine.Handlers())}, yaml, urls...)
+	w.world = newWorld(t, Mechanisms{Own: joined(keeper.Handlers(), engine.Handlers()), Owners: owners{db}}, yaml, urls...)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = engine.Run(ctx, gateway.NewRunner(w.current, w.handler)) })

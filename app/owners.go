@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/stage/claim"
 	"github.com/plenum-foundry/plenum/stage/resolve"
 	"github.com/plenum-foundry/plenum/store"
 )
@@ -14,15 +16,15 @@ import (
 // owners keeps in the store who owns what upstreams keep.
 type owners struct{ store store.Objects }
 
-var _ resolve.Owners = owners{}
+var _ Owners = owners{}
+
+// together is how many are looked up at once.
+const together = 500
 
 // Owned returns those of the ids that the project owns.
 func (o owners) Owned(ctx context.Context, project string, ids []string) (map[string]resolve.Place, error) {
 	out := map[string]resolve.Place{}
-	const together = 500
-	for len(ids) > 0 {
-		some := ids[:min(len(ids), together)]
-		ids = ids[len(some):]
+	for some := range slices.Chunk(ids, together) {
 		found, err := o.store.Objects(ctx, store.ObjectFilter{Project: project, IDs: some, Limit: together})
 		if err != nil {
 			return nil, err
@@ -35,6 +37,31 @@ func (o owners) Owned(ctx context.Context, project string, ids []string) (map[st
 		}
 	}
 	return out, nil
+}
+
+// Whose returns whose the ids are that are known, and where.
+func (o owners) Whose(ctx context.Context, ids []string) (map[string]claim.Thing, error) {
+	out := map[string]claim.Thing{}
+	for some := range slices.Chunk(ids, together) {
+		found, err := o.store.Objects(ctx, store.ObjectFilter{IDs: some, Limit: together})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			thing := claim.Thing{Project: found[i].Project}
+			var at resolve.Place
+			if found[i].Deployment != "" && json.Unmarshal(found[i].Body, &at) == nil {
+				thing.Deployment, thing.Connection = at.Deployment, at.Connection
+			}
+			out[found[i].ID] = thing
+		}
+	}
+	return out, nil
+}
+
+// Note notes that a vendor made something for a caller.
+func (o owners) Note(ctx context.Context, who plenum.Principal, kind, id string, at claim.Thing) error {
+	return o.Own(ctx, who, kind, id, resolve.Place{Deployment: at.Deployment, Connection: at.Connection})
 }
 
 // Own notes that a caller made something. What is known already stays with who has it.

@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-foundry/plenum/stage/auth"
 	"github.com/plenum-foundry/plenum/stage/budget"
 	"github.com/plenum-foundry/plenum/stage/cache"
+	"github.com/plenum-foundry/plenum/stage/claim"
 	"github.com/plenum-foundry/plenum/stage/guardrail"
 	"github.com/plenum-foundry/plenum/stage/limit"
 	"github.com/plenum-foundry/plenum/stage/meter"
@@ -31,11 +32,32 @@ type Mechanisms struct {
 	Budgets   budget.Budgets
 	Clock     clock.Clock
 	// Owners knows who owns what upstreams keep.
-	Owners resolve.Owners
+	Owners Owners
 	// Own answers the operations on what callers own.
 	Own map[llm.Op]gateway.Handler
 	// Route replaces the stage that tries targets.
 	Route *gateway.Stage
+}
+
+// Owners knows who owns what upstreams keep, for the stages that ask.
+type Owners interface {
+	resolve.Owners
+	claim.Owners
+}
+
+// resolves and claims are the owners as the two stages see them: none is none.
+func (m *Mechanisms) resolves() resolve.Owners {
+	if m.Owners == nil {
+		return nil
+	}
+	return m.Owners
+}
+
+func (m *Mechanisms) claims() claim.Owners {
+	if m.Owners == nil {
+		return nil
+	}
+	return m.Owners
 }
 
 // Pipeline is the way of every call, whatever surface it came in by. The first stage is the outermost:
@@ -52,9 +74,10 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper),
 		recall.New(m.Clock, m.History),
-		resolve.New(m.Owners),
+		resolve.New(m.resolves()),
 		policy.New(m.Policy),
 		own.New(joined(map[llm.Op]gateway.Handler{llm.OpSession: gateway.ServeLanes}, m.Own)),
+		claim.New(m.claims()),
 		limit.New(m.Clock),
 		guardrail.New(m.Guard),
 		cache.New(m.Cache),

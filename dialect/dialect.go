@@ -28,6 +28,9 @@ type Dialect struct {
 	Title   string
 	Routes  []Route
 	Headers Namespace
+	// Names says what its requests name that a vendor keeps, for whoever wants to know; codecs look by themselves.
+	// Nil: nothing, or not in JSON.
+	Names *Naming
 	// Streams is the media type of its streamed answers; "" is text/event-stream. Lines of JSON are
 	// [NDJSON], the binary messages of AWS [EventStream].
 	Streams string
@@ -127,6 +130,8 @@ type Head struct {
 	// Media is the media type of the stream that the request asks for, where a dialect has several; "" is
 	// the dialect's own.
 	Media string
+	// Names is what the request names that its vendor keeps.
+	Names Names
 	// State is what the codec found on the way and wants back in EditRequest: spans of the body, say.
 	State any
 }

@@ -17,6 +17,8 @@ type Realtime struct {
 	Local
 	What   llm.Op
 	Errors func(error) Reply
+	// Names says what messages name that the vendor keeps; nil is nothing.
+	Names *Naming
 	// Beside is the path of the dialect's answers (OpGenerate) below the same base as Under.
 	Beside, Under string
 }

@@ -17,6 +17,8 @@ type Single struct {
 	Var string
 	// Key is the member that names the model; "" is "model".
 	Key string
+	// Names says what requests name that the vendor keeps; nil is nothing.
+	Names *Naming
 	// Headers returns what is said to the upstream of a caller's headers; nil says nothing.
 	Headers func(http.Header) http.Header
 }
@@ -25,6 +27,7 @@ type Single struct {
 type singleSpans struct {
 	object splice.Object
 	model  splice.Member
+	names  Names
 }
 
 func (s Single) key() string {
@@ -36,11 +39,11 @@ func (s Single) key() string {
 
 func (s Single) scan(body []byte, depth int) (singleSpans, error) {
 	var found [1]splice.Member
-	o, err := splice.Scan(body, depth, []string{s.key()}, found[:])
+	o, names, err := s.Names.Scan(body, depth, []string{s.key()}, found[:])
 	if err != nil {
 		return singleSpans{}, NotJSON(s.Where, err)
 	}
-	return singleSpans{o, found[0]}, nil
+	return singleSpans{o, found[0], names}, nil
 }
 
 // Peek implements Server.
@@ -56,7 +59,7 @@ func (s Single) Peek(in Inbound, b Bounds) (Head, error) {
 	if !ok || name == "" {
 		return Head{}, s.NoModel()
 	}
-	return Head{Model: name, State: at}, nil
+	return Head{Model: name, Names: at.names, State: at}, nil
 }
 
 // NoModel is the error of a request that does not name its model.

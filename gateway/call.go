@@ -41,7 +41,9 @@ type Call struct {
 	Candidates []plenum.Target    // resolve, best first; policy removes some
 	Pin        *plenum.Target     // Runner: a batch, an evaluation; recall: what only one place keeps
 	Try        *Try               // route: the attempt that this copy is for
-	Edits      []dialect.Edit     // guardrail, budget: each is named on the Trail
+	// Vet reports what of the things that a message of a session names is not the caller's. Nil: everything is.
+	Vet   func(context.Context, dialect.Names) error // claim
+	Edits []dialect.Edit                             // guardrail, budget: each is named on the Trail
 
 	// Understand asks that the whole answer is decoded, not only what metering needs. A stage that
 	// reads answers sets it before it calls the next.

@@ -45,6 +45,13 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	}
 	s := &session{socket: newSocket(ctx, c, up), conn: conn, turns: map[string]*turn{}, refused: map[string]bool{}}
 	defer s.release()
+	var opening []byte
+	if len(c.Opening) > 0 {
+		opening = dialect.SettingsMessage(c.Opening)
+		if err := s.vet(opening); err != nil {
+			return err
+		}
+	}
 	if s.upstream, err = s.dial(); err != nil {
 		return err
 	}
@@ -63,8 +70,8 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	if err := out.Chunk(dialect.Chunk{Text: 1}); err != nil { // the record has the session before it begins
 		return err
 	}
-	if len(c.Opening) > 0 {
-		if err := s.send(dialect.SettingsMessage(c.Opening)); err != nil {
+	if opening != nil {
+		if err := s.send(opening); err != nil {
 			s.stop(err)
 		}
 	}
@@ -185,6 +192,9 @@ func (s *session) fromCaller() error {
 		if err == nil {
 			err = s.checkSettings(&m)
 		}
+		if err == nil {
+			err = s.vet(text)
+		}
 		switch {
 		case err != nil:
 			err = s.tell(dialect.ErrorMessage(err, m.EventID))
@@ -205,6 +215,20 @@ func (s *session) checkSettings(m *dialect.Message) error {
 		return nil
 	}
 	return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "model_is_fixed", Message: fmt.Sprintf("the model of a session is fixed when it is opened; leave session.model out, or name it %q", s.call.Try.Target.Offer.Upstream)}
+}
+
+// vet refuses a message that names what is not the caller's.
+func (s *session) vet(text []byte) error {
+	c := s.call
+	codec, ok := c.Codec.(dialect.Realtime)
+	if !ok || c.Vet == nil {
+		return nil
+	}
+	names := codec.Names.Read(dialect.Inbound{Body: text})
+	if len(names.Things) == 0 {
+		return nil
+	}
+	return c.Vet(s.ctx, names)
 }
 
 // send sends a message to the upstream.

@@ -24,7 +24,8 @@ const version = "2023-06-01"
 
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
-	generate, count := &codec{op: llm.OpGenerate}, &codec{op: llm.OpCountTokens}
+	names := naming()
+	generate, count := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}
 	d := &dialect.Dialect{
 		Name:  Name,
 		Title: "Anthropic Messages",
@@ -35,6 +36,7 @@ func Dialect() *dialect.Dialect {
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/anthropic/v1/messages/count_tokens", Codec: count},
 		}, slices.Concat(modelRoutes(), lifecycleRoutes(), ownRoutes())...),
 		Headers: namespace(),
+		Names:   names,
 		Speaks:  speaks,
 	}
 	d.Routes = append(d.Routes, vertexRoutes(d)...)
@@ -58,8 +60,9 @@ func speaks(path string, h http.Header) bool {
 // codec speaks one operation of the dialect. The two share nearly everything: a count is asked for
 // with the request that it is the count of.
 type codec struct {
-	op   llm.Op
-	docs sync.Pool // of *wire.Doc, for reading what is only metered
+	op    llm.Op
+	names *dialect.Naming
+	docs  sync.Pool // of *wire.Doc, for reading what is only metered
 }
 
 var _ dialect.Codec = (*codec)(nil)

@@ -32,15 +32,16 @@ func peekKeys() [peeked]string {
 type spans struct {
 	object splice.Object
 	found  [peeked]splice.Member
+	names  dialect.Names
 }
 
 // Peek implements dialect.Server.
 func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
-	s, err := scan(in.Body, b.MaxDepth)
+	s, err := scan(c.names, in.Body, b.MaxDepth)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{State: s}
+	h := dialect.Head{Names: s.names, State: s}
 	model, ok := s.found[atModel].Value.String(in.Body)
 	if !ok || model == "" {
 		return h, invalid(wire.Bad("model", "the name of a model"))
@@ -64,11 +65,11 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	return h, nil
 }
 
-func scan(body []byte, depth int) (*spans, error) {
+func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {
 	var s spans
 	keys := peekKeys()
 	var err error
-	s.object, err = splice.Scan(body, depth, keys[:], s.found[:])
+	s.object, s.names, err = names.Scan(body, depth, keys[:], s.found[:])
 	if err != nil {
 		return nil, notJSON(err)
 	}
@@ -83,7 +84,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	st, ok := h.State.(*spans)
 	if !ok {
 		var err error
-		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+		if st, err = scan(nil, in.Body, splice.MaxDepth); err != nil {
 			return dialect.Outbound{}, err
 		}
 	}

@@ -22,10 +22,12 @@ const claude = "anthropic"
 
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
+	names := naming()
 	return &dialect.Dialect{
 		Name:    Name,
 		Title:   "Amazon Bedrock Converse",
-		Routes:  routes(),
+		Routes:  routes(names),
+		Names:   names,
 		Headers: namespace(),
 		Streams: dialect.EventStream,
 		Speaks: func(path string, _ http.Header) bool {
@@ -36,16 +38,16 @@ func Dialect() *dialect.Dialect {
 
 // routes lists the operations, each also under the whole name of a model (an ARN) whose slashes nobody
 // escaped, and below the vendor's name.
-func routes() []dialect.Route {
+func routes(names *dialect.Naming) []dialect.Route {
 	var out []dialect.Route
 	for _, model := range [...]string{"/model/{modelId}", "/model/{modelId}/{more}", "/model/{modelId}/{more}/{most}", "/bedrock/model/{modelId}"} {
 		for _, o := range [...]struct {
 			name string
 			c    *codec
 		}{
-			{"converse", &codec{op: llm.OpGenerate}},
-			{"converse-stream", &codec{op: llm.OpGenerate, stream: true}},
-			{"count-tokens", &codec{op: llm.OpCountTokens}},
+			{"converse", &codec{op: llm.OpGenerate, names: names}},
+			{"converse-stream", &codec{op: llm.OpGenerate, names: names, stream: true}},
+			{"count-tokens", &codec{op: llm.OpCountTokens, names: names}},
 		} {
 			r := dialect.Route{Op: o.c.op, Method: http.MethodPost, Pattern: model + "/" + o.name, Codec: o.c}
 			if strings.Contains(model, "{more}") {
@@ -69,6 +71,7 @@ func namespace() dialect.Namespace {
 // codec speaks one operation of the dialect. Whether an answer is wanted as a stream is said by the path.
 type codec struct {
 	op     llm.Op
+	names  *dialect.Naming
 	stream bool
 }
 

@@ -13,6 +13,7 @@ import (
 type spans struct {
 	object splice.Object
 	found  [2]splice.Member // inferenceConfig, additionalModelRequestFields
+	names  dialect.Names
 }
 
 const (
@@ -22,11 +23,11 @@ const (
 
 // Peek implements dialect.Server.
 func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
-	s, err := scan(in.Body, b.MaxDepth)
+	s, err := scan(c.names, in.Body, b.MaxDepth)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{Model: model(in), Stream: c.stream, State: s}
+	h := dialect.Head{Model: model(in), Stream: c.stream, Names: s.names, State: s}
 	if c.op != llm.OpGenerate {
 		return h, nil
 	}
@@ -48,11 +49,11 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	return h, nil
 }
 
-func scan(body []byte, depth int) (*spans, error) {
+func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {
 	var s spans
 	keys := [...]string{"inferenceConfig", fieldsMore}
 	var err error
-	if s.object, err = splice.Scan(body, depth, keys[:], s.found[:]); err != nil {
+	if s.object, s.names, err = names.Scan(body, depth, keys[:], s.found[:]); err != nil {
 		return nil, dialect.NotJSON(op, err)
 	}
 	return &s, nil
@@ -67,7 +68,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	st, ok := h.State.(*spans)
 	if !ok {
 		var err error
-		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+		if st, err = scan(nil, in.Body, splice.MaxDepth); err != nil {
 			return dialect.Outbound{}, err
 		}
 	}

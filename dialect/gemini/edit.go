@@ -17,15 +17,16 @@ type spans struct {
 	config splice.Member // generationConfig, by either name
 	model  splice.Member
 	inner  splice.Member // generateContentRequest, by either name
+	names  dialect.Names
 }
 
 // Peek implements dialect.Server.
 func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
-	s, err := scan(in.Body, b.MaxDepth)
+	s, err := scan(c.names, in.Body, b.MaxDepth)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{Model: modelOf(in), Stream: c.stream, Media: c.media(in), State: s}
+	h := dialect.Head{Model: modelOf(in), Stream: c.stream, Media: c.media(in), Names: s.names, State: s}
 	if c.op != llm.OpGenerate {
 		return h, nil
 	}
@@ -77,12 +78,12 @@ func one(a, b splice.Member, key string) (splice.Member, error) {
 	return a, nil
 }
 
-func scan(body []byte, depth int) (*spans, error) {
+func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {
 	var s spans
 	keys := [...]string{inConfig, "generation_config", "model", noteWrapped, "generate_content_request"}
 	var found [len(keys)]splice.Member
 	var err error
-	if s.object, err = splice.Scan(body, depth, keys[:], found[:]); err != nil {
+	if s.object, s.names, err = names.Scan(body, depth, keys[:], found[:]); err != nil {
 		return nil, notJSON(err)
 	}
 	s.model = found[2]
@@ -111,7 +112,7 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	st, ok := h.State.(*spans)
 	if !ok {
 		var err error
-		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+		if st, err = scan(nil, in.Body, splice.MaxDepth); err != nil {
 			return dialect.Outbound{}, err
 		}
 	}
@@ -215,7 +216,7 @@ func withoutRefused(body []byte, s dialect.Shape) ([]byte, []string, error) {
 
 // strip returns a body without a parameter, by either name, in generationConfig or at the top.
 func strip(body []byte, key string) (fresh []byte, found bool, err error) {
-	st, err := scan(body, splice.MaxDepth)
+	st, err := scan(nil, body, splice.MaxDepth)
 	if err != nil {
 		return nil, false, err
 	}

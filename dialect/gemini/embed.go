@@ -25,10 +25,10 @@ var (
 )
 
 // embedRoutes lists the operation, the form in which upstreams are asked first.
-func embedRoutes() []dialect.Route {
+func embedRoutes(names *dialect.Naming) []dialect.Route {
 	var out []dialect.Route
 	for _, batch := range [...]bool{true, false} {
-		c, verb := &embed{Single: dialect.Single{Where: op}, batch: batch}, "embedContent"
+		c, verb := &embed{Single: dialect.Single{Where: op, Names: names}, batch: batch}, "embedContent"
 		if batch {
 			verb = "batchEmbedContents"
 		}
@@ -47,10 +47,11 @@ func (c *embed) Apart(upstream dialect.Codec) bool {
 
 // Peek implements dialect.Server: the model is named in the path.
 func (c *embed) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
-	if _, err := splice.Scan(in.Body, b.MaxDepth, nil, nil); err != nil {
+	_, names, err := c.Names.Scan(in.Body, b.MaxDepth, nil, nil)
+	if err != nil {
 		return dialect.Head{}, notJSON(err)
 	}
-	return dialect.Head{Model: modelOf(in)}, nil
+	return dialect.Head{Model: modelOf(in), Names: names}, nil
 }
 
 // EditRequest implements dialect.Client: every request names the model once more.

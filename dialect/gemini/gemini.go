@@ -29,10 +29,12 @@ func Dialect() *dialect.Dialect { return build(false) }
 func Vertex() *dialect.Dialect { return build(true) }
 
 func build(vertex bool) *dialect.Dialect {
+	names := naming()
 	return &dialect.Dialect{
 		Name:    Name,
 		Title:   "Google Gemini",
-		Routes:  slices.Concat(routes(vertex), embedRoutes(), listRoutes()),
+		Routes:  slices.Concat(routes(vertex, names), embedRoutes(names), listRoutes()),
+		Names:   names,
 		Headers: namespace(),
 		Speaks: func(path string, h http.Header) bool {
 			return strings.HasPrefix(path, "/v1beta/") || strings.HasPrefix(path, "/v1alpha/") || strings.HasPrefix(path, "/vertex/") ||
@@ -42,7 +44,7 @@ func build(vertex bool) *dialect.Dialect {
 }
 
 // routes lists the operations at the addresses of both APIs. A model's name may hold slashes.
-func routes(vertex bool) []dialect.Route {
+func routes(vertex bool, names *dialect.Naming) []dialect.Route {
 	var paths []string
 	for _, v := range [...]string{"/v1beta", "/v1", "/v1alpha"} {
 		paths = append(paths, v+"/models/{model...}", v+"/tunedModels/{model...}")
@@ -56,9 +58,9 @@ func routes(vertex bool) []dialect.Route {
 	var out []dialect.Route
 	for _, path := range paths {
 		for _, c := range [...]*codec{
-			{op: llm.OpGenerate, vertex: vertex},
-			{op: llm.OpGenerate, vertex: vertex, stream: true},
-			{op: llm.OpCountTokens, vertex: vertex},
+			{op: llm.OpGenerate, names: names, vertex: vertex},
+			{op: llm.OpGenerate, names: names, vertex: vertex, stream: true},
+			{op: llm.OpCountTokens, names: names, vertex: vertex},
 		} {
 			out = append(out, dialect.Route{Op: c.op, Method: http.MethodPost, Pattern: path + ":" + c.verb(), Codec: c})
 		}
@@ -80,6 +82,7 @@ func namespace() dialect.Namespace {
 // codec speaks one operation of the dialect. Whether an answer is wanted as a stream is said by the path.
 type codec struct {
 	op     llm.Op
+	names  *dialect.Naming
 	stream bool
 	vertex bool
 }

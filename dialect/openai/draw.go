@@ -27,7 +27,7 @@ func drawRoutes() []dialect.Route {
 		op   llm.Op
 		path string
 	}{{llm.OpImage, "images/generations"}, {llm.OpImageEdit, "images/edits"}, {llm.OpImageVary, "images/variations"}} {
-		out = append(out, postRoutes(o.op, o.path, &draw{newOperation(), o.op})...)
+		out = append(out, postRoutes(o.op, o.path, &draw{namingOperation(), o.op})...)
 	}
 	return out
 }
@@ -35,7 +35,9 @@ func drawRoutes() []dialect.Route {
 // Peek implements dialect.Server.
 func (c *draw) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error) {
 	if isForm(in) {
-		return peekForm(in)
+		h, err := peekForm(in)
+		h.Names = c.Names.Read(in)
+		return h, err
 	}
 	h, err := c.Single.Peek(in, b)
 	if err != nil {

@@ -22,7 +22,7 @@ const Name = "openai"
 
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
-	chat := &codec{}
+	chat := &codec{names: naming()}
 	post := func(pattern string) dialect.Route {
 		return dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: pattern, Codec: chat}
 	}
@@ -37,6 +37,7 @@ func Dialect() *dialect.Dialect {
 			post("/models/chat/completions"),
 		}, slices.Concat(operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat))...),
 		Headers: namespace(),
+		Names:   chat.names,
 		Speaks:  speaks,
 	}
 }
@@ -65,7 +66,8 @@ func speaks(path string, h http.Header) bool {
 
 // codec speaks chat completions.
 type codec struct {
-	docs sync.Pool // of *wire.Doc, for reading what is only metered
+	names *dialect.Naming
+	docs  sync.Pool // of *wire.Doc, for reading what is only metered
 }
 
 var _ dialect.Codec = (*codec)(nil)

@@ -22,6 +22,11 @@ func newOperation() operation {
 	return operation{Single: dialect.Single{Where: where, Var: deploymentVar, Headers: headers}}
 }
 
+// namingOperation is an operation whose requests may name what the vendor keeps.
+func namingOperation() operation {
+	return operation{Single: dialect.Single{Where: where, Var: deploymentVar, Headers: headers, Names: naming()}}
+}
+
 // EncodeError implements dialect.Server.
 func (o *operation) EncodeError(err error) dialect.Reply { return o.errors.EncodeError(err) }
 

@@ -9,7 +9,7 @@ import (
 
 // realtimeRoutes are those of sessions over a WebSocket.
 func realtimeRoutes() []dialect.Route {
-	c := dialect.Realtime{What: llm.OpRealtime, Errors: (&codec{}).EncodeError, Beside: "/chat/completions", Under: "/realtime"}
+	c := dialect.Realtime{What: llm.OpRealtime, Errors: (&codec{}).EncodeError, Beside: "/chat/completions", Under: "/realtime", Names: realtimeNaming()}
 	var out []dialect.Route
 	for _, p := range [...]string{"/v1/realtime", "/openai/v1/realtime", "/openai/realtime"} {
 		secret := dialect.Own{What: llm.OpClientSecret, Errors: c.Errors}

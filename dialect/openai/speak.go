@@ -22,7 +22,7 @@ var (
 )
 
 func speakRoutes() []dialect.Route {
-	return postRoutes(llm.OpSpeak, "audio/speech", &speak{newOperation()})
+	return postRoutes(llm.OpSpeak, "audio/speech", &speak{namingOperation()})
 }
 
 // Peek implements dialect.Server.

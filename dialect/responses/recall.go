@@ -80,7 +80,7 @@ func (c *codec) Recall(in dialect.Inbound, h dialect.Head, r dialect.Recalled) (
 	st, ok := h.State.(*spans)
 	if !ok {
 		var err error
-		if st, err = scan(in.Body, splice.MaxDepth); err != nil {
+		if st, err = scan(nil, in.Body, splice.MaxDepth); err != nil {
 			return nil, err
 		}
 	}

@@ -26,8 +26,9 @@ const Name = "responses"
 
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
-	generate, count := &codec{op: llm.OpGenerate}, &codec{op: llm.OpCountTokens}
-	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Speaks: speaks}
+	names := naming()
+	generate, count := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}
+	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Names: names, Speaks: speaks}
 	roots := [...]string{"/v1/responses", "/openai/v1/responses", "/openai/responses", "/responses"}
 	for _, root := range roots {
 		d.Routes = append(d.Routes,
@@ -61,8 +62,9 @@ func speaks(path string, _ http.Header) bool {
 
 // codec speaks one operation of the dialect. A count is asked for with the request that it is the count of.
 type codec struct {
-	op   llm.Op
-	docs sync.Pool // of *wire.Doc, for reading what is only metered
+	op    llm.Op
+	names *dialect.Naming
+	docs  sync.Pool // of *wire.Doc, for reading what is only metered
 }
 
 var (

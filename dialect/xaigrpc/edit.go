@@ -9,7 +9,7 @@ import (
 
 // Peek implements dialect.Server.
 func (c *codec) Peek(in dialect.Inbound, _ dialect.Bounds) (dialect.Head, error) {
-	h := dialect.Head{Stream: c.stream}
+	h, names := dialect.Head{Stream: c.stream}, naming{}
 	err := fields(in.Body, func(f field) (err error) {
 		switch f.tag {
 		case 2<<3 | chars:
@@ -17,9 +17,12 @@ func (c *codec) Peek(in dialect.Inbound, _ dialect.Bounds) (dialect.Head, error)
 			return under(err, "model")
 		case 7<<3 | varint:
 			h.MaxOut = llm.Some(int(f.int()))
+		default:
+			names.field(f)
 		}
 		return nil
 	})
+	h.Names = names.Names
 	switch {
 	case err != nil:
 		return h, invalid(err)

@@ -14,6 +14,8 @@ type scanner struct {
 	strict   bool // look into strings
 	err      error
 	end      int // where the object or array that was visited ends
+	paths    *place
+	hits     []Hit
 }
 
 func (s *scanner) fail(at int, want string) int {
@@ -176,7 +178,12 @@ func (s *scanner) objectAt(i int, visit func(Member) bool) {
 		if m.Value.Start = s.colon(m.Key.End); m.Value.Start < 0 {
 			return
 		}
-		if m.Value.End = s.value(m.Value.Start, 1); m.Value.End < 0 || !visit(m) {
+		if s.paths == nil {
+			m.Value.End = s.value(m.Value.Start, 1)
+		} else {
+			m.Value.End = s.member(s.b[m.Key.Start:m.Key.End], m.Value.Start, 0, s.paths)
+		}
+		if m.Value.End < 0 || !visit(m) {
 			return
 		}
 		if i = s.comma(m.Value.End, '}', "',' or '}'"); i < 0 {

@@ -79,15 +79,22 @@ func (e *DuplicateKeyError) Error() string {
 // the zero Member. It allocates nothing. An error is a *SyntaxError, *DepthError or *DuplicateKeyError.
 func Scan(body []byte, maxDepth int, keys []string, found []Member) (Object, error) {
 	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
-		return Object{}, &SyntaxError{Want: "'{' instead of a byte order mark"}
+		return Object{}, byteOrderMark()
 	}
 	return ScanAt(body, Whole(body), maxDepth, keys, found)
 }
 
+func byteOrderMark() error { return &SyntaxError{Want: "'{' instead of a byte order mark"} }
+
 // ScanAt does what Scan does with an object within a body. Offsets are those of the body.
 func ScanAt(body []byte, at Span, maxDepth int, keys []string, found []Member) (Object, error) {
+	obj, _, err := scan(body, at, maxDepth, keys, found, nil)
+	return obj, err
+}
+
+func scan(body []byte, at Span, maxDepth int, keys []string, found []Member, paths *place) (Object, []Hit, error) {
 	clear(found)
-	s := scanner{b: body[:at.End], maxDepth: bounded(maxDepth)}
+	s := scanner{b: body[:at.End], maxDepth: bounded(maxDepth), paths: paths}
 	start := s.space(at.Start)
 	obj := Object{Span: Span{Start: start}}
 	s.objectAt(start, func(m Member) bool {
@@ -106,9 +113,9 @@ func ScanAt(body []byte, at Span, maxDepth int, keys []string, found []Member) (
 	obj.End = s.end
 	s.finish(s.end)
 	if s.err != nil {
-		return Object{}, s.err
+		return Object{}, nil, s.err
 	}
-	return obj, nil
+	return obj, s.hits, nil
 }
 
 // Valid checks a whole JSON value of any kind, the inside of strings included: it accepts what
