@@ -31,60 +31,39 @@ func from(t *testing.T, c dialect.Codec, model, body string) (out, losses string
 
 const claudeModel = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 
-func has(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	rest := out
-	for _, p := range parts {
-		i := strings.Index(rest, p)
-		if i < 0 {
-			t.Fatalf("no %s, or not in this order, in\n%s", p, out)
-		}
-		rest = rest[i+len(p):]
-	}
-}
-
-func hasNot(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if strings.Contains(out, p) {
-			t.Errorf("%s in\n%s", p, out)
-		}
-	}
-}
-
 func TestCase_F3_NullPropertiesAreAnObject(t *testing.T) {
 	out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":null}}},{"type":"function","function":{"name":"g"}}]}`)
-	has(t, out, `"name":"f","inputSchema":{"json":{"type":"object","properties":{}}}`, `"name":"g","inputSchema":{"json":{"type":"object","properties":{}}}`)
+	dialecttest.Has(t, out, `"name":"f","inputSchema":{"json":{"type":"object","properties":{}}}`, `"name":"g","inputSchema":{"json":{"type":"object","properties":{}}}`)
 }
 
 func TestCase_F5_CachePointsAreToolsOfTheirOwn(t *testing.T) {
 	body := `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"}],"tools":[{"name":"f","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral","ttl":"1h"}}]}`
 	out, _ := from(t, messages(), claudeModel, body)
-	has(t, out, `{"toolSpec":{"name":"f"`, `}},{"cachePoint":{"type":"default","ttl":"1h"}}]`)
+	dialecttest.Has(t, out, `{"toolSpec":{"name":"f"`, `}},{"cachePoint":{"type":"default","ttl":"1h"}}]`)
 	out, losses := from(t, messages(), "meta.llama3", body)
-	hasNot(t, out, "cachePoint")
-	has(t, losses, "tools[0].cache_control")
+	dialecttest.HasNot(t, out, "cachePoint")
+	dialecttest.Has(t, losses, "tools[0].cache_control")
 }
 
 func TestCase_F5_ToolsOfTheHistoryAreDeclared(t *testing.T) {
 	out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"r"}]}`)
-	has(t, out, `"toolConfig":{"tools":[{"toolSpec":{"name":"f"`)
+	dialecttest.Has(t, out, `"toolConfig":{"tools":[{"toolSpec":{"name":"f"`)
 }
 
 func TestCase_F6_NothingEmptyIsSaid(t *testing.T) {
 	out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":""},{"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"  "},{"type":"text","text":"and"}]},
 		{"role":"assistant","content":"","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"a","content":""}]}`)
-	hasNot(t, out, `"text":""`, `"text":"  "`, `"content":[]`)
-	has(t, out, `[{"role":"user","content":[{"text":"q"},{"text":"and"}]}`, `"input":{}`, `"toolResult":{"toolUseId":"a","content":[{"text":"(empty)"}]`)
+	dialecttest.HasNot(t, out, `"text":""`, `"text":"  "`, `"content":[]`)
+	dialecttest.Has(t, out, `[{"role":"user","content":[{"text":"q"},{"text":"and"}]}`, `"input":{}`, `"toolResult":{"toolUseId":"a","content":[{"text":"(empty)"}]`)
 	out, _ = from(t, messages(), claudeModel, `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","is_error":true}]}]}`)
-	has(t, out, `"content":[{"text":"(empty)"}],"status":"error"`)
+	dialecttest.Has(t, out, `"content":[{"text":"(empty)"}],"status":"error"`)
 }
 
 func TestCase_F6_TurnsOfOneRoleAreOne(t *testing.T) {
 	out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"one"},{"role":"user","content":"two"},
 		{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"b","type":"function","function":{"name":"f","arguments":"{}"}}]},
 		{"role":"tool","tool_call_id":"a","content":"[1,2]"},{"role":"tool","tool_call_id":"b","content":"rb"},{"role":"user","content":"three"}]}`)
-	has(t, out, `{"role":"user","content":[{"text":"one"},{"text":"two"}]}`, `"toolUseId":"a","content":[{"text":"[1,2]"}]`, `"toolUseId":"b"`, `{"text":"three"}`)
+	dialecttest.Has(t, out, `{"role":"user","content":[{"text":"one"},{"text":"two"}]}`, `"toolUseId":"a","content":[{"text":"[1,2]"}]`, `"toolUseId":"b"`, `{"text":"three"}`)
 	if n := strings.Count(out, `"role"`); n != 3 {
 		t.Errorf("%d turns: %s", n, out)
 	}
@@ -96,10 +75,10 @@ func TestCase_A15_TheChoiceOfToolsIsKept(t *testing.T) {
 		`"required"`: `"toolChoice":{"any":{}}`, `"auto"`: `"toolChoice":{"auto":{}}`, `{"type":"function","function":{"name":"f"}}`: `"toolChoice":{"tool":{"name":"f"}}`,
 	} {
 		out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"q"}],"tool_choice":`+said+tools)
-		has(t, out, want)
+		dialecttest.Has(t, out, want)
 	}
 	out, _ := from(t, chat(), claudeModel, `{"model":"m","messages":[{"role":"user","content":"q"}],"tool_choice":"none"`+tools)
-	hasNot(t, out, "toolConfig")
+	dialecttest.HasNot(t, out, "toolConfig")
 }
 
 func TestCase_C1_SignedThinkingComesBackThroughAConverseClient(t *testing.T) {
@@ -122,7 +101,7 @@ func TestCase_C1_SignedThinkingComesBackThroughAConverseClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(back.Body), `{"type":"thinking","thinking":"hm","signature":"c2ln"}`, `{"type":"redacted_thinking","data":"EvkHCkYIBxgCKkDqrSealedThoughts0123"}`, `"type":"tool_use"`, `"thinking":{"type":"enabled","budget_tokens":2000`)
+	dialecttest.Has(t, string(back.Body), `{"type":"thinking","thinking":"hm","signature":"c2ln"}`, `{"type":"redacted_thinking","data":"EvkHCkYIBxgCKkDqrSealedThoughts0123"}`, `"type":"tool_use"`, `"thinking":{"type":"enabled","budget_tokens":2000`)
 }
 
 func TestCase_C6_ReasoningComesBackInItsOwnShape(t *testing.T) {
@@ -137,7 +116,7 @@ func TestCase_C6_ReasoningComesBackInItsOwnShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(out.Body), `{"reasoningContent":{"redactedContent":"`+blob+`"}}`)
+	dialecttest.Has(t, string(out.Body), `{"reasoningContent":{"redactedContent":"`+blob+`"}}`)
 	// What Claude signed is nothing to another maker's model, and reasoning that nobody signed is refused.
 	for _, th := range []llm.Thought{{Text: "hm", Signature: "s", Origin: "anthropic"}, {Text: "hm"}} {
 		history.Messages[1].Blocks = []llm.Block{th, llm.Text{Text: "so"}}
@@ -145,7 +124,7 @@ func TestCase_C6_ReasoningComesBackInItsOwnShape(t *testing.T) {
 		if err != nil || len(losses) != 1 {
 			t.Error(losses, err)
 		}
-		hasNot(t, string(out.Body), "reasoningContent")
+		dialecttest.HasNot(t, string(out.Body), "reasoningContent")
 	}
 	// State of yet another vendor goes through a client of Converse in an envelope.
 	c := llm.Choice{Blocks: []llm.Block{llm.Thought{Text: "hm", Signature: "sig", Origin: "gemini"}, llm.Thought{Sealed: "box", Origin: "responses"}}, Stop: llm.Stop{Reason: llm.StopEnd}}
@@ -168,26 +147,26 @@ func TestCase_C6_ReasoningComesBackInItsOwnShape(t *testing.T) {
 
 func TestCase_C9_ThinkingCalmsTheRest(t *testing.T) {
 	out, losses := from(t, chat(), claudeModel, `{"model":"m","reasoning_effort":"low","temperature":0.2,"max_completion_tokens":4000,"messages":[{"role":"user","content":"q"}]}`)
-	has(t, out, `"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":2048`)
-	hasNot(t, out, `"temperature"`)
-	has(t, losses, "temperature")
+	dialecttest.Has(t, out, `"additionalModelRequestFields":{"thinking":{"type":"enabled","budget_tokens":2048`)
+	dialecttest.HasNot(t, out, `"temperature"`)
+	dialecttest.Has(t, losses, "temperature")
 	out, _ = from(t, chat(), "openai.gpt-oss-120b-1:0", `{"model":"m","reasoning_effort":"low","messages":[{"role":"user","content":"q"}]}`)
-	has(t, out, `"additionalModelRequestFields":{"reasoning_effort":"low"}`)
+	dialecttest.Has(t, out, `"additionalModelRequestFields":{"reasoning_effort":"low"}`)
 	out, _ = from(t, chat(), "us.amazon.nova-2-lite-v1:0", `{"model":"m","reasoning_effort":"low","messages":[{"role":"user","content":"q"}]}`)
-	has(t, out, `"reasoningConfig":{"type":"enabled","maxReasoningEffort":"low"}`)
+	dialecttest.Has(t, out, `"reasoningConfig":{"type":"enabled","maxReasoningEffort":"low"}`)
 	_, losses = from(t, chat(), "meta.llama3", `{"model":"m","reasoning_effort":"low","messages":[{"role":"user","content":"q"}]}`)
-	has(t, losses, "reasoning_effort")
+	dialecttest.Has(t, losses, "reasoning_effort")
 }
 
 func TestCase_F11_TopKStandsWhereTheModelTakesIt(t *testing.T) {
 	body := `{"model":"m","max_tokens":9,"top_k":5,"stop_sequences":["END"],"messages":[{"role":"user","content":"q"}]}`
 	out, _ := from(t, messages(), claudeModel, body)
-	has(t, out, `"inferenceConfig":{"maxTokens":9,"stopSequences":["END"]}`, `"additionalModelRequestFields":{"top_k":5}`)
+	dialecttest.Has(t, out, `"inferenceConfig":{"maxTokens":9,"stopSequences":["END"]}`, `"additionalModelRequestFields":{"top_k":5}`)
 	out, _ = from(t, messages(), "amazon.nova-pro-v1:0", body)
-	has(t, out, `"topK":5`)
+	dialecttest.Has(t, out, `"topK":5`)
 	out, losses := from(t, messages(), "meta.llama3", body)
-	hasNot(t, out, "topK", "top_k")
-	has(t, losses, "top_k")
+	dialecttest.HasNot(t, out, "topK", "top_k")
+	dialecttest.Has(t, losses, "top_k")
 }
 
 func TestCase_F7_ToolNamesAreNarrowedAndGivenBack(t *testing.T) {
@@ -196,14 +175,14 @@ func TestCase_F7_ToolNamesAreNarrowedAndGivenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasNot(t, string(out.Body), "files.read")
+	dialecttest.HasNot(t, string(out.Body), "files.read")
 	_, rest, _ := strings.Cut(string(out.Body), `"toolSpec":{"name":"`)
 	narrow, _, _ := strings.Cut(rest, `"`)
 	reply, _, err := codec().EncodeResponse(req, &llm.Response{Choices: []llm.Choice{{Blocks: []llm.Block{llm.ToolUse{Kind: llm.ToolFunction, ID: "a", Name: narrow}}}}}, dialect.Meta{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(reply.Body), `"name":"files.read"`, `"stopReason":"tool_use"`)
+	dialecttest.Has(t, string(reply.Body), `"name":"files.read"`, `"stopReason":"tool_use"`)
 }
 
 // wire frames events as Bedrock does.
@@ -267,7 +246,7 @@ func TestRedaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		has(t, string(out.Frame.Raw), `"text":"***"},"p":"a"`)
+		dialecttest.Has(t, string(out.Frame.Raw), `"text":"***"},"p":"a"`)
 	}
 	body := `{"messages":[{"role":"user","content":[{"text":"my secret"}]}],"x":1}`
 	in := dialect.Inbound{Body: []byte(body), Vars: map[string]string{"modelId": "m"}}

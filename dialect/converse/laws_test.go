@@ -33,41 +33,8 @@ func vars(x *testkit.Exchange) map[string]string {
 // The laws that hold for every dialect.
 func TestLaws(t *testing.T) {
 	xs := dialecttest.Recordings(t, converse.Name)
-	t.Run("requests", func(t *testing.T) { requests(t, codec(), xs) })
-	t.Run("responses", func(t *testing.T) { dialecttest.Responses(t, codec(), xs) })
-	t.Run("cuts", func(t *testing.T) { dialecttest.Cuts(t, codec(), xs) })
-	t.Run("prefixes", func(t *testing.T) { dialecttest.Prefixes(t, codec(), xs) })
-	t.Run("speaks", func(t *testing.T) { dialecttest.Speaks(t, codec(), xs, nil) })
-}
-
-// Law: what is decoded and encoded again is the same. The model is in the path, and so in no body.
-func requests(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
-	t.Helper()
-	n := 0
-	for i := range xs {
-		x := &xs[i]
-		if !json.Valid(x.Request.Body) {
-			continue
-		}
-		n++
-		in := dialecttest.Inbound(x, vars(x))
-		p, err := c.DecodeRequest(in)
-		if err != nil {
-			t.Errorf("%s: %v", x.Name(), err)
-			continue
-		}
-		if r, ok := p.(*llm.Request); ok && (r.Model == "" || strings.Contains(r.Model, "%")) {
-			t.Errorf("%s: model %q", x.Name(), r.Model)
-		}
-		out, losses, err := c.EncodeRequest(p, dialect.Shape{})
-		if err != nil || len(losses) > 0 {
-			t.Errorf("%s: losses %v, %v", x.Name(), losses, err)
-		}
-		if d := dialecttest.SameJSON(in.Body, out.Body); d != "" {
-			t.Errorf("%s: %s", x.Name(), d)
-		}
-	}
-	t.Logf("%d requests", n)
+	t.Run("requests", func(t *testing.T) { dialecttest.RequestsByPath(t, codec(), xs, vars, nil) })
+	dialecttest.LawsOfAnswers(t, codec(), xs)
 }
 
 func TestCountTokens(t *testing.T) {
@@ -75,7 +42,7 @@ func TestCountTokens(t *testing.T) {
 	if len(xs) == 0 {
 		t.Skip("no counts of tokens among the recordings in PLENUM_CORPUS")
 	}
-	requests(t, counter(), xs)
+	dialecttest.RequestsByPath(t, counter(), xs, vars, nil)
 	for i := range xs {
 		x := &xs[i]
 		if x.Response.Status != 200 {

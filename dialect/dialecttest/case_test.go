@@ -49,27 +49,6 @@ func across(t *testing.T, from, to dialect.Codec, stream string) string {
 	return string(out)
 }
 
-func has(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	rest := out
-	for _, p := range parts {
-		i := strings.Index(rest, p)
-		if i < 0 {
-			t.Fatalf("no %s, or not in this order, in\n%s", p, out)
-		}
-		rest = rest[i+len(p):]
-	}
-}
-
-func hasNot(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if strings.Contains(out, p) {
-			t.Errorf("%s in\n%s", p, out)
-		}
-	}
-}
-
 const (
 	callDelta = `"choices":[{"index":0,"delta":{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},"finish_reason":null}]`
 	callsDone = `"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]`
@@ -77,20 +56,20 @@ const (
 
 func TestCase_A1_WholeArgumentsReachTheOtherSide(t *testing.T) {
 	out := fromChat(t, callDelta, callsDone)
-	has(t, out, `"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}`,
+	dialecttest.Has(t, out, `"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}`,
 		`"type":"input_json_delta","partial_json":"{\"x\":1}"`, "content_block_stop", `"stop_reason":"tool_use"`, "message_stop")
 }
 
 func TestCase_A6_NoEmptyBlocksBeforeACall(t *testing.T) {
 	out := fromChat(t, `"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]`, callDelta, callsDone)
-	hasNot(t, out, `"type":"text"`, `"partial_json":""`)
-	has(t, out, `"content_block_start","index":0,"content_block":{"type":"tool_use"`)
+	dialecttest.HasNot(t, out, `"type":"text"`, `"partial_json":""`)
+	dialecttest.Has(t, out, `"content_block_start","index":0,"content_block":{"type":"tool_use"`)
 }
 
 func TestCase_A7_TheStreamAgreesWithTheWhole(t *testing.T) {
 	hello := `"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]`
 	stop := `"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]`
-	has(t, fromChat(t, hello, callDelta, stop), `"stop_reason":"tool_use"`)
+	dialecttest.Has(t, fromChat(t, hello, callDelta, stop), `"stop_reason":"tool_use"`)
 	whole := `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},"finish_reason":"stop"}]}`
 	res, err := chat().DecodeResponse(dialect.Reply{Status: 200, Body: []byte(whole)})
 	if err != nil {
@@ -100,7 +79,7 @@ func TestCase_A7_TheStreamAgreesWithTheWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(out.Body), `"stop_reason":"tool_use"`)
+	dialecttest.Has(t, string(out.Body), `"stop_reason":"tool_use"`)
 	back, err := messages().DecodeResponse(out)
 	if err != nil {
 		t.Fatal(err)
@@ -115,19 +94,19 @@ func TestCase_A7_TheStreamAgreesWithTheWhole(t *testing.T) {
 func TestCase_A9_EmptyArgumentsBothWays(t *testing.T) {
 	out := fromMessages(t, `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}`,
 		`{"type":"content_block_stop","index":0}`, `{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":2}}`, `{"type":"message_stop"}`)
-	has(t, out, `"name":"f","arguments":""`, `"arguments":"{}"`, `"finish_reason":"tool_calls"`)
+	dialecttest.Has(t, out, `"name":"f","arguments":""`, `"arguments":"{}"`, `"finish_reason":"tool_calls"`)
 	body := `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":""}}]},{"role":"tool","tool_call_id":"a","content":"r"}]}`
-	has(t, request(t, chat(), messages(), body, nil), `"input":{}`)
+	dialecttest.Has(t, request(t, chat(), messages(), body, nil), `"input":{}`)
 }
 
 func TestCase_A11_ACutCallStaysCut(t *testing.T) {
 	out := fromMessages(t, `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}`,
 		`{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"x"}}`,
 		`{"type":"content_block_stop","index":0}`, `{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":2}}`, `{"type":"message_stop"}`)
-	has(t, out, `"arguments":"{\"x"`, `"finish_reason":"length"`)
-	hasNot(t, out, `"{}"`, "tool_calls\"}")
+	dialecttest.Has(t, out, `"arguments":"{\"x"`, `"finish_reason":"length"`)
+	dialecttest.HasNot(t, out, `"{}"`, "tool_calls\"}")
 	out = fromChat(t, strings.Replace(callDelta, `{\"x\":1}`, `{\"x`, 1), strings.Replace(callsDone, "tool_calls", "length", 1))
-	has(t, out, `"partial_json":"{\"x"`, `"stop_reason":"max_tokens"`)
+	dialecttest.Has(t, out, `"partial_json":"{\"x"`, `"stop_reason":"max_tokens"`)
 }
 
 func TestCase_A5_CallsAreCountedFromZero(t *testing.T) {
@@ -135,14 +114,14 @@ func TestCase_A5_CallsAreCountedFromZero(t *testing.T) {
 		`{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}`, `{"type":"content_block_stop","index":1}`,
 		`{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"b","name":"g","input":{}}}`, `{"type":"content_block_stop","index":2}`,
 		`{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":2}}`, `{"type":"message_stop"}`)
-	has(t, out, `"content":"I"`, `"tool_calls":[{"index":0,"id":"a"`, `"tool_calls":[{"index":1,"id":"b"`)
+	dialecttest.Has(t, out, `"content":"I"`, `"tool_calls":[{"index":0,"id":"a"`, `"tool_calls":[{"index":1,"id":"b"`)
 }
 
 func TestCase_B6_PingsReachTheOtherSide(t *testing.T) {
 	out := fromMessages(t, `{"type":"ping"}`, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`, `{"type":"ping"}`,
 		`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"I"}}`, `{"type":"content_block_stop","index":0}`,
 		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}`, `{"type":"message_stop"}`)
-	has(t, out, `"delta":{"role":"assistant"`, `"delta":{},"logprobs":null,"finish_reason":null`, `"delta":{},"logprobs":null,"finish_reason":null`, `"content":"I"`)
+	dialecttest.Has(t, out, `"delta":{"role":"assistant"`, `"delta":{},"logprobs":null,"finish_reason":null`, `"delta":{},"logprobs":null,"finish_reason":null`, `"content":"I"`)
 	if n := strings.Count(out, `"role"`); n != 1 {
 		t.Errorf("%d roles", n)
 	}
@@ -150,23 +129,23 @@ func TestCase_B6_PingsReachTheOtherSide(t *testing.T) {
 
 func TestCase_B12_ErrorsInAStreamReachTheOtherSide(t *testing.T) {
 	out := fromMessages(t, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"I"}}`, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)
-	has(t, out, `"content":"I"`, `data: {"error":{"message":"Overloaded"`)
-	hasNot(t, out, "[DONE]", "finish_reason\":\"")
+	dialecttest.Has(t, out, `"content":"I"`, `data: {"error":{"message":"Overloaded"`)
+	dialecttest.HasNot(t, out, "[DONE]", "finish_reason\":\"")
 	out = fromChat(t, `"choices":[{"index":0,"delta":{"content":"I"}}]`, `"error":{"message":"slow","code":"rate_limit_exceeded"}`)
-	has(t, out, `"text":"I"`, "event: error", `"rate_limit_error"`, "slow")
-	hasNot(t, out, "message_stop")
+	dialecttest.Has(t, out, `"text":"I"`, "event: error", `"rate_limit_error"`, "slow")
+	dialecttest.HasNot(t, out, "message_stop")
 }
 
 func TestCase_D4_UsageReachesMessageDelta(t *testing.T) {
 	out := fromChat(t, `"choices":[{"index":0,"delta":{"content":"I"},"finish_reason":"stop"}]`,
 		`"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":7,"total_tokens":107,"prompt_tokens_details":{"cached_tokens":60}}`)
-	has(t, out, "message_delta", `"input_tokens":40`, `"cache_read_input_tokens":60`, `"output_tokens":7`)
+	dialecttest.Has(t, out, "message_delta", `"input_tokens":40`, `"cache_read_input_tokens":60`, `"output_tokens":7`)
 }
 
 func TestCase_D3_UsageOfMessageDeltaReachesTheEnd(t *testing.T) {
 	out := fromMessages(t, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"I"}}`, `{"type":"content_block_stop","index":0}`,
 		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":11,"cache_creation_input_tokens":4511,"output_tokens":5}}`, `{"type":"message_stop"}`)
-	has(t, out, `"prompt_tokens":4522,"completion_tokens":5,"total_tokens":4527`, `"cache_write_tokens":4511`)
+	dialecttest.Has(t, out, `"prompt_tokens":4522,"completion_tokens":5,"total_tokens":4527`, `"cache_write_tokens":4511`)
 }
 
 func TestCase_D7_CachedTokensSurviveTheWay(t *testing.T) {
@@ -179,7 +158,7 @@ func TestCase_D7_CachedTokensSurviveTheWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(t, string(out.Body), `"input_tokens":208`, `"cache_read_input_tokens":1792`)
+	dialecttest.Has(t, string(out.Body), `"input_tokens":208`, `"cache_read_input_tokens":1792`)
 	if g := chat().Gist([]byte(body)).Usage; g.CacheRead != 1792 || g.Input != 208 {
 		t.Errorf("billed as %+v", g)
 	}
@@ -237,8 +216,8 @@ func secondTurn(t *testing.T, answer []byte) {
 	}
 	body := `{"model":"m","reasoning_effort":"low","max_tokens":5000,"messages":[{"role":"user","content":"q"},` + string(a.Choices[0].Message) + `,{"role":"tool","tool_call_id":"toolu_1","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]}`
 	out := request(t, chat(), messages(), body, &plenum.Offer{Upstream: "claude"})
-	has(t, out, `{"type":"thinking","thinking":"hm","signature":"c2ln"}`, `{"type":"redacted_thinking","data":"ZGF0YQ=="}`, `"type":"tool_use","id":"toolu_1"`, `"type":"tool_result","tool_use_id":"toolu_1"`)
-	has(t, out, `"thinking":{"type":"enabled"`)
+	dialecttest.Has(t, out, `{"type":"thinking","thinking":"hm","signature":"c2ln"}`, `{"type":"redacted_thinking","data":"ZGF0YQ=="}`, `"type":"tool_use","id":"toolu_1"`, `"type":"tool_result","tool_use_id":"toolu_1"`)
+	dialecttest.Has(t, out, `"thinking":{"type":"enabled"`)
 }
 
 func TestCase_C2_ASignatureWithoutTextComesBack(t *testing.T) {
@@ -258,12 +237,12 @@ func TestCase_C2_ASignatureWithoutTextComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := `{"model":"m","messages":[{"role":"user","content":"q"},` + string(a.Choices[0].Message) + `,{"role":"user","content":"and?"}]}`
-	has(t, request(t, chat(), messages(), body, nil), `{"type":"thinking","thinking":"","signature":"c2ln"}`, `"text":"so"`)
+	dialecttest.Has(t, request(t, chat(), messages(), body, nil), `{"type":"thinking","thinking":"","signature":"c2ln"}`, `"text":"so"`)
 }
 
 func TestCase_F8_SystemPromptsCross(t *testing.T) {
 	body := `{"model":"m","max_tokens":9,"system":[{"type":"text","text":"one","cache_control":{"type":"ephemeral"}},{"type":"text","text":"two"}],"messages":[{"role":"user","content":"q"}]}`
-	has(t, request(t, messages(), chat(), body, nil), `{"role":"system","content":"one\n\ntwo"}`, `{"role":"user","content":"q"}`)
+	dialecttest.Has(t, request(t, messages(), chat(), body, nil), `{"role":"system","content":"one\n\ntwo"}`, `{"role":"user","content":"q"}`)
 	body = `{"model":"m","messages":[{"role":"system","content":"one"},{"role":"developer","content":"two"},{"role":"user","content":"q"},{"role":"system","content":"three"}]}`
-	has(t, request(t, chat(), messages(), body, nil), "one", "two", "q", "three")
+	dialecttest.Has(t, request(t, chat(), messages(), body, nil), "one", "two", "q", "three")
 }

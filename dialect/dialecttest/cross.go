@@ -101,6 +101,30 @@ func CrossAnswers(t *testing.T, from, to dialect.Codec, xs testkit.Exchanges, re
 	t.Logf("%d answers", n)
 }
 
+// Across checks what crosses from a dialect to others: requests, and the answers to them. Vars gives the variables of
+// the route that a request came by.
+func Across(t *testing.T, name string, c dialect.Codec, others map[string]dialect.Codec, xs testkit.Exchanges, vars func(*testkit.Exchange) map[string]string) {
+	t.Helper()
+	req := &llm.Request{Stream: true, StreamUsage: llm.Some(true)}
+	for other, o := range others {
+		t.Run(name+" to "+other, func(t *testing.T) {
+			CrossRequests(t, c, o, xs, vars)
+			CrossAnswers(t, c, o, xs, req)
+		})
+	}
+}
+
+// AcrossFrom checks what crosses to a dialect from the recordings of others, by the name under which they are recorded.
+func AcrossFrom(t *testing.T, others map[string]dialect.Codec, name string, c dialect.Codec) {
+	t.Helper()
+	all := testkit.Corpus(t)
+	deployment := func(*testkit.Exchange) map[string]string { return map[string]string{"deployment": "d"} }
+	for other, o := range others {
+		xs := all.Dialect(other).Filter(func(x *testkit.Exchange) bool { return x.Op() != "messages.count_tokens" })
+		Across(t, other, o, map[string]dialect.Codec{name: c}, xs, deployment)
+	}
+}
+
 // said checks that an answer came through: what it consumed, why it ended, and its first choice's words,
 // unless something is named as lost.
 func said(t *testing.T, name string, want, got *llm.Response, losses []dialect.Loss) {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/llm"
@@ -44,6 +46,53 @@ func Requests(t *testing.T, c dialect.Codec, xs testkit.Exchanges, vars func(*te
 		}
 	}
 	t.Logf("%d requests", n)
+}
+
+// RequestsByPath is Requests for a dialect whose model is in the path, and so in no body. The offer is what they are
+// encoded for.
+func RequestsByPath(t *testing.T, c dialect.Codec, xs testkit.Exchanges, vars func(*testkit.Exchange) map[string]string, offer *plenum.Offer) {
+	t.Helper()
+	n := 0
+	for i := range xs {
+		x := &xs[i]
+		if !json.Valid(x.Request.Body) {
+			continue
+		}
+		n++
+		in := Inbound(x, vars(x))
+		p, err := c.DecodeRequest(in)
+		if err != nil {
+			t.Errorf("%s: %v", x.Name(), err)
+			continue
+		}
+		if r, ok := p.(*llm.Request); ok && (r.Model == "" || strings.Contains(r.Model, "%")) {
+			t.Errorf("%s: model %q", x.Name(), r.Model)
+		}
+		out, losses, err := c.EncodeRequest(p, dialect.Shape{Offer: offer})
+		if err != nil || len(losses) > 0 {
+			t.Errorf("%s: losses %v, %v", x.Name(), losses, err)
+		}
+		if d := SameJSON(in.Body, out.Body); d != "" {
+			t.Errorf("%s: %s", x.Name(), d)
+		}
+	}
+	t.Logf("%d requests", n)
+}
+
+// LawsOfAnswers checks all that holds of recorded answers, whole and streamed.
+func LawsOfAnswers(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
+	t.Helper()
+	t.Run("responses", func(t *testing.T) { Responses(t, c, xs) })
+	t.Run("cuts", func(t *testing.T) { Cuts(t, c, xs) })
+	t.Run("prefixes", func(t *testing.T) { Prefixes(t, c, xs) })
+	t.Run("speaks", func(t *testing.T) { Speaks(t, c, xs, nil) })
+}
+
+// Laws checks all that holds of recorded requests and their answers.
+func Laws(t *testing.T, c dialect.Codec, xs testkit.Exchanges, vars func(*testkit.Exchange) map[string]string) {
+	t.Helper()
+	t.Run("requests", func(t *testing.T) { Requests(t, c, xs, vars) })
+	LawsOfAnswers(t, c, xs)
 }
 
 func withModel(body []byte, model string) []byte {

@@ -1,7 +1,6 @@
 package gemini_test
 
 import (
-	"encoding/json"
 	"testing"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -9,7 +8,6 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/dialect/gemini"
 	"github.com/plenum-foundry/plenum/internal/testkit"
-	"github.com/plenum-foundry/plenum/llm"
 )
 
 // samples are requests with something of everything, made after the API's description.
@@ -59,76 +57,33 @@ func seeds(f *testing.F, of []string, body func(*testkit.Exchange) []byte) {
 	}
 }
 
+func fuzzed() dialecttest.Fuzzed {
+	offer := &plenum.Offer{Upstream: "gemini-3-pro", Traits: plenum.Traits{Refuses: []string{"temperature"}}}
+	return dialecttest.Fuzzed{Codec: codec(), Lossy: true, Shape: dialect.Shape{Offer: offer, Edits: []dialect.Edit{dialect.Cap{N: 3}}}}
+}
+
 // FuzzDecodeRequest holds that a body is refused as the caller's, or said again without a loss.
 func FuzzDecodeRequest(f *testing.F) {
 	seeds(f, samples(), func(x *testkit.Exchange) []byte { return x.Request.Body })
-	f.Fuzz(func(t *testing.T, body []byte) {
-		p, err := codec().DecodeRequest(dialect.Inbound{Body: body})
-		if err != nil {
-			if !llm.IsKind(err, llm.Invalid) {
-				t.Fatal(err)
-			}
-			return
-		}
-		out, losses, err := codec().EncodeRequest(p, dialect.Shape{})
-		if err != nil || !json.Valid(out.Body) {
-			t.Fatalf("%q: %v, %v", out.Body, losses, err)
-		}
-	})
+	f.Fuzz(fuzzed().Request)
 }
 
 // FuzzEditRequest holds that what is edited is JSON.
 func FuzzEditRequest(f *testing.F) {
 	seeds(f, samples(), func(x *testkit.Exchange) []byte { return x.Request.Body })
-	f.Fuzz(func(t *testing.T, body []byte) {
-		in := dialect.Inbound{Body: body}
-		h, err := codec().Peek(in, dialect.Bounds{})
-		if err != nil {
-			return
-		}
-		s := dialect.Shape{
-			Offer: &plenum.Offer{Upstream: "gemini-3-pro", Traits: plenum.Traits{Refuses: []string{"temperature"}}},
-			Edits: []dialect.Edit{dialect.Cap{N: 3}},
-		}
-		out, err := codec().EditRequest(in, h, s)
-		if err == nil && json.Valid(body) && !json.Valid(out.Body) {
-			t.Fatalf("%q became %q", body, out.Body)
-		}
-	})
+	f.Fuzz(fuzzed().Edit)
 }
 
 // FuzzDecodeResponse holds that an answer is read, or refused as the upstream's.
 func FuzzDecodeResponse(f *testing.F) {
 	seeds(f, answers(), func(x *testkit.Exchange) []byte { return x.Response.Body })
-	f.Fuzz(func(t *testing.T, body []byte) {
-		res, err := codec().DecodeResponse(dialect.Reply{Status: 200, Body: body})
-		_ = codec().Gist(body)
-		if err != nil {
-			if llm.IsKind(err, llm.Internal) {
-				t.Fatal(err)
-			}
-			return
-		}
-		out, _, err := codec().EncodeResponse(nil, res, dialect.Meta{})
-		if err != nil || !json.Valid(out.Body) {
-			t.Fatalf("%q: %v", out.Body, err)
-		}
-	})
+	f.Fuzz(fuzzed().Response)
 }
 
 // FuzzDecodeStream holds that a stream ends well or in an error, in the right order.
 func FuzzDecodeStream(f *testing.F) {
 	seeds(f, answers(), func(x *testkit.Exchange) []byte { return x.Response.Body })
-	f.Fuzz(func(t *testing.T, body []byte) {
-		_ = dialecttest.Decode(codec(), dialecttest.Frames(body), dialect.Want{Meter: true})
-		said := dialecttest.Decode(codec(), dialecttest.Frames(body), dialect.Want{})
-		if len(said.Events) == 0 {
-			return
-		}
-		if s := dialecttest.Grammar(said.Events, said.Fault() != nil); s != "" {
-			t.Fatal(s)
-		}
-	})
+	f.Fuzz(fuzzed().Stream)
 }
 
 func TestMutations(t *testing.T) {

@@ -2,7 +2,6 @@ package gemini_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -45,41 +44,8 @@ func recordings(t *testing.T) (plain, lists testkit.Exchanges) {
 // The laws that hold for every dialect.
 func TestLaws(t *testing.T) {
 	xs, lists := recordings(t)
-	t.Run("requests", func(t *testing.T) { requests(t, codec(), append(lists, xs...)) })
-	t.Run("responses", func(t *testing.T) { dialecttest.Responses(t, codec(), xs) })
-	t.Run("cuts", func(t *testing.T) { dialecttest.Cuts(t, codec(), xs) })
-	t.Run("prefixes", func(t *testing.T) { dialecttest.Prefixes(t, codec(), xs) })
-	t.Run("speaks", func(t *testing.T) { dialecttest.Speaks(t, codec(), xs, nil) })
-}
-
-// Law: what is decoded and encoded again is the same. The model is in the path, and so in no body.
-func requests(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
-	t.Helper()
-	n := 0
-	for i := range xs {
-		x := &xs[i]
-		if !json.Valid(x.Request.Body) {
-			continue
-		}
-		n++
-		in := dialecttest.Inbound(x, vars(x))
-		p, err := c.DecodeRequest(in)
-		if err != nil {
-			t.Errorf("%s: %v", x.Name(), err)
-			continue
-		}
-		if r, ok := p.(*llm.Request); ok && r.Model == "" {
-			t.Errorf("%s: no model", x.Name())
-		}
-		out, losses, err := c.EncodeRequest(p, dialect.Shape{Offer: old()})
-		if err != nil || len(losses) > 0 {
-			t.Errorf("%s: losses %v, %v", x.Name(), losses, err)
-		}
-		if d := dialecttest.SameJSON(in.Body, out.Body); d != "" {
-			t.Errorf("%s: %s", x.Name(), d)
-		}
-	}
-	t.Logf("%d requests", n)
+	t.Run("requests", func(t *testing.T) { dialecttest.RequestsByPath(t, codec(), append(lists, xs...), vars, old()) })
+	dialecttest.LawsOfAnswers(t, codec(), xs)
 }
 
 func TestCountTokens(t *testing.T) {
@@ -87,7 +53,7 @@ func TestCountTokens(t *testing.T) {
 	if len(xs) == 0 {
 		t.Skip("no counts of tokens among the recordings in PLENUM_CORPUS")
 	}
-	requests(t, counter(), xs)
+	dialecttest.RequestsByPath(t, counter(), xs, vars, old())
 	dialecttest.Responses(t, counter(), xs)
 }
 
@@ -101,20 +67,8 @@ func others() map[string]dialect.Codec {
 
 func TestCrossing(t *testing.T) {
 	xs, _ := recordings(t)
-	all := testkit.Corpus(t)
-	req := &llm.Request{Stream: true, StreamUsage: llm.Some(true)}
-	named := func(*testkit.Exchange) map[string]string { return map[string]string{"deployment": "d"} }
-	for name, c := range others() {
-		t.Run("gemini to "+name, func(t *testing.T) {
-			dialecttest.CrossRequests(t, codec(), c, xs, vars)
-			dialecttest.CrossAnswers(t, codec(), c, xs, req)
-		})
-		t.Run(name+" to gemini", func(t *testing.T) {
-			ys := all.Dialect(name).Filter(func(x *testkit.Exchange) bool { return x.Op() != "messages.count_tokens" })
-			dialecttest.CrossRequests(t, c, codec(), ys, named)
-			dialecttest.CrossAnswers(t, c, codec(), ys, req)
-		})
-	}
+	dialecttest.Across(t, gemini.Name, codec(), others(), xs, vars)
+	dialecttest.AcrossFrom(t, others(), gemini.Name, codec())
 }
 
 // old is an offer of a model that asks for no signatures.

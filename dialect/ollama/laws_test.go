@@ -63,24 +63,15 @@ func read(t testing.TB, name string) []byte {
 	return b
 }
 
-func laws(t *testing.T, c dialect.Codec, xs testkit.Exchanges) {
-	t.Helper()
-	t.Run("requests", func(t *testing.T) { dialecttest.Requests(t, c, xs, none) })
-	t.Run("responses", func(t *testing.T) { dialecttest.Responses(t, c, xs) })
-	t.Run("cuts", func(t *testing.T) { dialecttest.Cuts(t, c, xs) })
-	t.Run("prefixes", func(t *testing.T) { dialecttest.Prefixes(t, c, xs) })
-	t.Run("speaks", func(t *testing.T) { dialecttest.Speaks(t, c, xs, nil) })
-}
-
 func TestLaws(t *testing.T) {
 	for name, c := range spoken() {
-		t.Run(name, func(t *testing.T) { laws(t, c(), made(t, name)) })
+		t.Run(name, func(t *testing.T) { dialecttest.Laws(t, c(), made(t, name), none) })
 	}
 }
 
 func TestLawsOverRecordings(t *testing.T) {
 	for name, c := range spoken() {
-		t.Run(name, func(t *testing.T) { laws(t, c(), dialecttest.Recordings(t, name)) })
+		t.Run(name, func(t *testing.T) { dialecttest.Laws(t, c(), dialecttest.Recordings(t, name), none) })
 	}
 }
 
@@ -102,32 +93,15 @@ func others() map[string]dialect.Codec {
 }
 
 func TestCrossing(t *testing.T) {
-	req := &llm.Request{Stream: true, StreamUsage: llm.Some(true)}
 	for name, c := range spoken() {
-		for other, o := range others() {
-			xs := made(t, name)
-			t.Run(name+" to "+other, func(t *testing.T) {
-				dialecttest.CrossRequests(t, c(), o, xs, none)
-				dialecttest.CrossAnswers(t, c(), o, xs, req)
-			})
-		}
+		dialecttest.Across(t, name, c(), others(), made(t, name), none)
 	}
 }
 
 func TestCrossingOfRecordings(t *testing.T) {
-	req := &llm.Request{Stream: true, StreamUsage: llm.Some(true)}
 	all := testkit.Corpus(t)
 	for name, c := range spoken() {
-		for other, o := range others() {
-			t.Run(name+" to "+other, func(t *testing.T) {
-				dialecttest.CrossRequests(t, c(), o, all.Dialect(name), none)
-				dialecttest.CrossAnswers(t, c(), o, all.Dialect(name), req)
-			})
-			t.Run(other+" to "+name, func(t *testing.T) {
-				xs := all.Dialect(other).Filter(func(x *testkit.Exchange) bool { return x.Op() != "messages.count_tokens" })
-				dialecttest.CrossRequests(t, o, c(), xs, func(*testkit.Exchange) map[string]string { return map[string]string{"deployment": "d"} })
-				dialecttest.CrossAnswers(t, o, c(), xs, req)
-			})
-		}
+		dialecttest.Across(t, name, c(), others(), all.Dialect(name), none)
+		dialecttest.AcrossFrom(t, others(), name, c())
 	}
 }

@@ -31,10 +31,7 @@ func TestLaws(t *testing.T) {
 	xs := recordings(t)
 	asked := xs.Filter(func(x *testkit.Exchange) bool { return x.Request.Found })
 	t.Run("requests", func(t *testing.T) { dialecttest.Requests(t, codec(), asked, novars) })
-	t.Run("responses", func(t *testing.T) { dialecttest.Responses(t, codec(), xs) })
-	t.Run("cuts", func(t *testing.T) { dialecttest.Cuts(t, codec(), xs) })
-	t.Run("prefixes", func(t *testing.T) { dialecttest.Prefixes(t, codec(), xs) })
-	t.Run("speaks", func(t *testing.T) { dialecttest.Speaks(t, codec(), xs, nil) })
+	dialecttest.LawsOfAnswers(t, codec(), xs)
 	t.Run("mutations", func(t *testing.T) {
 		var seeds [][]byte
 		for i := range asked {
