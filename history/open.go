@@ -33,7 +33,7 @@ type opening struct {
 // to run in the background is answered here, without an Out.
 func (h *History) Open(ctx context.Context, c *gateway.Call, out gateway.Out) (gateway.Out, func(error) error, error) {
 	codec, ok := c.Codec.(dialect.Keeper)
-	if !ok || c.Op != llm.OpGenerate && c.Op != llm.OpCountTokens && c.Op != llm.OpWarm {
+	if !ok || !goesOn(c.Op) {
 		return out, nil, nil
 	}
 	if err := c.Load(); err != nil {
@@ -69,6 +69,15 @@ func (h *History) Open(ctx context.Context, c *gateway.Call, out gateway.Out) (g
 	}
 	t := newTurn(o, out)
 	return t, t.close, nil
+}
+
+// goesOn reports whether a request may refer to what was said before.
+func goesOn(op llm.Op) bool {
+	switch op {
+	case llm.OpGenerate, llm.OpCountTokens, llm.OpCompact, llm.OpWarm:
+		return true
+	}
+	return false
 }
 
 // foreground has an answer given at once that was asked for later: where nothing is kept, nobody could ask

@@ -20,6 +20,9 @@ const (
 	OpSession Op = "responses.session"
 )
 
+// OpCompact asks for a conversation in fewer tokens, in a form that only its vendor can read.
+const OpCompact Op = "responses.compact"
+
 // OpWarm is an answer that is only prepared: what is said in it will be gone on from.
 const OpWarm Op = "responses.warmup"
 

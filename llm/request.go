@@ -27,6 +27,8 @@ func (o Op) Words() string {
 		return "answers"
 	case OpCountTokens:
 		return "counting of tokens"
+	case OpCompact:
+		return "compaction of conversations"
 	case OpModels:
 		return "list of models"
 	case OpEmbed:

@@ -10,6 +10,10 @@ func usualPath(dialect string, op llm.Op) string {
 		return openaiPath(op)
 	case "cohere":
 		return coherePath(op)
+	case "responses":
+		if op == llm.OpCompact {
+			return "/responses/compact"
+		}
 	}
 	return ""
 }

@@ -550,7 +550,7 @@ func (s *speaker) repeatShape(w *jsonw.Writer, r *llm.Request) {
 // Gist implements dialect.Client.
 func (c *codec) Gist(body []byte) dialect.Gist {
 	var g dialect.Gist
-	if c.op != llm.OpGenerate {
+	if c.op == llm.OpCountTokens {
 		return g
 	}
 	doc, ok := c.docs.Get().(*wire.Doc)

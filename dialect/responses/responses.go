@@ -1,5 +1,6 @@
 // Package responses speaks OpenAI's Responses API, in both directions: POST /v1/responses, streamed with
-// its full life cycle of events and not, and the count of input tokens at /v1/responses/input_tokens.
+// its full life cycle of events and not, and the count of input tokens at /v1/responses/input_tokens, and, where
+// the vendor has it, compaction at /v1/responses/compact.
 //
 // An answer there is a list of items: messages, calls, reasoning, and what the vendor ran by itself. Items
 // of the assistant that follow each other are one message here, its blocks in their order; a note on the
@@ -27,13 +28,14 @@ const Name = "responses"
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
 	names := naming()
-	generate, count := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}
+	generate, count, compact := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}, &codec{op: llm.OpCompact, names: names}
 	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Names: names, Speaks: speaks}
 	roots := [...]string{"/v1/responses", "/openai/v1/responses", "/openai/responses", "/responses"}
 	for _, root := range roots {
 		d.Routes = append(d.Routes,
 			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: root, Codec: generate},
 			dialect.Route{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: root + "/input_tokens", Codec: count},
+			dialect.Route{Op: llm.OpCompact, Method: http.MethodPost, Pattern: root + "/compact", Codec: compact},
 			socketRoute(root),
 		)
 	}

@@ -75,7 +75,7 @@ func spec() provider.Spec {
 		Also: []provider.Face{{
 			Beside:    true,
 			Dialect:   responses.Dialect,
-			Paths:     map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses"},
+			Paths:     map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses", llm.OpCompact: "/openai/v1/responses/compact"},
 			KeyHeader: "Api-Key",
 		}, {
 			Dialect: anthropic.Dialect,

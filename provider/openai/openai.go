@@ -25,6 +25,7 @@ var Kind = provider.Compat(provider.Spec{
 		BaseURL:      "https://api.openai.com/v1",
 		Dialect:      responses.Dialect,
 		CountsTokens: true,
+		Serves:       []llm.Op{llm.OpCompact},
 	}, {
 		Dialect: openai.Completions,
 		BaseURL: "https://api.openai.com/v1",

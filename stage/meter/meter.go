@@ -65,7 +65,7 @@ func (o *meterOut) settle(err error) {
 	u, estimated := t.Usage, false
 	switch {
 	case !o.mayCost(err):
-	case o.call.Op == llm.OpGenerate, o.call.Op == llm.OpTurn:
+	case o.call.Op == llm.OpGenerate, o.call.Op == llm.OpTurn, o.call.Op == llm.OpCompact:
 		u, estimated = complete(t.Usage, o.call, o.begun)
 	default:
 		u, estimated = consumed(t.Usage, o.call)
