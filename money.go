@@ -112,6 +112,16 @@ func (p *Price) Rate(c llm.Class) Rate {
 	return 0
 }
 
+// Free reports whether nothing has a price.
+func (p *Price) Free() bool {
+	for class := range (llm.Usage{}).Classes() {
+		if p.Rate(class) > 0 {
+			return false
+		}
+	}
+	return p.Over == nil
+}
+
 // Cost returns what a usage costs, rounded once, half up, over the sum of all classes. It saturates
 // rather than wraps: an absurd count never becomes a credit.
 func (p *Price) Cost(u llm.Usage) Micros {

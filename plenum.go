@@ -99,6 +99,8 @@ type Deployment struct {
 	Guardrail  string
 	// Lifecycle lets calls on what the upstream keeps pass, which can be neither priced nor screened.
 	Lifecycle bool
+	// Opaque lets operations pass that a guardrail cannot read or a budget cannot price.
+	Opaque bool
 	// UnknownIDs lets requests name things at the vendor that Plenum knows nothing of; SharedIDs are those that
 	// everyone may name, or their beginnings followed by a star.
 	UnknownIDs bool

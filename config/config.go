@@ -127,6 +127,7 @@ type Deployment struct {
 	Parameters string     `conf:"parameters" default:"report" enum:"strict report drop pass" doc:"What is done with a parameter that the target refuses: refuse the call, leave it out and say so, leave it out, or send it."`
 	Lossy      string     `conf:"lossy" default:"allow" enum:"allow refuse" doc:"Whether a call may go to a target whose dialect cannot carry all of it."`
 	Lifecycle  string     `conf:"lifecycle" default:"refuse" enum:"allow refuse" doc:"Whether calls on what the upstream keeps (vector stores, fine-tunes, containers and the like) pass. They can be neither priced nor screened."`
+	Opaque     string     `conf:"opaque" default:"refuse" enum:"allow refuse" doc:"Whether operations pass that the guardrail cannot read (images, sound, realtime sessions) or a budget cannot price, where there is one."`
 	UnknownIDs string     `conf:"unknown_ids" default:"refuse" enum:"allow refuse" doc:"Whether requests may name files, vector stores, containers and the like at the upstream that Plenum knows nothing of, because they were made past it. What another project owns is refused either way."`
 	SharedIDs  []string   `conf:"shared_ids" doc:"Ids at the upstream that every caller may name; one that ends in * stands for all that begin so."`
 	Guardrail  string     `conf:"guardrail" doc:"The guardrail that holds for it."`

@@ -36,9 +36,6 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	if up == nil || !strings.EqualFold(c.In.Header.Get("Upgrade"), "websocket") {
 		return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "websocket_required", Message: "this is reached by a WebSocket"}
 	}
-	if c.Deployment.Guardrail != "" && !c.Deployment.Lifecycle {
-		return &llm.Error{Kind: llm.Forbidden, Op: "realtime", Code: "guardrail_cannot_read", Message: "the guardrail of this deployment cannot read a realtime session, so it is refused (lifecycle: allow lets it pass)"}
-	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "this deployment's connection is not set up", Err: err}

@@ -32,6 +32,9 @@ func New(b Budgets) gateway.Stage {
 			return next
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			if err := c.Budgeted(); err != nil {
+				return err
+			}
 			hold, err := b.Reserve(ctx, c)
 			if err != nil {
 				return err

@@ -23,13 +23,18 @@ type Screen interface {
 	Close(error) error
 }
 
-// New returns the stage. A nil Guard lets everything pass.
+// New returns the stage. A nil Guard lets everything pass, but what a deployment wants screened and nobody could read.
 func New(g Guard) gateway.Stage {
 	return gateway.Stage{Name: "guardrail", Wrap: func(next gateway.Handler) gateway.Handler {
-		if g == nil {
-			return next
-		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+			if g != nil || c.Deployment.Guardrail != "" {
+				if err := c.Screened(); err != nil {
+					return err
+				}
+			}
+			if g == nil {
+				return next(ctx, c, out)
+			}
 			screen, err := g.Screen(ctx, c, &repeats{next: out})
 			if err != nil {
 				return err
