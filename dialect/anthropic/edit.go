@@ -42,27 +42,17 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return dialect.Head{}, err
 	}
 	h := dialect.Head{Names: s.names, State: s}
-	model, ok := s.found[atModel].Value.String(in.Body)
-	if !ok || model == "" {
-		return h, invalid(wire.Bad("model", "the name of a model"))
+	if h.Model, err = dialect.PeekModel("dialect/anthropic", in.Body, s.found[atModel].Value); err != nil {
+		return h, err
 	}
-	h.Model = model
 	if c.op != llm.OpGenerate {
 		return h, nil
 	}
-	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
-		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(wire.Bad("stream", "true or false"))
-		}
+	if h.Stream, err = dialect.PeekStream("dialect/anthropic", in.Body, s.found[atStream].Value, false); err != nil {
+		return h, err
 	}
-	if v := s.found[atMaxTokens].Value; v.Found() && !v.IsNull(in.Body) {
-		n, ok := v.Int(in.Body)
-		if !ok || n < 0 {
-			return h, invalid(wire.Bad("max_tokens", "a whole number"))
-		}
-		h.MaxOut = llm.Some(int(n))
-	}
-	return h, nil
+	h.MaxOut, err = dialect.PeekCap("dialect/anthropic", in.Body, s.found[atMaxTokens].Value, "max_tokens")
+	return h, err
 }
 
 func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {

@@ -1,14 +1,11 @@
 package cohere
 
 import (
-	"math"
 	"net/http"
 	"strconv"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/splice"
-	"github.com/plenum-foundry/plenum/internal/wire"
-	"github.com/plenum-foundry/plenum/llm"
 )
 
 // The members that Peek looks for, in the order of peekKeys.
@@ -34,24 +31,14 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return dialect.Head{}, err
 	}
 	h := dialect.Head{State: s}
-	model, ok := s.found[atModel].Value.String(in.Body)
-	if !ok || model == "" {
-		return h, invalid(wire.Bad("model", "the name of a model"))
+	if h.Model, err = dialect.PeekModel(op, in.Body, s.found[atModel].Value); err != nil {
+		return h, err
 	}
-	h.Model = model
-	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
-		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(wire.Bad("stream", "true or false"))
-		}
+	if h.Stream, err = dialect.PeekStream(op, in.Body, s.found[atStream].Value, false); err != nil {
+		return h, err
 	}
-	if v := s.found[atMaxTokens].Value; v.Found() && !v.IsNull(in.Body) {
-		n, ok := v.Int(in.Body)
-		if !ok || n < 0 || n > math.MaxInt32 {
-			return h, invalid(wire.Bad("max_tokens", "a whole number"))
-		}
-		h.MaxOut = llm.Some(int(n))
-	}
-	return h, nil
+	h.MaxOut, err = dialect.PeekCap(op, in.Body, s.found[atMaxTokens].Value, "max_tokens")
+	return h, err
 }
 
 func scan(body []byte, depth int) (*spans, error) {

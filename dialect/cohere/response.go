@@ -268,20 +268,9 @@ func (a *answer) reason(s llm.Stop) string {
 	return "COMPLETE"
 }
 
-// decodeLogprobs reads the log probabilities of an answer. A chunk of text may be of several tokens: then
-// what the chunk holds besides the first is kept.
-func decodeLogprobs(v wire.Value) (*llm.Logprobs, bool) {
-	out := &llm.Logprobs{}
-	if v.Kind() != '[' || v.Len() == 0 {
-		return nil, false
-	}
-	err := v.Elems(func(_ int, el wire.Value) error {
-		p, err := decodeLogprob(el)
-		out.Content = append(out.Content, p)
-		return err
-	})
-	return out, err == nil
-}
+// decodeLogprobs reads the log probabilities of an answer. A chunk of text may be of several tokens: then what
+// the chunk holds besides the first is kept.
+func decodeLogprobs(v wire.Value) (*llm.Logprobs, bool) { return dialect.LogprobList(v, decodeLogprob) }
 
 func decodeLogprob(v wire.Value) (llm.Logprob, error) {
 	var p llm.Logprob

@@ -39,14 +39,8 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return h, invalid(wire.Bad("inferenceConfig", "an object"))
 	}
 	at, _ := splice.Get(in.Body, config, "maxTokens")
-	if at.Found() && !at.IsNull(in.Body) {
-		n, ok := at.Int(in.Body)
-		if !ok || n < 0 {
-			return h, invalid(wire.Bad("inferenceConfig.maxTokens", "a whole number"))
-		}
-		h.MaxOut = llm.Some(int(n))
-	}
-	return h, nil
+	h.MaxOut, err = dialect.PeekCap(op, in.Body, at, "inferenceConfig.maxTokens")
+	return h, err
 }
 
 func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {

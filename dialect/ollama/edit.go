@@ -35,15 +35,11 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return dialect.Head{}, err
 	}
 	h := dialect.Head{State: s, Stream: true} // a stream it is unless the caller wants none
-	model, ok := s.found[atModel].Value.String(in.Body)
-	if !ok || model == "" {
-		return h, c.invalid(wire.Bad("model", "the name of a model"))
+	if h.Model, err = dialect.PeekModel(c.op("Peek"), in.Body, s.found[atModel].Value); err != nil {
+		return h, err
 	}
-	h.Model = model
-	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
-		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, c.invalid(wire.Bad("stream", "true or false"))
-		}
+	if h.Stream, err = dialect.PeekStream(c.op("Peek"), in.Body, s.found[atStream].Value, true); err != nil {
+		return h, err
 	}
 	if s.predict.Found() && !s.predict.IsNull(in.Body) {
 		n, ok := s.predict.Int(in.Body)

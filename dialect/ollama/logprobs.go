@@ -1,24 +1,14 @@
 package ollama
 
 import (
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// decodeLogprobs reads a list of tokens. One that is not as it should be is left as it stands.
-func decodeLogprobs(v wire.Value) (*llm.Logprobs, bool) {
-	out := &llm.Logprobs{}
-	if v.Kind() != '[' || v.Len() == 0 {
-		return nil, false
-	}
-	err := v.Elems(func(_ int, el wire.Value) error {
-		p, err := decodeLogprob(el)
-		out.Content = append(out.Content, p)
-		return err
-	})
-	return out, err == nil
-}
+// decodeLogprobs reads the log probabilities of an answer.
+func decodeLogprobs(v wire.Value) (*llm.Logprobs, bool) { return dialect.LogprobList(v, decodeLogprob) }
 
 func decodeLogprob(v wire.Value) (llm.Logprob, error) {
 	var p llm.Logprob

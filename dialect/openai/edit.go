@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"math"
 	"slices"
 	"strconv"
 
@@ -51,21 +50,17 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return h, invalid(wire.Bad("model", "the name of a model"))
 	}
 	h.Model = model
-	if v := s.found[atStream].Value; v.Found() && !v.IsNull(in.Body) {
-		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(wire.Bad("stream", "true or false"))
-		}
+	if h.Stream, err = dialect.PeekStream("dialect/openai", in.Body, s.found[atStream].Value, false); err != nil {
+		return h, err
 	}
 	for _, at := range [...]int{atMaxTokens, atMaxCompletion} {
-		v := s.found[at].Value
-		if !v.Found() || v.IsNull(in.Body) {
-			continue
+		most, err := dialect.PeekCap("dialect/openai", in.Body, s.found[at].Value, peekKeys()[at])
+		if err != nil {
+			return h, err
 		}
-		n, ok := v.Int(in.Body)
-		if !ok || n < 0 || n > math.MaxInt32 {
-			return h, invalid(wire.Bad(peekKeys()[at], "a whole number"))
+		if most.Set {
+			h.MaxOut = most
 		}
-		h.MaxOut = llm.Some(int(n))
 	}
 	return h, nil
 }

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"math"
 	"strconv"
 	"strings"
 
@@ -45,24 +44,16 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 		return dialect.Head{}, err
 	}
 	h := dialect.Head{Names: s.names, State: s}
-	model, ok := s.found[atModel].Value.String(in.Body)
-	if !ok || model == "" {
-		return h, invalid(wire.Bad("model", "the name of a model"))
+	if h.Model, err = dialect.PeekModel("dialect/responses", in.Body, s.found[atModel].Value); err != nil {
+		return h, err
 	}
-	h.Model = model
-	if v := s.found[atStream].Value; c.op == llm.OpGenerate && v.Found() && !v.IsNull(in.Body) {
-		if h.Stream, ok = v.Bool(in.Body); !ok {
-			return h, invalid(wire.Bad("stream", "true or false"))
+	if c.op == llm.OpGenerate {
+		if h.Stream, err = dialect.PeekStream("dialect/responses", in.Body, s.found[atStream].Value, false); err != nil {
+			return h, err
 		}
 	}
-	if v := s.found[atMaxOut].Value; v.Found() && !v.IsNull(in.Body) {
-		n, ok := v.Int(in.Body)
-		if !ok || n < 0 || n > math.MaxInt32 {
-			return h, invalid(wire.Bad(maxOutput, "a whole number"))
-		}
-		h.MaxOut = llm.Some(int(n))
-	}
-	return h, nil
+	h.MaxOut, err = dialect.PeekCap("dialect/responses", in.Body, s.found[atMaxOut].Value, maxOutput)
+	return h, err
 }
 
 func scan(names *dialect.Naming, body []byte, depth int) (*spans, error) {
