@@ -73,9 +73,7 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 	if err == nil && !known {
 		err = wire.Bad("content", "a list of blocks")
 	}
-	if r.Extra = dropNull(r.Extra, "stop_reason", "stop_sequence"); r.Extra.Empty() {
-		r.Extra = llm.Extra{}
-	}
+	r.Extra = dropNull(r.Extra, "stop_reason", "stop_sequence")
 	r.Choices = []llm.Choice{c}
 	return r, err
 }
@@ -87,6 +85,9 @@ func dropNull(e llm.Extra, keys ...string) llm.Extra {
 		if f.Raw != "null" || !slices.Contains(keys, f.Key) {
 			out.Fields = append(out.Fields, f)
 		}
+	}
+	if out.Empty() {
+		return llm.Extra{}
 	}
 	return out
 }
