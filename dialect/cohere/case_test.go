@@ -345,3 +345,25 @@ func TestDocumentsCross(t *testing.T) {
 		t.Errorf("%s, losses %v, %v", out.Body, losses, err)
 	}
 }
+
+func TestCallsAreSaidOneAfterTheOther(t *testing.T) {
+	out, _ := speak(t, []llm.Event{
+		llm.Start{ID: "1"},
+		llm.BlockStart{Index: 0, Block: llm.ToolUse{Kind: llm.ToolFunction, ID: "a", Name: "x"}},
+		llm.ArgsDelta{Index: 0, JSON: `{"a":1}`},
+		llm.BlockStart{Index: 1, Block: llm.ToolUse{Kind: llm.ToolFunction, ID: "b", Name: "y"}},
+		llm.ArgsDelta{Index: 1, JSON: `{"b":2}`},
+		llm.BlockStart{Index: 2, Block: llm.ToolUse{Kind: llm.ToolFunction, ID: "c", Name: "z"}},
+		llm.Finish{Stop: llm.Stop{Reason: llm.StopTool}},
+		llm.End{},
+	}, nil)
+	var kinds []string
+	for _, line := range strings.Split(out, "\n") {
+		if kind, ok := strings.CutPrefix(line, "event: tool-call-"); ok {
+			kinds = append(kinds, kind)
+		}
+	}
+	if got := strings.Join(kinds, " "); got != "start delta end start delta end start delta end" {
+		t.Errorf("%s\n%s", got, out)
+	}
+}

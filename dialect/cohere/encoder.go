@@ -24,6 +24,7 @@ type encoder struct {
 	frames []dialect.Frame // of the event at hand
 	open   map[int]*part   // by the index of the block
 	order  []int           // in which they were begun
+	now    *part           // the call in hand
 
 	started, ended bool
 	contents       int // begun
@@ -42,6 +43,11 @@ type part struct {
 	text  string
 	cites []llm.Citation
 	args  bool // of a call: arguments were said
+
+	// Of a call that waits until another has ended: itself, and its end if that has come.
+	waits bool
+	held  llm.ToolUse
+	over  bool
 }
 
 // emit adds an event.
@@ -283,13 +289,23 @@ func (e *encoder) thinking(p *part, text string, seal llm.Thought) {
 	})
 }
 
-// call begins a call. Its number was given when it was made fit.
+// call begins a call. Its number was given when it was made fit. Calls are said one after the other, since clients
+// have one in hand at a time: one that begins before another has ended waits for that.
 func (e *encoder) call(p *part, c llm.ToolUse) {
 	p.begun, p.index = true, e.calls-1
-	args := c.Args
-	if args == "{}" { // nothing is known yet
-		args = ""
+	if c.Args == "{}" { // nothing is known yet
+		c.Args = ""
 	}
+	if p.waits = e.now != nil; p.waits {
+		p.held = c
+		return
+	}
+	e.sayCall(p, c)
+}
+
+func (e *encoder) sayCall(p *part, c llm.ToolUse) {
+	e.now = p
+	args := c.Args
 	c.Args = ""
 	e.emit(callStart, p.index, func(w *jsonw.Writer) {
 		w.Key("tool_calls")
@@ -300,10 +316,31 @@ func (e *encoder) call(p *part, c llm.ToolUse) {
 	}
 }
 
+// nextCall begins the first call that waits.
+func (e *encoder) nextCall() {
+	e.now = nil
+	for _, i := range e.order {
+		p := e.open[i]
+		if p == nil || !p.waits {
+			continue
+		}
+		p.waits = false
+		e.sayCall(p, p.held)
+		if p.over {
+			e.finish(i)
+		}
+		return
+	}
+}
+
 func (e *encoder) args(p *part, json string) {
 	if !p.begun {
 		c, _ := p.block.(llm.ToolUse)
 		e.call(p, e.answer.call(c, "tool_calls"))
+	}
+	if p.waits {
+		p.held.Args += json
+		return
 	}
 	e.said += len(json)
 	p.args = true
@@ -340,6 +377,10 @@ func (e *encoder) finish(index int) {
 	if p == nil {
 		return
 	}
+	if p.waits {
+		p.over = true
+		return
+	}
 	delete(e.open, index)
 	if _, call := p.block.(llm.ToolUse); call {
 		if !p.begun {
@@ -349,6 +390,7 @@ func (e *encoder) finish(index int) {
 			e.args(p, "{}")
 		}
 		e.emit(callEnd, p.index, nil)
+		e.nextCall()
 		return
 	}
 	e.citations(p, index)

@@ -12,7 +12,9 @@ import (
 )
 
 // NewEncoder implements dialect.Server.
-func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder {
+func (c *codec) NewEncoder(p llm.Payload, m dialect.Meta) dialect.Encoder { return newEncoder(p, m) }
+
+func newEncoder(p llm.Payload, m dialect.Meta) *encoder {
 	req, _ := p.(*llm.Request)
 	e := &encoder{meta: m, names: dialect.NewToolNames(req), choices: map[int]*choiceEncoder{}}
 	if req != nil {
@@ -29,6 +31,7 @@ type encoder struct {
 	meta      dialect.Meta
 	names     dialect.ToolNames
 	wantUsage bool
+	together  bool // usage stands in the last chunk of a choice, and nowhere else
 
 	start   llm.Start
 	head    []byte // the members with which every chunk begins
@@ -251,7 +254,10 @@ func (e *encoder) write(c *choiceEncoder, delta func(w *jsonw.Writer), logprobs 
 	wire.AppendFields(w, extra)
 	w.Close('}')
 	w.Close(']')
-	if e.wantUsage {
+	switch {
+	case e.together && stop != "":
+		e.sayUsage()
+	case e.wantUsage && !e.together:
 		w.KeyNull("usage")
 	}
 	if c.index == 0 && !c.spoke {
@@ -330,14 +336,11 @@ func (e *encoder) end(v llm.End) {
 	if v.Tier != "" {
 		e.makeHead(e.tier(v.Tier, e.start.Extra.Dialect))
 	}
-	if e.wantUsage || len(v.Extra.In(Name)) > 0 {
+	if usage := e.wantUsage && !e.together; usage || len(v.Extra.In(Name)) > 0 {
 		from := e.open()
 		e.w.KeyRaw("choices", "[]")
-		if e.wantUsage {
-			e.extra("usage", e.usage.Extra)
-			e.AddUsage("usage", e.usage, llm.ClassCacheWrite1h)
-			e.w.Key("usage")
-			appendUsage(&e.w, e.usage)
+		if usage {
+			e.sayUsage()
 		}
 		wire.AppendFields(&e.w, v.Extra.In(Name))
 		e.w.Close('}')
@@ -345,6 +348,13 @@ func (e *encoder) end(v llm.End) {
 	}
 	e.frames = append(e.frames, dialect.Frame{Data: []byte("[DONE]")})
 	e.ended = true
+}
+
+func (e *encoder) sayUsage() {
+	e.extra("usage", e.usage.Extra)
+	e.AddUsage("usage", e.usage, llm.ClassCacheWrite1h)
+	e.w.Key("usage")
+	appendUsage(&e.w, e.usage)
 }
 
 // Close implements dialect.Encoder.

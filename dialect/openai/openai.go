@@ -29,13 +29,16 @@ func Dialect() *dialect.Dialect {
 	return &dialect.Dialect{
 		Name:  Name,
 		Title: "OpenAI Chat Completions",
-		Routes: append([]dialect.Route{
-			post("/v1/chat/completions"),
+		// The first of an operation is the one that upstreams are asked with: kin's come after it, and before the
+		// paths that they share.
+		Routes: slices.Concat([]dialect.Route{
 			post("/openai/v1/chat/completions"),
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
-			post("/chat/completions"), // clients whose base URL is given without /v1
 			post("/models/chat/completions"),
-		}, slices.Concat(operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat))...),
+		}, kinRoutes(), []dialect.Route{
+			post("/v1/chat/completions"),
+			post("/chat/completions"), // clients whose base URL is given without /v1
+		}, operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat)),
 		Headers: namespace(),
 		Names:   chat.names,
 		Speaks:  speaks,

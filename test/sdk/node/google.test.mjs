@@ -2,17 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { ApiError, GoogleGenAI } from '@google/genai';
-import { ADA, GREETING, KEY, LYON, PARIS, PNG, SCHEMA, URL, digest, suite, thrown } from './kit.mjs';
+import { ADA, GREETING, KEY, LYON, PARIS, PERSON, PNG, SCHEMA, URL, digest, suite, thrown } from './kit.mjs';
 
 const test = suite('google');
 const client = new GoogleGenAI({ apiKey: KEY, httpOptions: { baseUrl: URL, timeout: 30_000 } });
 const tools = [{ functionDeclarations: [{ name: 'get_weather', description: 'The weather in a city.', parametersJsonSchema: SCHEMA }] }];
-const PERSON = {
-  type: 'object',
-  properties: { name: { type: 'string' }, born: { type: 'integer' }, tags: { type: 'array', items: { type: 'string' } } },
-  required: ['name', 'born', 'tags'],
-  additionalProperties: false,
-};
 
 test('text', async (side) => {
   const r = await client.models.generateContent({ model: side.model('text'), contents: 'Say hello.', config: { systemInstruction: 'Be terse.' } });

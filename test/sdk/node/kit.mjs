@@ -22,6 +22,12 @@ export const SCHEMA = {
   required: ['city', 'unit'],
   additionalProperties: false,
 };
+export const PERSON = {
+  type: 'object',
+  properties: { name: { type: 'string' }, born: { type: 'integer' }, tags: { type: 'array', items: { type: 'string' } } },
+  required: ['name', 'born', 'tags'],
+  additionalProperties: false,
+};
 export const PARIS = { city: 'Paris', unit: 'celsius' };
 export const LYON = { city: 'Lyon', unit: 'celsius' };
 export const ADA = { name: 'Ada Lovelace', born: 1815, tags: ['math', 'engines'] };

@@ -148,6 +148,7 @@ func (a *anthropicReader) tools(o *object) {
 		names[d.Name] = true
 		d.Schema, _ = t.take("input_schema")
 		a.schema(t.at("input_schema"), d.Schema, d.Strict, false)
+		t.flag("eager_input_streaming")
 		if t.has("cache_control") {
 			a.mark(t, "tool:"+d.Name)
 		}

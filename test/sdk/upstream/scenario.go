@@ -167,8 +167,13 @@ func tools(r *request) *answer {
 	return a.then(block{kind: "text", pieces: []string{"Let me ", "look."}}, first)
 }
 
-// structured keeps to the schema asked for: one of the tests' own.
+// structured keeps to the schema asked for: one of the tests' own. Some SDKs ask for it as the arguments of a tool
+// that must be called.
 func structured(r *request) *answer {
+	if r.Format == nil && len(r.Tools) == 1 && (r.Choice == "any" || r.Choice == "tool:"+r.Tools[0].Name) {
+		filled := call("toolu_01D", r.Tools[0].Name, `{"name": "Ada`, ` Lovelace", "born": 18`, `15, "tags": ["math", "engines"]}`)
+		return (&answer{choices: []choice{{stop: "tool"}}, usage: usage{in: 100, out: 25}}).then(filled)
+	}
 	if r.Format == nil {
 		return fails(400, "this scenario wants a schema or a JSON object")
 	}
