@@ -556,3 +556,47 @@ func TestWhatANodeLeftBehindHasFailed(t *testing.T) {
 		t.Error("it was run again")
 	}
 }
+
+func TestCase_I10_AnItemThatIsOnlyNamedIsTheCallersOwn(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	up.Handle(func(*testkit.Request) testkit.Answer { return testkit.JSON(responsesWhole) })
+	yaml := keysOfTwo + `
+connections:
+  - {name: a, provider: openai, base_url: "%s/v1", credentials: {api_key: k}}
+deployments:
+  - {name: m, targets: [{connection: a, upstream_model: up}]}
+  - {name: open, unknown_ids: allow, targets: [{connection: a, upstream_model: up}]}
+`
+	w := newKeeping(t, yaml, up.URL)
+	w.withKeys(fmt.Sprintf(yaml, up.URL))
+	answer := w.ask(`{"model":"m","input":"x"}`)
+	output, _ := answer["output"].([]any)
+	item, _ := output[0].(map[string]any)
+	id, _ := item["id"].(string)
+	if id == "" {
+		t.Fatalf("the answer is %v", answer)
+	}
+	for name, x := range map[string]struct {
+		item, model, key string
+		want             int
+	}{
+		"the caller's":              {`{"type":"item_reference","id":"` + id + `"}`, "m", worldKey, 200},
+		"another's":                 {`{"type":"item_reference","id":"` + id + `"}`, "m", otherKey, 404},
+		"without a type":            {`{"id":"` + id + `"}`, "m", otherKey, 404},
+		"with an escaped type":      {`{"type":"item\u005freference","id":"` + id + `"}`, "m", otherKey, 404},
+		"a picture":                 {`{"type":"image_generation_call","id":"ig_1"}`, "m", worldKey, 404},
+		"nobody's":                  {`{"type":"item_reference","id":"msg_9"}`, "m", worldKey, 404},
+		"nobody's, and allowed":     {`{"type":"item_reference","id":"msg_9"}`, "open", worldKey, 200},
+		"an item that is all there": {`{"type":"message","role":"user","id":"msg_9","content":"hi"}`, "m", worldKey, 200},
+	} {
+		before := up.Count()
+		resp, got := w.post("/v1/responses", `{"model":"`+x.model+`","input":[`+x.item+`,{"role":"user","content":"y"}]}`, "Authorization", "Bearer "+x.key)
+		if resp.StatusCode != x.want || (up.Count() > before) != (x.want == 200) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, got)
+		}
+	}
+	resp, got := w.post("/v1/responses", `{"model":"m","previous_response_id":"`+answer["id"].(string)+`","input":[{"type":"item_reference","id":"msg_9"}]}`)
+	if resp.StatusCode != 404 {
+		t.Errorf("beside an answer that the upstream keeps: %d %s", resp.StatusCode, got)
+	}
+}

@@ -41,7 +41,7 @@ func (c *Call) seenThrough() bool {
 // unreadable says what of an operation has no text that a guardrail could read; "" for one that is text.
 func unreadable(op llm.Op) string {
 	switch op {
-	case llm.OpGenerate, llm.OpCountTokens, llm.OpEmbed, llm.OpRerank, llm.OpModerate, llm.OpModels, llm.OpWarm:
+	case llm.OpGenerate, llm.OpCountTokens, llm.OpEmbed, llm.OpRerank, llm.OpModerate, llm.OpModels, llm.OpWarm, llm.OpCompact:
 		return ""
 	case llm.OpSpeak:
 		return "" // what is said is the text of the request
@@ -64,7 +64,7 @@ func priceable(op llm.Op, p *plenum.Price) bool {
 	switch op {
 	case llm.OpCountTokens, llm.OpModels, llm.OpRealtime, llm.OpWarm: // nothing is billed; a session by its turns
 		return true
-	case llm.OpGenerate, llm.OpTurn, llm.OpEmbed:
+	case llm.OpGenerate, llm.OpTurn, llm.OpEmbed, llm.OpCompact:
 		return p.Known
 	case llm.OpModerate:
 		return true // vendors do not bill it

@@ -97,8 +97,11 @@ func (o *opening) recall(ctx context.Context, d *plenum.Deployment) error {
 	c := o.call
 	if o.ref.Previous != "" {
 		elsewhere, err := o.previous(ctx, d)
-		if err != nil || elsewhere {
+		if err != nil {
 			return err
+		}
+		if elsewhere {
+			return o.strangers(ctx, d, nil)
 		}
 	}
 	if o.ref.Conversation != "" {
@@ -108,6 +111,9 @@ func (o *opening) recall(ctx context.Context, d *plenum.Deployment) error {
 	}
 	named, err := o.named(ctx)
 	if err != nil {
+		return err
+	}
+	if err := o.strangers(ctx, d, named); err != nil {
 		return err
 	}
 	if o.ref.Previous == "" && o.ref.Conversation == "" && len(named) == 0 {
@@ -220,6 +226,29 @@ func (o *opening) pin(d *plenum.Deployment, connection string) error {
 		Kind: llm.NotFound, Op: "history", Param: "previous_response_id", Code: "previous_response_not_found",
 		Message: "the response " + o.ref.Previous + " is kept by an upstream that this deployment does not call; call the deployment that it came from, or send the whole conversation as input",
 	}
+}
+
+// strangers refuses items that the input only names and that are not the caller's: an upstream would put in what it
+// keeps for whomever. What it keeps of this caller's answers is asked of it alone.
+func (o *opening) strangers(ctx context.Context, d *plenum.Deployment, named map[string]string) error {
+	for _, id := range o.ref.Items {
+		if _, ok := named[id]; ok || o.call.Pin != nil && d.UnknownIDs {
+			continue
+		}
+		x, err := o.h.find(ctx, o.call.Caller, id, kindElsewhere)
+		switch {
+		case errors.Is(err, errNone) && d.UnknownIDs:
+		case errors.Is(err, errNone):
+			return &llm.Error{Kind: llm.NotFound, Op: "history", Param: "input", Message: fmt.Sprintf("there is no item %q for this project; send it whole", id)}
+		case err != nil:
+			return err
+		case o.call.Pin == nil:
+			if err := o.pin(d, x.Label); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // named returns the items that the input only names, as far as they are kept here.

@@ -238,6 +238,11 @@ func (t *turn) ended(said dialect.Said) {
 		o := t.h.object(t.call, kindElsewhere, said.ID, said.Status, nil)
 		o.Label = t.connection()
 		t.h.keep(o)
+		for _, it := range said.Items {
+			item := t.h.object(t.call, kindElsewhere, it.ID, said.Status, nil)
+			item.Label = o.Label
+			t.h.keep(item)
+		}
 	}
 	if !t.store && t.ref.Conversation == "" {
 		return

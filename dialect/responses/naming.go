@@ -37,6 +37,8 @@ func naming() *dialect.Naming {
 			}},
 		})
 	}
+	// That items have ids is all that is wanted here: history looks which of them only name another.
+	asks = append(asks, dialect.NamingMember{Path: "input.*.id", Brings: func(string) bool { return false }})
 	asks = append(asks, dialect.NamingMember{Path: "prompt", Brings: func(string) bool { return true }}) // it may hold tools
 	var says []dialect.NamingMember
 	for _, in := range [...]string{"output.*.", "response.output.*.", "item."} {

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -37,7 +36,9 @@ func (c *codec) Refers(in dialect.Inbound, h dialect.Head) (dialect.Reference, e
 		r.Unstored = !v
 	}
 	r.Background, _ = st.found[atBackground].Value.Bool(body)
-	r.Items = namedItems(body, st.found[atInput].Value)
+	if st.names.By != nil { // some item has an id
+		r.Items = namedItems(body, st.found[atInput].Value)
+	}
 	return r, nil
 }
 
@@ -54,7 +55,7 @@ func idAt(body []byte, at splice.Span, key string) (string, error) {
 
 // namedItems returns the ids of the items that the input only names.
 func namedItems(body []byte, at splice.Span) []string {
-	if at.Kind(body) != '[' || !bytes.Contains(at.Raw(body), []byte(itemReference)) {
+	if at.Kind(body) != '[' {
 		return nil
 	}
 	var out []string
@@ -67,9 +68,17 @@ func namedItems(body []byte, at splice.Span) []string {
 	return out
 }
 
-// nameOf returns the id in an item that only names another.
+// nameOf returns the id in an item that only names another: by its type, which may be left out, or as a picture that
+// does not come along.
 func nameOf(el wire.Value) string {
-	if el.Kind() != '{' || !el.Get("type").Is(itemReference) {
+	if el.Kind() != '{' {
+		return ""
+	}
+	switch kind := el.Get("type"); {
+	case kind.Is(itemReference):
+	case (!kind.Found() || kind.IsNull()) && !el.Get("role").Found() && !el.Get("content").Found():
+	case kind.Is("image_generation_call") && el.Get("result").Kind() != '"':
+	default:
 		return ""
 	}
 	return el.Get("id").Text()
