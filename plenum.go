@@ -61,6 +61,9 @@ type Traits struct {
 	// PlainSchema says that the host takes schemas only in the subset of OpenAPI's that Gemini began with,
 	// and not as JSON Schema.
 	PlainSchema bool
+	// SchemaRefuses lists words of JSON Schema that the host refuses in the shape of an answer and in the tools
+	// whose arguments it holds to their schema. "minItems>1" is refused where it is more than 1.
+	SchemaRefuses []string
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }
@@ -95,6 +98,7 @@ type Deployment struct {
 	Strategy   Strategy
 	Targets    []Target
 	Parameters ParamPolicy
+	Structured Structured
 	RefuseLoss bool // lossy: refuse
 	Guardrail  string
 	// Lifecycle lets calls on what the upstream keeps pass, which can be neither priced nor screened.
@@ -133,6 +137,19 @@ const (
 	ParamReport ParamPolicy = "report" // leave the parameter out and name it in plenum-changed
 	ParamDrop   ParamPolicy = "drop"   // leave it out silently
 	ParamPass   ParamPolicy = "pass"   // send it all the same
+)
+
+// Structured is how an answer gets the shape that its caller asks for (a JSON Schema, or any JSON object) where
+// the host does not answer for it.
+type Structured string
+
+// The ways. Hosts that are known to hold to a schema are asked for it in each of them.
+const (
+	StructuredAuto   Structured = "auto"   // ask a host of which nothing is known; from one that cannot, get it by a tool, else by retry
+	StructuredNative Structured = "native" // ask the host for it, whatever is known of it
+	StructuredTool   Structured = "tool"   // force a tool whose input is the answer
+	StructuredRetry  Structured = "retry"  // tell the model, check, and tell it what was wrong
+	StructuredRefuse Structured = "refuse" // refuse the call where the host cannot
 )
 
 // Limits bound what may pass through in a minute and at once. Zero is no limit.

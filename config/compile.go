@@ -132,7 +132,8 @@ func (c *compiler) deployment(d *Deployment, path string, taken map[string]strin
 	out := &plenum.Deployment{
 		Name: d.Name, Aliases: d.Aliases, Model: d.Model, Strategy: plenum.Strategy(d.Strategy),
 		Parameters: plenum.ParamPolicy(d.Parameters), RefuseLoss: d.Lossy == "refuse",
-		Lifecycle: d.Lifecycle == "allow", Opaque: d.Opaque == "allow",
+		Structured: plenum.Structured(d.Structured),
+		Lifecycle:  d.Lifecycle == "allow", Opaque: d.Opaque == "allow",
 		UnknownIDs: d.UnknownIDs == "allow", SharedIDs: d.SharedIDs,
 		Guardrail: d.Guardrail, Declared: c.file.source.name,
 		Limits: plenum.Limits(d.Limits), Retry: plenum.Retry(c.file.Retry), Keep: d.Keep,

@@ -125,6 +125,7 @@ type Deployment struct {
 	Strategy   string     `conf:"strategy" default:"ordered" enum:"ordered weighted latency cost headroom affinity" doc:"How a target is chosen."`
 	Targets    []Target   `conf:"targets" required:"yes" doc:"The offers that may answer."`
 	Parameters string     `conf:"parameters" default:"report" enum:"strict report drop pass" doc:"What is done with a parameter that the target refuses: refuse the call, leave it out and say so, leave it out, or send it."`
+	Structured string     `conf:"structured" default:"auto" enum:"auto native tool retry refuse" doc:"How an answer gets the shape that a caller asks for where the host does not answer for it: auto gets it by a tool or by retry from hosts known to lack it; native asks the host whatever is known; tool and retry get it so from all hosts not known to have it; refuse refuses the call where the host lacks it."`
 	Lossy      string     `conf:"lossy" default:"allow" enum:"allow refuse" doc:"Whether a call may go to a target whose dialect cannot carry all of it."`
 	Lifecycle  string     `conf:"lifecycle" default:"refuse" enum:"allow refuse" doc:"Whether calls on what the upstream keeps (vector stores, fine-tunes, containers and the like) pass. They can be neither priced nor screened."`
 	Opaque     string     `conf:"opaque" default:"refuse" enum:"allow refuse" doc:"Whether operations pass that the guardrail cannot read (images, sound, realtime sessions) or a budget cannot price, where there is one."`
@@ -181,6 +182,7 @@ type Traits struct {
 	Effort         bool         `conf:"effort" doc:"It takes how hard to think as a word, with adaptive thinking."`
 	Unsigned       bool         `conf:"unsigned" doc:"It takes thinking without a signature back."`
 	PlainSchema    bool         `conf:"plain_schema" doc:"It takes schemas only in Gemini's first subset, not as JSON Schema."`
+	SchemaRefuses  []string     `conf:"schema_refuses" doc:"Words of JSON Schema that it refuses in the shape of an answer, such as maxItems; minItems>1 is refused where it is more than 1."`
 	Capabilities   Capabilities `conf:"capabilities" doc:"What it can do, where that is known."`
 }
 

@@ -17,10 +17,11 @@ func (t *Traits) over(out *plenum.Traits) {
 		NoDeveloper:    t.NoDeveloper,
 		NoState:        t.NoState,
 		ReasoningField: t.ReasoningField, Betas: t.Betas,
-		Effort:       t.Effort,
-		Unsigned:     t.Unsigned,
-		PlainSchema:  t.PlainSchema,
-		Capabilities: plenum.Capabilities(t.Capabilities),
+		Effort:        t.Effort,
+		Unsigned:      t.Unsigned,
+		PlainSchema:   t.PlainSchema,
+		SchemaRefuses: t.SchemaRefuses,
+		Capabilities:  plenum.Capabilities(t.Capabilities),
 	}
 }
 
@@ -47,6 +48,7 @@ func mergeTraits(base, over plenum.Traits) plenum.Traits {
 	out.Unsigned = base.Unsigned || over.Unsigned
 	out.PlainSchema = base.PlainSchema || over.PlainSchema
 	out.Refuses = union(base.Refuses, over.Refuses)
+	out.SchemaRefuses = union(base.SchemaRefuses, over.SchemaRefuses)
 	out.Capabilities = mergeCapabilities(base.Capabilities, over.Capabilities)
 	return out
 }

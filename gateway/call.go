@@ -11,6 +11,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/provider"
 )
 
 // Call is one call on its way through the pipeline. Every field has one writer, named beside it; other
@@ -44,6 +46,9 @@ type Call struct {
 	// Vet reports what of the things that a message of a session names is not the caller's. Nil: everything is.
 	Vet   func(context.Context, dialect.Names) error // claim
 	Edits []dialect.Edit                             // guardrail, budget: each is named on the Trail
+
+	// Bare asks that a target is asked as it is, and that nothing is made for it of what it cannot do by itself.
+	Bare bool // Runner: a probe
 
 	// Understand asks that the whole answer is decoded, not only what metering needs. A stage that
 	// reads answers sets it before it calls the next.
@@ -188,6 +193,37 @@ func (c *Call) Attempt(t *Try) *Call {
 func (c *Call) Rewrite(p llm.Payload) {
 	c.req = &intake{loaded: true, decoded: true, payload: p, hold: c.req.hold}
 	c.rewritten = true
+}
+
+// Respell puts other bytes in the place of some of the caller's body, for this copy of the call: all else passes as it
+// came. It is false where the bytes are not there, or what comes of it cannot be read.
+func (c *Call) Respell(was, is string) bool {
+	at := bytes.Index(c.In.Body, []byte(was))
+	if at < 0 || was == "" {
+		return false
+	}
+	in := c.In
+	in.Body = slices.Concat(c.In.Body[:at], []byte(is), c.In.Body[at+len(was):])
+	head, err := c.Codec.Peek(in, c.bounds())
+	if err != nil {
+		return false
+	}
+	c.In, c.Head = in, head
+	c.req = &intake{loaded: true, hold: c.req.hold}
+	return true
+}
+
+// Speaks returns how a target of this call is spoken to, and whether the bytes of the call can pass to it.
+func (c *Call) Speaks(o *plenum.Offer) (codec dialect.Codec, same bool, err error) {
+	conn, err := connection(c.Config, o.Connection)
+	if err != nil {
+		return nil, false, err
+	}
+	plan, err := provider.PlanFor(conn.Provider, c.Dialect.Name, o.Upstream, c.Op, c.Head.Stream)
+	if err != nil {
+		return nil, false, err
+	}
+	return plan.Codec, sameWords(c, plan), nil
 }
 
 // Try is one attempt at one target. Dispatch and meter write into Record; route adds it to the Trail

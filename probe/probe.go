@@ -64,7 +64,7 @@ func (p *Prober) ask(ctx context.Context, deployment string, t plenum.Target, wh
 	}
 	// What is believed of the offer must not decide what is asked of it.
 	t.Offer.Traits.Capabilities = plenum.Capabilities{}
-	c.Pin, c.Understand = &t, true
+	c.Pin, c.Understand, c.Bare = &t, true, true
 	h := &hearing{fold: llm.NewFolder()}
 	err = p.Runner.Run(ctx, c, h)
 	f.Call = c.ID

@@ -66,3 +66,6 @@ type codec struct {
 }
 
 var _ dialect.Codec = (*codec)(nil)
+
+// Shapes implements dialect.Limited: the vendor has schemas, and no mode of any JSON object.
+func (c *codec) Shapes() dialect.Shapes { return dialect.Shapes{Schema: true, Tools: true} }

@@ -87,3 +87,6 @@ func model(in dialect.Inbound) string {
 	}
 	return name
 }
+
+// Shapes implements dialect.Limited: there are schemas, and no mode of any JSON object.
+func (c *codec) Shapes() dialect.Shapes { return dialect.Shapes{Schema: true, Tools: true} }

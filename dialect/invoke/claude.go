@@ -89,3 +89,6 @@ func (c *claude) HeadUsage(h http.Header) (u llm.Usage) {
 
 // DecodeError implements dialect.Client: errors are AWS's.
 func (c *claude) DecodeError(r dialect.Reply) *llm.Error { return c.aws.DecodeError(r) }
+
+// Shapes implements dialect.Limited with what is carried.
+func (c *claude) Shapes() dialect.Shapes { return dialect.ShapesOf(c.Codec) }

@@ -180,3 +180,6 @@ const (
 	inputHeader  = "X-Amzn-Bedrock-Input-Token-Count"
 	outputHeader = "X-Amzn-Bedrock-Output-Token-Count"
 )
+
+// Shapes implements dialect.Limited with what is carried.
+func (s *served) Shapes() dialect.Shapes { return dialect.ShapesOf(s.Codec) }

@@ -230,3 +230,6 @@ func (d *promptDecoder) finish() error {
 	d.r.Messages = append(d.r.Messages, turns...)
 	return nil
 }
+
+// Shapes implements dialect.Limited: a prompt has no shape but what is said in it.
+func (c *promptCodec) Shapes() dialect.Shapes { return dialect.Shapes{} }

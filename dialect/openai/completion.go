@@ -156,3 +156,6 @@ func (d *completionDecoder) prompt(v wire.Value) error {
 	}}
 	return err
 }
+
+// Shapes implements dialect.Limited: a text that is continued has no shape but what is said in it.
+func (c *completions) Shapes() dialect.Shapes { return dialect.Shapes{} }

@@ -69,7 +69,7 @@ func fit(c *gateway.Call) error {
 	if !ok {
 		return nil
 	}
-	fit, passed := router.Fit(c.Candidates, router.Needs(r))
+	fit, passed := serve(c, router.Needs(r))
 	for _, why := range passed {
 		c.Trail.Note("passed over: " + why)
 	}
@@ -81,6 +81,24 @@ func fit(c *gateway.Call) error {
 	}
 	c.Candidates = fit
 	return nil
+}
+
+// serve leaves the targets that can serve a call. Those that can but for its shape, which Plenum gets otherwise,
+// come behind those that hold to it themselves.
+func serve(c *gateway.Call, needs []router.Capability) (fit []plenum.Target, passed []string) {
+	fit, passed = router.Fit(c.Candidates, needs)
+	made := c.Deployment.Structured != plenum.StructuredRefuse && c.Deployment.Structured != plenum.StructuredNative
+	if !made || c.Bare || !slices.Contains(needs, router.Schema) {
+		return fit, passed
+	}
+	rest := slices.DeleteFunc(slices.Clone(needs), func(n router.Capability) bool { return n == router.Schema })
+	all, passed := router.Fit(c.Candidates, rest)
+	for _, t := range all {
+		if t.Offer.Traits.Capabilities.Schema == plenum.No {
+			fit = append(fit, t)
+		}
+	}
+	return fit, passed
 }
 
 func unknown(c *gateway.Call) error {

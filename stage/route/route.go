@@ -13,6 +13,7 @@ import (
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/structured"
 )
 
 // The first wait before the same target is asked again; it doubles each time.
@@ -50,6 +51,11 @@ type candidate struct {
 	failed int
 	out    bool      // asking it again is useless
 	ready  time.Time // not before
+	// job gets its answer in shape; nil where nothing is to be done for that. Planned says that it is known.
+	job     *structured.Job
+	same    bool // it is spoken to in the caller's dialect
+	planned bool
+	told    bool // the model was told what is wrong with its answer, and is to be asked again
 }
 
 func newRun(c *gateway.Call, out gateway.Out, ck clock.Clock) *run {
@@ -100,7 +106,7 @@ func (r *run) attempt(ctx context.Context, next gateway.Handler, n int, cand *ca
 		N: n, Target: o.ID, Provider: o.Provider, Upstream: o.Upstream, Start: r.clock.Now().UnixMicro(),
 	}}
 	g.try = try
-	err := next(ctx, r.call.Attempt(try), g)
+	err := r.send(ctx, next, r.call.Attempt(try), cand, g)
 	if err == nil {
 		err = g.end()
 	}
@@ -113,10 +119,49 @@ func (r *run) attempt(ctx context.Context, next gateway.Handler, n int, cand *ca
 	return err
 }
 
-// pick returns the target to try next: one that has not failed yet, in order; else the one that may be
+// send makes an attempt's call and has its answer said: as it comes, or once it is known to have the shape that
+// the caller asks for.
+func (r *run) send(ctx context.Context, next gateway.Handler, a *gateway.Call, cand *candidate, g *gate) error {
+	cand.told = false
+	if !cand.planned {
+		var err error
+		if cand.job, cand.same, err = shaped(r.call, &cand.target.Offer); err != nil {
+			return err
+		}
+		cand.planned = true
+	}
+	j := cand.job
+	if j == nil {
+		return next(ctx, a, g)
+	}
+	shape(a, j, cand.same)
+	if !j.Holds() {
+		if j.Checks() {
+			return next(ctx, a, &check{next: g, trail: r.call.Trail, job: j})
+		}
+		return next(ctx, a, g)
+	}
+	w := &whole{}
+	if err := next(ctx, a, w); err != nil {
+		return err
+	}
+	err := w.say(j, g)
+	var m *structured.Mismatch
+	if errors.As(err, &m) {
+		cand.told = j.Again(w.response(), m)
+	}
+	return err
+}
+
+// pick returns the target to try next: one whose model was told what is wrong with its answer; one that has not failed yet, in order; else the one that may be
 // asked again soonest.
 func (r *run) pick() *candidate {
 	var best *candidate
+	for _, c := range r.targets {
+		if c.told {
+			return c
+		}
+	}
 	for _, c := range r.targets {
 		if c.out {
 			continue
@@ -150,6 +195,9 @@ var errTooLong = errors.New("the upstream asks for a longer wait than retry.max_
 
 // judge decides from a failure what becomes of the target, and of the others.
 func (r *run) judge(c *candidate, err error) {
+	if c.told {
+		return // it is asked again at once
+	}
 	e := llm.AsError(err)
 	what := llm.Of(e.Kind)
 	again := what.Again
