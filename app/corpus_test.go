@@ -91,7 +91,7 @@ func TestRecordedExchangesPassByteForByte(t *testing.T) {
 func TestRecordedRequestsCross(t *testing.T) {
 	xs := testkit.Corpus(t)
 	up := testkit.NewUpstream(t, testkit.JSON("{}"))
-	w := newWorld(t, Mechanisms{}, anyModel, up.URL, up.URL)
+	w := newWorld(t, Mechanisms{}, strings.ReplaceAll(anyModel, "    retry:", "    structured: native\n    retry:"), up.URL, up.URL)
 	claude := `{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`
 	n, lossy := 0, 0
 	for _, d := range []struct{ op, path, prefix, answer string }{
