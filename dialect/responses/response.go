@@ -400,6 +400,13 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	if sh.Created != 0 {
 		o.Int("created_at", sh.Created)
 	}
+	if sh.Extra.Dialect != Name {
+		if out.status == "completed" {
+			o.Int("completed_at", max(s.meta.Now, sh.Created))
+		} else {
+			o.Raw("completed_at", "null")
+		}
+	}
 	o.Str("status", out.status)
 	s.outcome(w, o, out)
 	o.Str("model", s.meta.ModelOr(sh.Model))
@@ -413,7 +420,11 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	} else if sh.Extra.Dialect != Name {
 		o.Raw("usage", "null")
 	}
-	o.OptStr("service_tier", s.tier(sh.Tier, sh.Extra.Dialect))
+	tier := s.tier(sh.Tier, sh.Extra.Dialect)
+	if tier == "" && sh.Extra.Dialect != Name {
+		tier = "default"
+	}
+	o.OptStr("service_tier", tier)
 	if sh.Extra.Dialect != Name {
 		s.repeat(o, w)
 	}
@@ -446,7 +457,8 @@ func (s *speaker) outcome(w *jsonw.Writer, o wire.Object, out outcome) {
 	}
 }
 
-// repeat says again what the request said. Nothing of an answer is kept.
+// repeat says again what the request said, and of what it did not say what holds then: those who check
+// answers against the published schema want all of it.
 func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 	r := s.req
 	if r == nil || r.Extra.Dialect != Name {
@@ -457,7 +469,14 @@ func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 	s.repeatPrompt(o, r)
 	o.OptFloat("temperature", llm.Some(r.Temperature.Or(1)))
 	o.OptFloat("top_p", llm.Some(r.TopP.Or(1)))
+	o.OptFloat("presence_penalty", llm.Some(r.PresencePenalty.Or(0)))
+	o.OptFloat("frequency_penalty", llm.Some(r.FrequencyPenalty.Or(0)))
 	o.Int("top_logprobs", int64(r.TopLogprobs.V))
+	if most, ok := r.Extra.Get("max_tool_calls"); ok && r.Extra.Dialect == Name {
+		o.Raw("max_tool_calls", most)
+	} else {
+		o.Raw("max_tool_calls", "null")
+	}
 	if r.MaxOut.Set {
 		o.OptInt(maxOutput, r.MaxOut)
 	} else {
@@ -466,7 +485,7 @@ func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 	o.OptBool("parallel_tool_calls", llm.Some(r.Parallel.Or(true)))
 	w.KeyOpen("tools", '[')
 	for _, t := range r.Tools {
-		appendTool(w, t)
+		repeatTool(w, t)
 	}
 	w.Close(']')
 	w.Key("tool_choice")
@@ -481,12 +500,13 @@ func (s *speaker) repeat(o wire.Object, w *jsonw.Writer) {
 		w.KeyRaw(f.Key, f.Raw)
 	}
 	w.Close('}')
-	o.OptStr("prompt_cache_key", r.CacheKey)
+	w.KeyStrOrNull("prompt_cache_key", r.CacheKey)
+	user, safety := r.User, ""
 	if r.Extra.Noted(Name, noteSafety) {
-		o.OptStr("safety_identifier", r.User)
-	} else {
-		o.OptStr("user", r.User)
+		user, safety = "", r.User
 	}
+	w.KeyStrOrNull("user", user)
+	w.KeyStrOrNull("safety_identifier", safety)
 }
 
 // repeatKept says whether the answer is kept, and what it goes on from.

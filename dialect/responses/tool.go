@@ -98,6 +98,29 @@ func appendTool(w *jsonw.Writer, t llm.Tool) {
 	o.End()
 }
 
+// repeatTool writes a tool as answers repeat it: with all that a function may have, said or not.
+func repeatTool(w *jsonw.Writer, t llm.Tool) {
+	if t.Kind != llm.ToolFunction || t.Extra.Noted(Name, noteCustom) {
+		appendTool(w, t)
+		return
+	}
+	o := wire.Begin(w, retold(t.Extra))
+	o.Str("type", "function")
+	o.Str("name", t.Name)
+	w.KeyStrOrNull("description", t.Description)
+	if t.Schema != "" {
+		o.Raw("parameters", t.Schema)
+	} else {
+		o.Raw("parameters", "null")
+	}
+	if t.Strict.Set {
+		o.OptBool("strict", t.Strict)
+	} else {
+		o.Raw("strict", "null")
+	}
+	o.End()
+}
+
 // choose reads tool_choice: a word, or an object that names a tool or several.
 func (d *requestDecoder) choose(v wire.Value) error {
 	c := &d.r.Choose
