@@ -71,7 +71,7 @@ func setUp(e *testscript.Env) error {
 // until asks again and again until ok, and gives up in the end.
 func until(ts *testscript.TestScript, what string, ok func() (bool, string)) {
 	last := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var done bool
 		if done, last = ok(); done {
 			return

@@ -97,14 +97,16 @@ func check(t *testing.T, path string, heard map[string]bool) {
 	t.Logf("%d kills; %d calls of which a byte was heard: %d with their end on record, %d settled as lost, %d missing", rounds, len(heard), whole, lost, missing)
 }
 
-// callUntil makes calls side by side until the time is over and stop has been called, and returns the
-// ids of those of which anything was heard.
+// callUntil makes calls side by side until some were answered whole and then the time is over, calls stop, and
+// returns the ids of those of which anything was heard.
 func callUntil(t *testing.T, addr string, d time.Duration, stop func()) map[string]bool {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: load}}
 	defer client.CloseIdleConnections()
 	var mu sync.Mutex
+	var once sync.Once
+	answered := make(chan struct{})
 	heard := map[string]bool{}
 	var wg sync.WaitGroup
 	for range load {
@@ -116,11 +118,19 @@ func callUntil(t *testing.T, addr string, d time.Duration, stop func()) map[stri
 				}
 				mu.Lock()
 				heard[id] = all
+				if all {
+					once.Do(func() { close(answered) })
+				}
 				mu.Unlock()
 			}
 		})
 	}
-	time.Sleep(d)
+	select {
+	case <-answered:
+	case <-time.After(time.Minute):
+		t.Error("not one call was answered in a minute")
+	}
+	time.Sleep(d) // it varies, so that the kill meets calls at different points
 	stop()
 	cancel()
 	wg.Wait()
@@ -165,7 +175,7 @@ func start(t *testing.T, bin, conf, addr string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kill(cmd) })
-	for range 200 {
+	for range 2400 {
 		if resp, err := http.Get("http://" + addr + "/readyz"); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
