@@ -235,8 +235,7 @@ func TestCase_A14_ItemsOfTheVendorsAreNamed(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_list_tools", "mcp_call",
-		"mcp_approval_request", "mcp_approval_response", "computer_call", "computer_call_output", "local_shell_call", "local_shell_call_output",
-		"shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "compaction", "item_reference", "hologram_call",
+		"mcp_approval_request", "mcp_approval_response", "computer_call", "computer_call_output", "compaction", "item_reference", "hologram_call",
 		"web_search tool", "mcp tool", "namespace tool", "previous_response_id", "truncation", "store", "max_tool_calls", "future", "tools[2].format",
 	} {
 		if !strings.Contains(all.String(), kind) {

@@ -55,6 +55,8 @@ func (d *requestDecoder) item(_ int, v wire.Value) error {
 		return d.result(v, false)
 	case kind == "custom_tool_call_output":
 		return d.result(v, true)
+	case d.clientResult(kind, v):
+		return nil
 	case strings.HasSuffix(kind, "_output"), kind == "mcp_approval_response", kind == "additional_tools", kind == "configuration_update":
 		d.add(llm.Message{Role: llm.ToolRole, Blocks: []llm.Block{opaque(kind, v)}, Extra: named()})
 		return nil

@@ -188,6 +188,10 @@ func (e *requestEncoder) homeItem(blocks []llm.Block) {
 }
 
 func (e *requestEncoder) homeResult(b llm.ToolDone) {
+	if raw, ok := told(b.Extra, noteAs); ok {
+		appendResultAs(&e.w, raw, b)
+		return
+	}
 	o := wire.Begin(&e.w, retold(b.Extra))
 	o.Str("type", "function_call_output")
 	o.OptStr("call_id", b.ID)

@@ -28,6 +28,9 @@ func decodeItem(kind string, v wire.Value, request bool) ([]llm.Block, error) {
 		return decodeMessage(v)
 	case "function_call":
 		b, err := decodeCall(v, "arguments")
+		if request {
+			b = inSpace(b)
+		}
 		return []llm.Block{b}, err
 	case "custom_tool_call":
 		b, err := decodeCall(v, "input")
@@ -35,8 +38,13 @@ func decodeItem(kind string, v wire.Value, request bool) ([]llm.Block, error) {
 		if request {
 			b.Kind, b.Args = llm.ToolFunction, dialect.WrapInput(b.Args)
 			b.Extra.Note(Name, noteCustom)
+			b = inSpace(b)
 		}
 		return []llm.Block{b}, err
+	case "shell_call", "local_shell_call", "apply_patch_call", "tool_search_call":
+		if b, ok := clientCall(kind, v); ok && request {
+			return []llm.Block{b}, nil
+		}
 	case "reasoning":
 		b, err := decodeReasoning(v)
 		return []llm.Block{b}, err
@@ -188,7 +196,14 @@ func decodeCall(v wire.Value, args string) (llm.ToolUse, error) {
 
 // appendCall writes a call of this dialect's.
 func appendCall(w *jsonw.Writer, b llm.ToolUse) {
+	if raw, ok := told(b.Extra, noteAs); ok {
+		appendAs(w, raw, b)
+		return
+	}
 	custom := b.Kind == llm.ToolCustom || b.Extra.Noted(Name, noteCustom)
+	if raw, ok := told(b.Extra, "namespace"); ok {
+		b.Name = strings.TrimPrefix(b.Name, spaced(wire.Raw(raw).Text(), ""))
+	}
 	o := wire.Begin(w, retold(b.Extra))
 	kind := "function_call"
 	if custom {

@@ -33,6 +33,7 @@ func (c *codec) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 	if d.r.Model == "" {
 		return nil, invalid(wire.Bad("model", "the name of a model"))
 	}
+	d.distinct()
 	if err := d.input(); err != nil {
 		return nil, invalid(wire.Under(err, "input"))
 	}

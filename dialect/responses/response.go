@@ -338,7 +338,7 @@ func (it *item) cut() {
 	switch it.kind {
 	case kindMessage:
 		it.status = incomplete
-	case kindCall:
+	case kindCall, "shell_call", "local_shell_call", "apply_patch_call", "tool_search_call":
 		if b, _ := it.blocks[0].(llm.ToolUse); wire.Raw(b.Args).Kind() != '{' {
 			it.status = incomplete
 		}

@@ -13,18 +13,18 @@ import (
 // speaker says the parts of an answer to the caller that sent a request, streamed or whole.
 type speaker struct {
 	losses
-	req    *llm.Request // may be nil
-	meta   dialect.Meta
-	names  dialect.ToolNames
-	custom map[string]bool // tools whose argument is free text
-	ids    int             // made so far
-	calls  int
-	spoke  bool // a refusal was said
+	req   *llm.Request // may be nil
+	meta  dialect.Meta
+	names dialect.ToolNames
+	forms map[string]form // of calls that are not said as those of functions
+	ids   int             // made so far
+	calls int
+	spoke bool // a refusal was said
 }
 
 func newSpeaker(p llm.Payload, m dialect.Meta) speaker {
 	req := dialect.RequestOf(p)
-	return speaker{req: req, meta: m, names: dialect.NewToolNames(req), custom: customTools(req)}
+	return speaker{req: req, meta: m, names: dialect.NewToolNames(req), forms: forms(req)}
 }
 
 // newID makes an id for an item that came without one.
@@ -41,6 +41,7 @@ type item struct {
 	rest   []llm.Field
 	status string
 	blocks []llm.Block
+	client *clientTool // of a call of a tool that the client runs
 }
 
 // States of an item, and of an answer.
@@ -73,8 +74,11 @@ func (s *speaker) itemFor(b llm.Block, path string) (*item, bool) {
 	case llm.ToolUse:
 		it := &item{kind: kindCall, id: b.Item, status: completed}
 		prefix := "fc"
-		if b.Kind == llm.ToolCustom || s.custom[s.names.Back(b.Name)] {
+		switch f := s.forms[s.names.Back(b.Name)]; {
+		case b.Kind == llm.ToolCustom || f.custom:
 			it.kind, prefix = kindCustom, "ctc"
+		case f.client != nil && b.Extra.Dialect != Name:
+			it.kind, it.client, prefix = f.client.call, f.client, f.client.prefix
 		}
 		if it.id == "" && b.Extra.Dialect != Name {
 			it.id = s.newID(prefix)
@@ -158,11 +162,19 @@ func (s *speaker) fitCall(b llm.ToolUse, path string) llm.ToolUse {
 		b.ID = "call_" + s.meta.CallID + "_" + itoa(s.calls)
 	}
 	s.calls++
-	if s.custom[b.Name] && b.Kind != llm.ToolCustom {
+	f := s.forms[b.Name]
+	if f.custom && b.Kind != llm.ToolCustom {
 		b.Kind, b.Args = llm.ToolCustom, unwrapInput(b.Args)
 	}
-	if b.Extra.Dialect != Name {
-		b.Extra = llm.Extra{}
+	if b.Extra.Dialect == Name {
+		return b
+	}
+	b.Extra = llm.Extra{}
+	if f.space != "" {
+		tell(&b.Extra, "namespace", quote(f.space))
+	}
+	if f.client != nil && path != "" && !isObject(b.Args) {
+		s.Add(path+".arguments", "no object, as those of "+b.Name+" must be")
 	}
 	return b
 }
@@ -185,6 +197,11 @@ func (s *speaker) carrier(b llm.Block) (llm.Thought, bool) {
 
 // appendItem writes an item whose blocks are whole.
 func (it *item) append(w *jsonw.Writer) {
+	if it.client != nil {
+		b, _ := it.blocks[0].(llm.ToolUse)
+		it.client.append(w, it.id, it.status, b)
+		return
+	}
 	switch it.kind {
 	case kindMessage:
 		it.appendMessage(w)

@@ -18,6 +18,9 @@ func (d *requestDecoder) tool(_ int, v wire.Value) error {
 		return wire.Bad("", "an object")
 	}
 	kind := v.Get("type").Text()
+	if d.clientTool(kind, v) || kind == "namespace" && d.namespace(v) {
+		return nil
+	}
 	if kind != "function" && kind != "custom" {
 		d.r.Tools = append(d.r.Tools, llm.Tool{Kind: llm.ToolHosted, Name: v.Get("name").Text(), Opaque: opaque(kind, v)})
 		return nil
@@ -59,27 +62,17 @@ func (d *requestDecoder) tool(_ int, v wire.Value) error {
 	return err
 }
 
-// customTools returns the names of the tools of a request whose argument is free text.
-func customTools(r *llm.Request) map[string]bool {
-	if r == nil {
-		return nil
-	}
-	var out map[string]bool
-	for _, t := range r.Tools {
-		if t.Extra.Noted(Name, noteCustom) {
-			if out == nil {
-				out = map[string]bool{}
-			}
-			out[t.Name] = true
-		}
-	}
-	return out
-}
-
 // appendTool writes a tool of this dialect's.
 func appendTool(w *jsonw.Writer, t llm.Tool) {
 	if t.Kind != llm.ToolFunction {
 		w.Raw(t.Opaque.Raw)
+		return
+	}
+	if t.Extra.Noted(Name, noteElsewhere) {
+		return
+	}
+	if raw, ok := told(t.Extra, noteAs); ok {
+		w.Raw(raw)
 		return
 	}
 	o := wire.Begin(w, retold(t.Extra))
@@ -143,6 +136,9 @@ func (d *requestDecoder) choose(v wire.Value) error {
 	switch name, custom := chosen(v); {
 	case name != "":
 		*c = llm.ToolChoice{Mode: llm.ChooseTool, Name: name}
+		if v.Len() == 1 {
+			tell(&c.Extra, noteAs, v.JSON())
+		}
 		if custom {
 			c.Extra.Note(Name, noteCustom)
 		}
@@ -155,6 +151,9 @@ func (d *requestDecoder) choose(v wire.Value) error {
 
 // chosen returns the name in a choice of one tool that says nothing else.
 func chosen(v wire.Value) (name string, custom bool) {
+	if ct := clientToolBy(func(t *clientTool) bool { return v.Get("type").Is(t.tool) }); ct != nil && v.Len() == 1 {
+		return ct.tool, false
+	}
 	custom = v.Get("type").Is("custom")
 	if !custom && !v.Get("type").Is("function") || v.Len() != 2 {
 		return "", false
@@ -166,7 +165,7 @@ func chosen(v wire.Value) (name string, custom bool) {
 func chooseAllowed(c *llm.ToolChoice, v wire.Value) bool {
 	out, ok := platform.ChooseAllowed(v, 3, func(t wire.Value) string {
 		name, custom := chosen(t)
-		if custom {
+		if custom || t.Len() == 1 {
 			return ""
 		}
 		return name
@@ -179,7 +178,10 @@ func chooseAllowed(c *llm.ToolChoice, v wire.Value) bool {
 
 // appendChoice writes a tool_choice that is set.
 func appendChoice(w *jsonw.Writer, c llm.ToolChoice) {
+	raw, as := told(c.Extra, noteAs)
 	switch {
+	case as:
+		w.Raw(raw)
 	case c.Opaque.Raw != "":
 		w.Raw(c.Opaque.Raw)
 	case len(c.Allowed) > 0:
