@@ -452,6 +452,16 @@ func TestAClientSecretOpensOneKindOfSession(t *testing.T) {
 	if resp, _ := w.post("/v1/chat/completions", ask, "Authorization", "Bearer "+s.Value); resp.StatusCode != 401 {
 		t.Errorf("it opens other things too: %d", resp.StatusCode)
 	}
+	resp, got = w.post("/v1/realtime/sessions", `{"model":"m","voice":"alloy","client_secret":"x"}`)
+	var older struct {
+		Object, Model, Voice string
+		Secret               struct{ Value string } `json:"client_secret"`
+	}
+	if err := json.Unmarshal([]byte(got), &older); err != nil || older.Object != "realtime.session" || older.Model != "m" || older.Voice != "alloy" || !strings.HasPrefix(older.Secret.Value, "ek_") {
+		t.Errorf("the older way: %d %s", resp.StatusCode, got)
+	} else if _, _, err := w.open(http.Header{"Authorization": {"Bearer " + older.Secret.Value}}); err != nil {
+		t.Errorf("a secret made the older way opens nothing: %v", err)
+	}
 	for _, bad := range []string{s.Value[:len(s.Value)-3] + "AAA", "ek_", "ek_AAAA"} {
 		if _, resp, err := w.open(http.Header{"Authorization": {"Bearer " + bad}}); err == nil || resp.StatusCode != 401 {
 			t.Errorf("%.20q: %v", bad, resp)

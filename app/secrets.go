@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/plenum-foundry/plenum/gateway"
@@ -24,6 +25,7 @@ func (s clientSecrets) Handlers() map[llm.Op]gateway.Handler {
 const (
 	leastSecret   = 10
 	usualSecret   = 600
+	olderSecret   = 60 // by POST /v1/realtime/sessions
 	mostSecret    = 7200
 	largestOpener = 8 << 10
 )
@@ -43,7 +45,14 @@ func (s clientSecrets) create(_ context.Context, c *gateway.Call, out gateway.Ou
 	if err := json.Unmarshal(c.In.Body, &q); err != nil {
 		return badSecret("", "the body is not a JSON object with session")
 	}
+	older := strings.HasSuffix(c.In.Path, "/sessions")
+	if older && json.Unmarshal(c.In.Body, &q.Session) != nil {
+		return badSecret("", "the body is not a JSON object")
+	}
 	seconds := int64(usualSecret)
+	if older {
+		seconds, q.After = olderSecret, nil
+	}
 	if q.After != nil {
 		seconds = q.After.Seconds
 	}
@@ -75,7 +84,15 @@ func (s clientSecrets) create(_ context.Context, c *gateway.Call, out gateway.Ou
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]any{"value": secret.Reveal(), "expires_at": e.Expires, "session": q.Session})
+	made := map[string]any{"value": secret.Reveal(), "expires_at": e.Expires, "session": q.Session}
+	if older {
+		made = map[string]any{}
+		for k, v := range q.Session {
+			made[k] = v
+		}
+		made["object"], made["client_secret"] = "realtime.session", map[string]any{"value": secret.Reveal(), "expires_at": e.Expires}
+	}
+	body, err := json.Marshal(made)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ var _ dialect.Codec = (*rerank)(nil)
 func rerankRoutes() []dialect.Route {
 	c := &rerank{newOperation()}
 	var out []dialect.Route
-	for _, at := range [...]string{"/v1/rerank", "/rerank", "/openai/v1/rerank"} {
+	for _, at := range [...]string{"/v1/rerank", "/rerank", "/openai/v1/rerank", "/v1/reranking", "/reranking", "/openai/v1/reranking"} {
 		out = append(out, dialect.Route{Op: llm.OpRerank, Method: http.MethodPost, Pattern: at, Codec: c, Match: notCohere})
 	}
 	return out

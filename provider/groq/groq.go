@@ -16,7 +16,10 @@ var Kind = provider.Compat(provider.Spec{
 	BaseURL: "https://api.groq.com/openai/v1",
 	Env:     []string{"GROQ_API_KEY"},
 	Dialect: openai.Dialect,
-	Serves:  []llm.Op{llm.OpEmbed, llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate},
+	Paths: map[llm.Op]string{
+		llm.OpGenerate: "/chat/completions", llm.OpEmbed: "/embeddings", llm.OpRerank: "/reranking",
+		llm.OpSpeak: "/audio/speech", llm.OpTranscribe: "/audio/transcriptions", llm.OpTranslate: "/audio/translations",
+	},
 	Also: []provider.Face{{
 		Beside:  true,
 		BaseURL: "https://api.groq.com/openai/v1",
