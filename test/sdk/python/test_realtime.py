@@ -6,7 +6,7 @@ import os
 
 import pytest
 import websockets
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, AuthenticationError
 
 from conftest import KEY, URL
 
@@ -60,6 +60,32 @@ def test_session_with_a_tool():
                             assert e.response.usage.output_tokens == 4
                             break
                 assert "response.function_call_arguments.done" in seen and "response.output_text.delta" in seen
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+@pytest.mark.skipif(not PORT, reason="PLENUM_SDK_REALTIME_PORT is not set")
+def test_session_with_a_client_secret():
+    async def run():
+        async with websockets.serve(vendor, "127.0.0.1", PORT):
+            server = AsyncOpenAI(base_url=URL + "/v1", api_key=KEY)
+            tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+            made = await server.realtime.client_secrets.create(
+                expires_after={"anchor": "created_at", "seconds": 60}, session={"type": "realtime", "model": "voice", "tools": [tool]}
+            )
+            assert made.value.startswith("ek_") and made.session.model == "voice"
+            browser = AsyncOpenAI(base_url=URL + "/v1", api_key=made.value)
+            async with browser.realtime.connect(model="voice") as c:
+                seen = [(await c.recv()).type, (await c.recv()).type]
+                assert sorted(seen) == ["session.created", "session.updated"]  # the settings of the secret
+                await c.response.create()
+                async for e in c:
+                    seen.append(e.type)
+                    if e.type == "response.done":
+                        break
+                assert "response.function_call_arguments.done" in seen
+            with pytest.raises(AuthenticationError):
+                await browser.chat.completions.create(model="voice", messages=[{"role": "user", "content": "x"}])
 
     asyncio.run(asyncio.wait_for(run(), 20))
 
