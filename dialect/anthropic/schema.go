@@ -5,6 +5,15 @@ import (
 	"github.com/plenum-foundry/plenum/internal/wire"
 )
 
+// SchemaRefuses returns the words of JSON Schema that the vendor refuses in the shape of an answer and in strict
+// tools, as a host's traits name them.
+func SchemaRefuses() []string {
+	return []string{
+		"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
+		"minItems>1", "maxItems", "uniqueItems", "minProperties", "maxProperties",
+	}
+}
+
 // closer closes the objects of a schema: the vendor refuses a shape for the answer in which an object
 // leaves open what else it may hold.
 type closer struct {

@@ -4,6 +4,7 @@ package anthropic
 import (
 	"net/http"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -19,4 +20,5 @@ var Kind = provider.Compat(provider.Spec{
 	Vendor:       true,
 	KeyHeader:    "X-Api-Key",
 	Header:       http.Header{"Anthropic-Version": {"2023-06-01"}},
+	Traits:       plenum.Traits{SchemaRefuses: anthropic.SchemaRefuses()},
 })

@@ -59,6 +59,15 @@ func kind() provider.Kind {
 	return k
 }
 
+// schemaRefuses returns the words of JSON Schema that Azure documents as refused in structured output.
+func schemaRefuses() []string {
+	return []string{
+		"minLength", "maxLength", "pattern", "format", "minimum", "maximum", "multipleOf", "patternProperties",
+		"unevaluatedProperties", "propertyNames", "minProperties", "maxProperties", "unevaluatedItems", "contains",
+		"minContains", "maxContains", "minItems", "maxItems", "uniqueItems",
+	}
+}
+
 // spec describes the v1 API, and Claude's beside it.
 func spec() provider.Spec {
 	return provider.Spec{
@@ -68,6 +77,7 @@ func spec() provider.Spec {
 		Dialect:   openai.Dialect,
 		Paths:     paths("/openai/v1", ""),
 		KeyHeader: "Api-Key",
+		Traits:    plenum.Traits{SchemaRefuses: schemaRefuses()},
 		Options: []provider.Option{{Field: provider.Field{
 			Name: "api_version", Title: "API version", Env: []string{"OPENAI_API_VERSION"},
 			Help: "A date, such as 2024-10-21, for the classic API; left out it is the v1 API.",

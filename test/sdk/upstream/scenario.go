@@ -29,6 +29,8 @@ func play(r *request, nth int) *answer {
 		return tools(r)
 	case "json":
 		return structured(r)
+	case "told":
+		return told(r)
 	case "length":
 		return says("This is cut").stop("length")
 	case "stop":
@@ -181,6 +183,17 @@ func structured(r *request) *answer {
 		return fails(400, "the schema is not JSON")
 	}
 	return says(`{"name": "Ada`, ` Lovelace", "born": 18`, `15, "tags": ["math", "engines"]}`)
+}
+
+// told has no formats, and fills in the tool that it must call only when it is told what was wrong.
+func told(r *request) *answer {
+	if r.Format != nil {
+		return fails(400, "this model has no structured output")
+	}
+	if _, told := r.result(); told || len(r.Tools) == 0 {
+		return structured(r)
+	}
+	return (&answer{choices: []choice{{stop: "tool"}}, usage: usage{in: 100, out: 25}}).then(call("toolu_01D", r.Tools[0].Name, `{"name": "Ada"}`))
 }
 
 func refuse(r *request) *answer {
