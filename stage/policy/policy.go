@@ -17,6 +17,13 @@ type Decider interface {
 	Allow(c *gateway.Call, t *plenum.Target) error
 }
 
+// OwnDecider is a Decider that decides on what callers own as well: files, batches. Such calls have no target.
+type OwnDecider interface {
+	Decider
+	// AllowOwn returns nil if the caller may do what the call asks, and else why not.
+	AllowOwn(c *gateway.Call) error
+}
+
 // New returns the stage. A nil Decider allows everything.
 func New(d Decider) gateway.Stage {
 	return gateway.Stage{Name: "policy", Wrap: func(next gateway.Handler) gateway.Handler {
@@ -25,7 +32,12 @@ func New(d Decider) gateway.Stage {
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			if c.Op.Own() {
-				return next(ctx, c, out) // there is no target to decide on
+				if own, ok := d.(OwnDecider); ok {
+					if err := own.AllowOwn(c); err != nil {
+						return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to do this", Err: err}
+					}
+				}
+				return next(ctx, c, out)
 			}
 			var why error
 			c.Candidates = slices.DeleteFunc(c.Candidates, func(t plenum.Target) bool {
