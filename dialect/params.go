@@ -87,6 +87,46 @@ func WithoutRefusedIn(op string, body []byte, s Shape, without func(body []byte,
 	return body, changed, nil
 }
 
+// WithoutMember returns, for WithoutRefusedIn, what takes a parameter out of the top of a body and out of the
+// objects of these names there.
+func WithoutMember(op string, within ...string) func(body []byte, key string) (fresh []byte, found bool, err error) {
+	return func(body []byte, key string) ([]byte, bool, error) {
+		ed := splice.NewEdit(body)
+		top := make([]splice.Member, 1+len(within))
+		if _, err := splice.Scan(body, splice.MaxDepth, append([]string{key}, within...), top); err != nil {
+			return nil, false, NotJSON(op, err)
+		}
+		if top[0].Found() && !top[0].Value.IsNull(body) {
+			ed.Delete(top[0])
+		}
+		for _, object := range top[1:] {
+			if !object.Found() || object.Value.Kind(body) != '{' {
+				continue
+			}
+			inner := body[object.Value.Start:object.Value.End]
+			var m [1]splice.Member
+			if _, err := splice.Scan(inner, splice.MaxDepth, []string{key}, m[:]); err != nil || !m[0].Found() || m[0].Value.IsNull(inner) {
+				continue
+			}
+			inside := splice.NewEdit(inner)
+			inside.Delete(m[0])
+			smaller, err := inside.Bytes()
+			if err != nil {
+				return nil, false, InternalFault(op, err)
+			}
+			ed.Set(object.Value, smaller)
+		}
+		if !ed.Changed() {
+			return body, false, nil
+		}
+		fresh, err := ed.Bytes()
+		if err != nil {
+			return nil, false, InternalFault(op, err)
+		}
+		return fresh, true, nil
+	}
+}
+
 // Again reads a request of a codec's own dialect and says it anew, with the caller's headers that go on: so it is with
 // what cannot be spliced. Changed says what was to be changed.
 func Again(c Codec, in Inbound, s Shape, h http.Header, changed ...string) (Outbound, error) {

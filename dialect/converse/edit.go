@@ -101,47 +101,7 @@ func capTokens(ed *splice.Edit, body []byte, st *spans, n int) {
 
 // withoutRefused takes the parameters that the target refuses out of a body, wherever they may stand.
 func withoutRefused(body []byte, s dialect.Shape) ([]byte, []string, error) {
-	return dialect.WithoutRefusedIn(op, body, s, without)
-}
-
-// without returns a body without a parameter, wherever it may stand: in inferenceConfig, among the fields for the
-// model, or at the top.
-func without(body []byte, key string) (fresh []byte, found bool, err error) {
-	ed := splice.NewEdit(body)
-	var top [3]splice.Member
-	if _, err := splice.Scan(body, splice.MaxDepth, []string{key, "inferenceConfig", fieldsMore}, top[:]); err != nil {
-		return nil, false, dialect.NotJSON(op, err)
-	}
-	if top[0].Found() && !top[0].Value.IsNull(body) {
-		ed.Delete(top[0])
-		found = true
-	}
-	for _, within := range top[1:] {
-		if !within.Found() || within.Value.Kind(body) != '{' {
-			continue
-		}
-		inner := body[within.Value.Start:within.Value.End]
-		var m [1]splice.Member
-		if _, err := splice.Scan(inner, splice.MaxDepth, []string{key}, m[:]); err != nil || !m[0].Found() || m[0].Value.IsNull(inner) {
-			continue
-		}
-		inside := splice.NewEdit(inner)
-		inside.Delete(m[0])
-		smaller, err := inside.Bytes()
-		if err != nil {
-			return nil, false, dialect.InternalFault(op, err)
-		}
-		ed.Set(within.Value, smaller)
-		found = true
-	}
-	if !found {
-		return body, false, nil
-	}
-	fresh, err = ed.Bytes()
-	if err != nil {
-		return nil, false, dialect.InternalFault(op, err)
-	}
-	return fresh, true, nil
+	return dialect.WithoutRefusedIn(op, body, s, dialect.WithoutMember(op, "inferenceConfig", fieldsMore))
 }
 
 // Redact implements dialect.Client.

@@ -95,11 +95,17 @@ func (c *codec) EditRequest(in dialect.Inbound, h dialect.Head, s dialect.Shape)
 	if err != nil {
 		return dialect.Outbound{}, dialect.InternalFault(c.op("EditRequest"), err)
 	}
-	body, refused, err := dialect.WithoutRefused(c.op("EditRequest"), body, s)
+	body, refused, err := c.withoutRefused("EditRequest", body, s)
 	if err != nil {
 		return dialect.Outbound{}, err
 	}
 	return dialect.Outbound{Header: headers(), Body: body, Changed: append(changed, refused...)}, nil
+}
+
+// withoutRefused takes the parameters that the target refuses out of a body: out of its options, where most stand, or
+// its top.
+func (c *codec) withoutRefused(doing string, body []byte, s dialect.Shape) ([]byte, []string, error) {
+	return dialect.WithoutRefusedIn(c.op(doing), body, s, dialect.WithoutMember(c.op(doing), "options"))
 }
 
 // cap sets options.num_predict.

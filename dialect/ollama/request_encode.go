@@ -23,7 +23,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 	}
 	e := requestEncoder{r: r, shape: s, home: r.Extra.Dialect == Name, generate: c.generate}
 	e.plan()
-	body, refused, err := dialect.WithoutRefused(c.op("EncodeRequest"), e.encode(), s)
+	body, refused, err := c.withoutRefused("EncodeRequest", e.encode(), s)
 	if err != nil {
 		return dialect.Outbound{}, nil, err
 	}
@@ -196,7 +196,7 @@ func (e *requestEncoder) encode() []byte {
 	e.encodeThink(o)
 	o.OptBool("logprobs", r.Logprobs)
 	o.OptInt("top_logprobs", r.TopLogprobs)
-	e.encodeOptions(&w, options)
+	e.encodeOptions(&o, &w, options)
 	emptied(&w, llm.Extra{Dialect: Name, Fields: e.extra})
 	o.End()
 	return w.Buf
@@ -238,7 +238,7 @@ func effortWord(t *llm.Thinking) string {
 	return dialect.EffortOf(t.Budget.V)
 }
 
-func (e *requestEncoder) encodeOptions(w *jsonw.Writer, kept []llm.Field) {
+func (e *requestEncoder) encodeOptions(top *wire.Object, w *jsonw.Writer, kept []llm.Field) {
 	r := e.r
 	var inner jsonw.Writer
 	o := wire.Begin(&inner, kept)
@@ -264,6 +264,7 @@ func (e *requestEncoder) encodeOptions(w *jsonw.Writer, kept []llm.Field) {
 	}
 	o.End()
 	if s := inner.String(); s != "{}" || r.Extra.Noted(Name, "options: none") {
+		top.Forget("options") // it was null
 		w.KeyRaw("options", s)
 	}
 }
