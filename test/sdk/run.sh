@@ -75,15 +75,32 @@ start() {
 	export PLENUM_URL
 }
 
-suite_python() {
-	local venv=$cache/python
-	if ! cmp -s "$here/python/requirements.txt" "$venv/requirements.txt"; then
+# environment NAME: the packages that a folder pins, installed once.
+environment() {
+	local venv=$cache/$1
+	if ! cmp -s "$here/$1/requirements.txt" "$venv/requirements.txt"; then
 		rm -rf "$venv"
 		python3 -m venv "$venv"
-		"$venv/bin/pip" install --quiet --no-deps -r "$here/python/requirements.txt"
-		cp "$here/python/requirements.txt" "$venv/requirements.txt"
+		"$venv/bin/pip" install --quiet --no-deps -r "$here/$1/requirements.txt"
+		cp "$here/$1/requirements.txt" "$venv/requirements.txt"
 	fi
-	(cd "$here/python" && PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest ${PYTEST_ARGS:-.})
+}
+
+# suite_python runs the SDKs and, beside them, LangChain, which pins other versions of some.
+suite_python() {
+	local folder pids=() bad=0
+	for folder in ${PYTEST_FOLDERS:-python langchain}; do
+		environment "$folder"
+		(cd "$here/$folder" && PYTHONDONTWRITEBYTECODE=1 "$cache/$folder/bin/python" -m pytest ${PYTEST_ARGS:-.}) >"$work/$folder.log" 2>&1 &
+		pids+=($!)
+	done
+	for folder in "${pids[@]}"; do
+		wait "$folder" || bad=1
+	done
+	for folder in ${PYTEST_FOLDERS:-python langchain}; do
+		cat "$work/$folder.log"
+	done
+	return "$bad"
 }
 
 suite_node() {

@@ -1,0 +1,103 @@
+"""The official mistralai SDK, unmodified, against a running Plenum."""
+
+import asyncio
+import json
+
+import pytest
+from mistralai.client import Mistral
+from mistralai.client.errors import SDKError
+
+from conftest import GREETING, KEY, PNG, URL, digest
+
+HELLO = [{"role": "user", "content": "Say hello."}]
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},
+    "required": ["city", "unit"],
+    "additionalProperties": False,
+}
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "born": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}},
+    "required": ["name", "born", "tags"],
+    "additionalProperties": False,
+}
+WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "The weather in a city.", "parameters": SCHEMA}}
+ADA = {"name": "Ada Lovelace", "born": 1815, "tags": ["math", "engines"]}
+
+
+@pytest.fixture(scope="session")
+def client():
+    # docs: mistral
+    client = Mistral(server_url=URL, api_key=KEY)
+    # end
+    return client
+
+
+def test_text(client, side):
+    messages = [{"role": "system", "content": "Be terse."}, *HELLO]
+    r = client.chat.complete(model=side.model("text"), messages=messages, max_tokens=77, temperature=0.5, random_seed=7)
+    assert r.choices[0].message.content == GREETING and r.choices[0].finish_reason == "stop"
+    assert (r.usage.prompt_tokens, r.usage.completion_tokens, r.usage.total_tokens) == (11, 7, 18)
+    seen = side.seen("text")
+    assert seen["system"] == ["Be terse."] and seen["max"] == 77 and float(seen["temperature"]) == 0.5
+
+
+def test_text_streamed(client, side):
+    chunks = [event.data for event in client.chat.stream(model=side.model("text"), messages=HELLO)]
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == GREETING and len(chunks) > 5
+    assert chunks[-1].choices[0].finish_reason == "stop" and chunks[-1].usage.completion_tokens == 7
+
+
+def test_async(side):
+    async def go():
+        async with Mistral(server_url=URL, api_key=KEY) as client:
+            r = await client.chat.complete_async(model=side.model("text"), messages=HELLO)
+            return r.choices[0].message.content
+
+    assert asyncio.run(go()) == GREETING
+
+
+def test_tools(client, side):
+    messages = list(HELLO)
+    args = dict(model=side.model("calls"), messages=messages, tools=[WEATHER], tool_choice="auto", parallel_tool_calls=True)
+    r = client.chat.complete(**args)
+    calls = r.choices[0].message.tool_calls
+    assert r.choices[0].finish_reason == "tool_calls"
+    assert [json.loads(c.function.arguments)["city"] for c in calls] == ["Paris", "Lyon"]
+    messages.append(r.choices[0].message)
+    messages += [{"role": "tool", "name": c.function.name, "content": "11 degrees", "tool_call_id": c.id} for c in calls]
+    assert "11 degrees" in client.chat.complete(**args).choices[0].message.content
+
+
+def test_tools_streamed(client, side):
+    calls = []
+    for event in client.chat.stream(model=side.model("calls"), messages=HELLO, tools=[WEATHER]):
+        calls += event.data.choices[0].delta.tool_calls or []
+    assert [json.loads(c.function.arguments)["city"] for c in calls] == ["Paris", "Lyon"]
+
+
+def test_any_tool(client, side):
+    r = client.chat.complete(model=side.model("obey"), messages=HELLO, tools=[WEATHER], tool_choice="any")
+    assert len(r.choices[0].message.tool_calls) == 1
+    assert side.seen("obey")["choice"] == "any"
+
+
+def test_structured_output(client, side):
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON, "strict": True}}
+    r = client.chat.complete(model=side.model("json"), messages=HELLO, response_format=form)
+    assert json.loads(r.choices[0].message.content) == ADA
+
+
+def test_image(client, side):
+    content = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": f"data:image/png;base64,{PNG}"}]
+    client.chat.complete(model=side.model("see"), messages=[{"role": "user", "content": content}])
+    assert digest(PNG) in json.dumps(side.seen("see"))
+
+
+@pytest.mark.parametrize("scenario,args,status", [("nothing-like-this", "", 404), ("fail", "400", 400), ("fail", "429", 429)])
+def test_error(client, side, scenario, args, status):
+    with pytest.raises(SDKError) as e:
+        client.chat.complete(model=side.model(scenario, args), messages=HELLO, retries=None)
+    assert e.value.status_code == status
+    assert "does not exist" in e.value.body or "as you wish" in e.value.body
