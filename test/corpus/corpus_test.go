@@ -1,0 +1,128 @@
+package corpus
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/dialecttest"
+	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+)
+
+var index = regexp.MustCompile(`\[\d+\]`)
+
+// kinds returns the names of losses without numbers, sorted and each once.
+func kinds(losses []dialect.Loss) []string {
+	var out []string
+	for _, l := range losses {
+		if w := index.ReplaceAllString(l.What, ""); !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// differ returns how two bodies of a dialect differ, "" where they say the same.
+func differ(name string, want, got []byte, model string) string {
+	if name == xaigrpc.Name {
+		if sorted(want) != sorted(got) {
+			return "the fields differ"
+		}
+		return ""
+	}
+	if model != "" {
+		want, got = with(want, model), with(got, model)
+	}
+	return dialecttest.SameJSON(want, got)
+}
+
+func with(body []byte, model string) []byte {
+	var m map[string]any
+	if json.Unmarshal(body, &m) != nil {
+		return body
+	}
+	m["model"] = model
+	b, err := json.Marshal(m)
+	if err != nil {
+		return body
+	}
+	return b
+}
+
+// sorted returns a message with its fields by number, within messages as well as can be told.
+func sorted(b []byte) string {
+	type field struct {
+		n   protowire.Number
+		raw string
+	}
+	var list []field
+	for len(b) > 0 {
+		n, typ, size := protowire.ConsumeTag(b)
+		value := protowire.ConsumeFieldValue(n, typ, b[max(size, 0):])
+		if size < 0 || value < 0 {
+			return string(b)
+		}
+		raw := string(b[:size+value])
+		if inner, ok := protowire.ConsumeBytes(b[size:]); typ == protowire.BytesType && ok > 0 && message(inner) {
+			raw = string(b[:size]) + sorted(inner)
+		}
+		list = append(list, field{n, raw})
+		b = b[size+value:]
+	}
+	slices.SortStableFunc(list, func(a, b field) int { return int(a.n - b.n) })
+	out := ""
+	for _, f := range list {
+		out += f.raw
+	}
+	return out
+}
+
+func message(b []byte) bool {
+	for len(b) > 0 {
+		_, _, n := protowire.ConsumeField(b)
+		if n <= 0 {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+func TestCorpus(t *testing.T) {
+	calls, others := known(t)
+	t.Log(len(calls), others)
+	seen := map[string][]string{}
+	n := 0
+	report := func(to string, x *exchange, s said) {
+		for _, w := range s.silent {
+			n++
+			key, _, _ := strings.Cut(w, " said")
+			key, _, _ = strings.Cut(key, "\"")
+			key = x.side.name + "→" + to + " " + regexp.MustCompile(`\[?\d+\]?`).ReplaceAllString(key, "#")
+			if len(key) > 110 {
+				key = key[:110]
+			}
+			seen[key] = append(seen[key], x.name+": "+w)
+		}
+	}
+	for i := range calls {
+		x := &calls[i]
+		report("itself", x, own(x))
+		for _, to := range sides() {
+			if to.name != x.side.name {
+				report(to.name, x, cross(x, to))
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(seen)) {
+		t.Errorf("%q %d times, as %.1200q", k, len(seen[k]), seen[k][0])
+	}
+	t.Log(n, "silent")
+}

@@ -1,0 +1,213 @@
+package corpus
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/plenum-foundry/plenum/all"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/dialecttest"
+	"github.com/plenum-foundry/plenum/dialect/invoke"
+	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// side is a dialect as one side of a call speaks it.
+type side struct {
+	name, title string
+	whole       string // the path of a call
+	stream      string // the path of a streamed one
+}
+
+// sides are the dialects that everything crosses to.
+func sides() []side {
+	const model = "anthropic.claude-of-the-tests"
+	return []side{
+		{"openai", "Chat Completions", "/v1/chat/completions", "/v1/chat/completions"},
+		{"responses", "Responses", "/v1/responses", "/v1/responses"},
+		{"anthropic", "Messages", "/v1/messages", "/v1/messages"},
+		{"gemini", "Gemini", "/v1beta/models/" + model + ":generateContent", "/v1beta/models/" + model + ":streamGenerateContent"},
+		{"converse", "Converse", "/model/" + model + "/converse", "/model/" + model + "/converse-stream"},
+		{"cohere", "Cohere", "/v2/chat", "/v2/chat"},
+		{"ollama", "Ollama", "/api/chat", "/api/chat"},
+		{"xaigrpc", "xAI gRPC", xaigrpc.PathWhole, xaigrpc.PathStream},
+	}
+}
+
+func (s side) path(stream bool) string {
+	if stream {
+		return s.stream
+	}
+	return s.whole
+}
+
+func named(name string) *dialect.Dialect {
+	for _, d := range all.Dialects() {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// codec returns the codec of a side, and what the path of its calls says.
+func (s side) codec(stream bool) (dialect.Codec, map[string]string) {
+	return dialecttest.Route(named(s.name), s.path(stream))
+}
+
+// frames cuts a stream of a dialect.
+func frames(name string, wire []byte) iter.Seq2[dialect.Frame, error] {
+	if name == xaigrpc.Name {
+		return frame.NewMessages(bytes.NewReader(wire), 0, "").All()
+	}
+	return dialecttest.Frames(wire)
+}
+
+// exchange is one recorded call for an answer.
+type exchange struct {
+	name, vendor string
+	side         side
+	in           dialect.Inbound
+	asked        bool // the request was kept
+	status       int
+	reply        dialect.Reply
+	streamed     bool
+	// codec reads the request as a gateway does, client writes it and reads the answer.
+	codec, client dialect.Codec
+}
+
+// known are the calls of the corpus that are for an answer; others are counted by what they are for.
+func known(t *testing.T) (calls []exchange, others map[string]map[string]int) {
+	t.Helper()
+	others = map[string]map[string]int{}
+	own := append(sides(), side{"ollama-generate", "Ollama's generate", "/api/generate", "/api/generate"},
+		side{"completions", "Completions", "/v1/completions", "/v1/completions"})
+	for _, x := range testkit.Corpus(t) {
+		vendor, _, _ := strings.Cut(x.File, "/")
+		c, ok := call(&x, own)
+		if !ok {
+			if others[x.Op()] == nil {
+				others[x.Op()] = map[string]int{}
+			}
+			others[x.Op()][vendor]++
+			continue
+		}
+		c.vendor = vendor
+		calls = append(calls, c)
+	}
+	return append(calls, overGRPC(t)...), others
+}
+
+func call(x *testkit.Exchange, own []side) (exchange, bool) {
+	c := exchange{name: x.Name(), asked: x.Request.Found && json.Valid(x.Request.Body), status: x.Response.Status, reply: dialecttest.Reply(x)}
+	switch op := x.Op(); {
+	case strings.Contains(op, "count"), strings.HasPrefix(op, "responses."):
+		return c, false
+	}
+	for _, s := range own {
+		if s.name == x.Dialect() {
+			c.side = s
+		}
+	}
+	c.streamed = x.Response.Framing != testkit.None && x.Response.Status == http.StatusOK
+	if c.side.name == "" {
+		return c, false
+	}
+	return c, c.route(x)
+}
+
+// route finds the codec of a call by its path, or by what it is where the path is a host's own.
+func (c *exchange) route(x *testkit.Exchange) bool {
+	path := x.Path()
+	var vars map[string]string
+	if i := strings.Index(path, "/model/"); i >= 0 && strings.Contains(path, "/invoke") {
+		return c.invocation(x, path[i:])
+	}
+	if c.codec, vars = dialecttest.Route(named(c.side.name), path); c.codec == nil {
+		c.codec, vars = c.side.codec(c.streamed)
+	}
+	if i := strings.Index(path, "/models/"); i >= 0 && c.side.name == "gemini" {
+		if _, v := dialecttest.Route(named("gemini"), "/v1beta"+path[i:]); v != nil {
+			vars = v
+		}
+	}
+	c.in, c.client = dialecttest.Inbound(x, vars), c.codec
+	return c.codec != nil
+}
+
+// invocation takes a call of Claude out of the shell that Bedrock puts around it.
+func (c *exchange) invocation(x *testkit.Exchange, path string) bool {
+	shell, vars := dialecttest.Route(named("invoke"), path)
+	carrier, ok := shell.(dialect.Carrier)
+	if !ok {
+		return false
+	}
+	inner, err := carrier.Unpack(dialecttest.Inbound(x, vars), dialect.Bounds{})
+	c.in, c.codec, c.client = inner.In, inner.Codec, invoke.Claude().Codec(llm.OpGenerate)
+	return err == nil
+}
+
+// overGRPC are the calls that went over xAI's gRPC.
+func overGRPC(t *testing.T) []exchange {
+	t.Helper()
+	dir, err := testkit.FindCorpus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "xai", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []exchange
+	for _, f := range files {
+		out = append(out, rpcs(t, f)...)
+	}
+	return out
+}
+
+func rpcs(t *testing.T, file string) (out []exchange) {
+	t.Helper()
+	var f struct {
+		Interactions []struct {
+			RPC     string `json:"rpc"`
+			Request struct {
+				Proto []byte `json:"proto_base64"`
+			} `json:"request"`
+			Response struct {
+				Proto  []byte   `json:"proto_base64"`
+				Chunks [][]byte `json:"chunks_proto_base64"`
+			} `json:"response"`
+		} `json:"interactions"`
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if json.Unmarshal(raw, &f) != nil {
+		return nil // of another shape: not gRPC
+	}
+	s := sides()[len(sides())-1]
+	for _, i := range f.Interactions {
+		if !strings.HasPrefix(i.RPC, "xai_api.Chat/") || len(i.Request.Proto) == 0 {
+			continue
+		}
+		c := exchange{name: "xai/" + filepath.Base(file), vendor: "xai", side: s, asked: true, status: http.StatusOK, streamed: len(i.Response.Chunks) > 0}
+		c.codec, _ = s.codec(c.streamed)
+		c.client = c.codec
+		c.in = dialect.Inbound{Method: http.MethodPost, Path: "/" + i.RPC, Header: http.Header{}, Body: i.Request.Proto}
+		c.reply = dialect.Reply{Status: http.StatusOK, Header: http.Header{}, Body: i.Response.Proto}
+		for _, chunk := range i.Response.Chunks {
+			c.reply.Body = frame.AppendMessage(c.reply.Body, chunk)
+		}
+		out = append(out, c)
+	}
+	return out
+}
