@@ -64,20 +64,20 @@ func Asked(r *llm.Request, flat bool) Meaning {
 	a.format(r.Output)
 	a.thinking(r.Thinking)
 	opt(a.Meaning, "temperature", r.Temperature)
-	opt(a.Meaning, "top_p", r.TopP)
+	a.set("top_p", r.TopP.V, r.TopP.Set && r.TopP.V != 1)
 	opt(a.Meaning, "top_k", r.TopK)
-	opt(a.Meaning, "frequency_penalty", r.FrequencyPenalty)
-	opt(a.Meaning, "presence_penalty", r.PresencePenalty)
+	a.set("frequency_penalty", r.FrequencyPenalty.V, r.FrequencyPenalty.V != 0)
+	a.set("presence_penalty", r.PresencePenalty.V, r.PresencePenalty.V != 0)
 	opt(a.Meaning, "seed", r.Seed)
 	opt(a.Meaning, "max_tokens", r.MaxOut)
 	a.set("n", r.N.V, r.N.Set && r.N.V != 1)
 	a.set("logprobs", true, r.Logprobs.V)
 	a.set("top_logprobs", r.TopLogprobs.V, r.TopLogprobs.Set && r.TopLogprobs.V > 0)
 	a.set("stop", strings.Join(r.Stop, "|"), len(r.Stop) > 0)
-	a.add("tier", r.Tier)
+	a.tier(r.Tier)
 	a.add("user", r.User)
 	a.add("cache_key", r.CacheKey)
-	a.mark("", r.Cache)
+	a.mark(r.Cache)
 	for _, f := range r.Metadata {
 		a.add("metadata."+f.Key, canonical(f.Raw))
 	}
@@ -101,8 +101,9 @@ func (a *asking) message(m llm.Message) {
 		a.turn, a.last = a.turn+1, role
 	}
 	at := fmt.Sprintf("turn[%d]", a.turn)
-	a.Meaning[at+".role"] = string(role)
-	a.blocks(at, m)
+	if a.blocks(at, m); len(m.Blocks) > 0 {
+		a.Meaning[at+".role"] = string(role)
+	}
 }
 
 func (a *asking) blocks(at string, m llm.Message) {
@@ -118,17 +119,17 @@ func (a *asking) block(at string, b llm.Block) {
 	case llm.Text:
 		a.add(at+".text", words(b.Text))
 		a.seal(at+".signature", b.Signature)
-		a.mark(at+".", b.Cache)
+		a.mark(b.Cache)
 		a.extra(at+".", b.Extra)
-		for _, c := range b.Citations {
-			a.cite(at+".citations", c)
+		for i, c := range b.Citations {
+			a.cite(at+".citations", i, c)
 		}
 	case llm.Refusal:
 		a.add(at+".text", words(b.Text))
 		a.extra(at+".", b.Extra)
 	case llm.Media:
 		a.medium(fmt.Sprintf("%s.media[%d]", at, a.media[at]), b)
-		a.mark(at+".", b.Cache)
+		a.mark(b.Cache)
 		a.media[at]++
 	case llm.Thought:
 		a.thought(at+".", b)
@@ -138,7 +139,7 @@ func (a *asking) block(at string, b llm.Block) {
 		a.set(here, b.Name+" "+canonical(orObject(b.Args)), true)
 		a.set(here+".kind", b.Kind, b.Kind != llm.ToolFunction)
 		a.seal(here+".signature", b.Signature)
-		a.mark(at+".", b.Cache)
+		a.mark(b.Cache)
 		a.extra(here+".", b.Extra)
 	case llm.ToolDone:
 		a.result(at, b)
@@ -154,7 +155,7 @@ func (a *asking) result(at string, b llm.ToolDone) {
 	}
 	here := fmt.Sprintf("%s.result[%d]", at, n)
 	a.set(here+".failed", true, b.IsError.V)
-	a.mark(at+".", b.Cache)
+	a.mark(b.Cache)
 	a.extra(here+".", b.Extra)
 	for _, x := range b.Blocks {
 		switch x := x.(type) {
@@ -180,13 +181,24 @@ func (m Meaning) medium(at string, b llm.Media) {
 			m.add(at, fmt.Sprintf("%d %#v", i, x))
 		}
 	}
-	m.add(at+".mime", b.MIME)
-	m.add(at+".name", b.Name)
+	m.set(at+".mime", b.MIME, b.MIME != "" && b.Data != "")
+	m.add(at+".name", fileName(b.Name))
 	m.add(at+".context", b.Context)
-	m.add(at+".detail", b.Detail)
+	m.set(at+".detail", b.Detail, b.Detail != "" && b.Detail != "auto")
 	m.add(at+".format", b.Format)
 	m.set(at+".cite", true, b.Cite.V)
 	m.extra(at+".", b.Extra)
+}
+
+// fileName returns a name as the narrowest dialect has it: without what tells the type, and of letters alone.
+func fileName(s string) string {
+	s, _, _ = strings.Cut(s, ".")
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // thought takes reasoning apart: dialects differ in how many pieces it is in.
@@ -206,16 +218,27 @@ func (m Meaning) seal(at, seal string) {
 	m.add(at, strings.TrimRight(dialect.StandardBase64(envelope.ReplaceAllString(seal, "")), "="))
 }
 
-func (m Meaning) cite(at string, c llm.Citation) {
-	m.add(at, fmt.Sprintf("%s %s %s;", c.Title, c.URL, c.Quote))
+// tier puts the service tier, where it is not the one that is meant when nothing is said.
+func (m Meaning) tier(tier string) {
+	if !slices.Contains([]string{"auto", "default", "standard", "on_demand"}, strings.ToLower(tier)) {
+		m.add("tier", tier)
+	}
 }
 
-func (m Meaning) mark(at string, c *llm.CacheMark) {
+func (m Meaning) cite(at string, n int, c llm.Citation) {
+	at = fmt.Sprintf("%s[%d]", at, n)
+	m.add(at+".title", c.Title)
+	m.add(at+".url", c.URL)
+	m.add(at+".quote", c.Quote)
+	m.set(at, "cited", true)
+}
+
+func (m Meaning) mark(c *llm.CacheMark) {
 	if c == nil {
 		return
 	}
-	m.add(at+"marks", "x"+c.TTL)
-	m.extra(at+"marks.", c.Extra)
+	m.add("marks", strings.TrimSuffix("x"+c.TTL, "5m"))
+	m.extra("marks.", c.Extra)
 }
 
 func (m Meaning) tool(i int, t llm.Tool) {
@@ -231,12 +254,15 @@ func (m Meaning) tool(i int, t llm.Tool) {
 	m.add(at+".description", strings.TrimSpace(t.Description))
 	m.add(at+".schema", canonical(orSchema(t.Schema)))
 	m.set(at+".strict", true, t.Strict.V)
-	m.mark(at+".", t.Cache)
+	m.mark(t.Cache)
 	m.extra(at+".", t.Extra)
 }
 
 func (m Meaning) choice(r *llm.Request) {
 	c := r.Choose
+	if c.Mode == llm.ChooseTool && len(r.Tools) == 1 { // the only one
+		c.Mode, c.Name = llm.ChooseAny, ""
+	}
 	if c.Mode != llm.ChooseUnset && c.Mode != llm.ChooseAuto {
 		m["tool_choice"] = strings.TrimSpace(string(c.Mode) + " " + c.Name)
 	}
@@ -272,9 +298,7 @@ func (m Meaning) thinking(t *llm.Thinking) {
 // Answered returns what an answer says.
 func Answered(r *llm.Response) Meaning {
 	m := Meaning{}
-	m.add("id", r.ID)
-	m.add("model", r.Model)
-	m.add("tier", r.Tier)
+	m.tier(r.Tier)
 	m.extra("", r.Extra)
 	for _, c := range r.Choices {
 		at := ""
@@ -286,12 +310,14 @@ func Answered(r *llm.Response) Meaning {
 	for class, n := range r.Usage.Classes() {
 		m.set("usage."+string(class), n, n > 0)
 	}
+	m.set("usage.read", r.Usage.In(), r.Usage.In() > 0)
+	m.set("usage.written", r.Usage.Out(), r.Usage.Out() > 0)
 	m.extra("usage.", r.Usage.Extra)
 	return m
 }
 
 func (m Meaning) answer(at string, c llm.Choice) {
-	calls, media, refused := 0, 0, false
+	calls, media, cites, refused := 0, 0, 0, false
 	for _, b := range c.Blocks {
 		switch b := b.(type) {
 		case llm.Text:
@@ -299,7 +325,8 @@ func (m Meaning) answer(at string, c llm.Choice) {
 			m.seal(at+"signature", b.Signature)
 			m.extra(at, b.Extra)
 			for _, x := range b.Citations {
-				m.cite(at+"citations", x)
+				m.cite(at+"citations", cites, x)
+				cites++
 			}
 		case llm.Refusal:
 			m.add(at+"text", b.Text)
@@ -309,7 +336,8 @@ func (m Meaning) answer(at string, c llm.Choice) {
 			m.thought(at, b)
 		case llm.ToolUse:
 			here := fmt.Sprintf("%scall[%d]", at, calls)
-			m.set(here, b.ID+" "+b.Name+" "+canonical(orObject(b.Args)), true)
+			m.set(here, b.Name+" "+canonical(orObject(b.Args)), true)
+			m.set(here+".id", b.ID, !strings.HasPrefix(b.ID, "call_gemini_")) // made of the call where there is none
 			m.set(here+".kind", b.Kind, b.Kind != llm.ToolFunction)
 			m.seal(here+".signature", b.Signature)
 			m.extra(here+".", b.Extra)
@@ -406,7 +434,7 @@ func (m Meaning) Silent(got Meaning, losses []dialect.Loss) []string {
 	}
 	var out []string
 	for k := range keys {
-		if m[k] == got[k] || got[k] == "" && (k == "id" || k == "model") || m.converted(k, got) || slices.ContainsFunc(losses, func(l dialect.Loss) bool { return excuses(l, k) }) {
+		if m[k] == got[k] || m.converted(k, got) || slices.ContainsFunc(losses, func(l dialect.Loss) bool { return excuses(l, k) }) {
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s: said %.160q, came as %.160q", k, m[k], got[k]))
@@ -442,7 +470,7 @@ var abouts = []struct {
 	{regexp.MustCompile(`marks$`), "cachecontrol content"},
 	{regexp.MustCompile(`detail$`), "detail content"},
 	{regexp.MustCompile(`\.context$`), "context content"},
-	{regexp.MustCompile(`\.cite$|citations$`), "citations annotations content groundingmetadata"},
+	{regexp.MustCompile(`\.cite$|citations\[`), "citations annotations content groundingmetadata"},
 	{regexp.MustCompile(`\.(mime|format)$`), "format content"},
 	{regexp.MustCompile(`failed$`), "iserror content"},
 	{regexp.MustCompile(`signature$`), "signature content"},
@@ -450,16 +478,16 @@ var abouts = []struct {
 	{regexp.MustCompile(`call\[\d+\]`), "content arguments toolcalls"},
 	{regexp.MustCompile(`media\[`), "content audio"},
 	{regexp.MustCompile(`^turn|^system`), "content role messages"},
-	{regexp.MustCompile(`^usage\.`), "usage"},
 	{regexp.MustCompile(`^tool_choice`), "toolchoice allowedtools"},
 	{regexp.MustCompile(`^parallel`), "paralleltoolcalls disableparalleltooluse"},
 	{regexp.MustCompile(`^thinking`), "thinking budgettokens reasoningeffort effort display includethoughts"},
 	{regexp.MustCompile(`^format`), "responseformat format"},
 	{regexp.MustCompile(`stop\.sequence$`), "stopsequence"},
-	{regexp.MustCompile(`(^|\.)stop$`), "finishreason stopreason refusal stop"},
+	{regexp.MustCompile(`(^|\.)stop$`), "finishreason stopreason refusal stop stopsequence"},
 	{regexp.MustCompile(`logprobs`), "logprobs toplogprobs"},
 	{regexp.MustCompile(`^tier$`), "servicetier"},
 	{regexp.MustCompile(`^cache_key$`), "promptcachekey"},
+	{regexp.MustCompile(`^max_tokens$`), "maxtokens maxoutputtokens maxcompletiontokens numpredict"},
 	{regexp.MustCompile(`^(text|opaque)$`), "content"},
 	{regexp.MustCompile(`^choice\[`), "choices"},
 }
@@ -482,8 +510,14 @@ func excuses(l dialect.Loss, key string) bool {
 	path := strings.Split(plainWord(numbers.ReplaceAllString(l.What, "")), ".")
 	last := path[len(path)-1]
 	if _, extra, ok := strings.Cut(key, "extra."); ok {
-		name := plainWord(extra)
+		name := plainWord(numbers.ReplaceAllString(extra, ""))
+		if strings.Contains(key, "logprobs") && last == "logprobs" {
+			return true
+		}
 		return strings.HasSuffix("."+strings.Join(path, "."), "."+name) || slices.Contains(path, name) || ofWhole(last, key)
+	}
+	if strings.Contains(l.Why, "leaving out") && strings.HasPrefix(key, "tools.") {
+		return true
 	}
 	if strings.HasPrefix(key, "tools.") {
 		part := key[strings.LastIndexByte(key, '.')+1:]
@@ -492,8 +526,8 @@ func excuses(l dialect.Loss, key string) bool {
 	if strings.HasPrefix(key, "choice[") && last == "choices" {
 		return true
 	}
-	if class, ok := strings.CutPrefix(key, "usage."); ok && slices.Contains(path, plainWord(class)) {
-		return true
+	if class, ok := strings.CutPrefix(key, "usage."); ok && path[0] == "usage" {
+		return ofUsage(last, class, l.Why)
 	}
 	if strings.HasPrefix(key, "metadata.") {
 		return path[0] == "metadata"
@@ -504,6 +538,23 @@ func excuses(l dialect.Loss, key string) bool {
 		}
 	}
 	return last == plainWord(key)
+}
+
+// ofUsage reports whether a loss is about a class of usage: itself, or one that is counted with it.
+func ofUsage(last, class, why string) bool {
+	switch {
+	case class == "read" || class == "written":
+		return false
+	case last == plainWord(class), last == "cache" && strings.HasPrefix(class, "cache_"):
+		return true
+	case class == "input":
+		return why != "" && (strings.HasPrefix(last, "input") || strings.HasPrefix(last, "cache"))
+	case class == "output":
+		return why != "" && (last == "reasoning" || strings.HasPrefix(last, "output"))
+	case class == "cache_write_5m":
+		return why != "" && last == "cachewrite1h"
+	}
+	return false
 }
 
 // ofWhole reports whether a loss is of a whole part of a conversation that an unknown member stands in.

@@ -98,6 +98,8 @@ func framing(contentType string, body []byte) Framing {
 	switch {
 	case strings.HasPrefix(contentType, "application/vnd.amazon.eventstream"):
 		return EventStream
+	case bytes.HasPrefix(body, []byte{0, 0}): // the length of its first message
+		return EventStream
 	case strings.HasPrefix(contentType, "application/x-ndjson"):
 		return NDJSON
 	case bytes.HasPrefix(body, []byte("data:")), bytes.HasPrefix(body, []byte("event:")), bytes.HasPrefix(body, []byte(": ")):

@@ -174,7 +174,7 @@ func (c *crossing) agree(whole, streamed *llm.Response, losses, more []dialect.L
 	}
 	a, b := dialecttest.Answered(whole), dialecttest.Answered(streamed)
 	for k := range union(a, b) {
-		if a[k] != b[k] && !strings.Contains(k, "extra.") && k != "id" {
+		if a[k] != b[k] && !strings.Contains(k, "extra.") {
 			c.wrong("whole and streamed: %s: %.160q and %.160q", k, a[k], b[k])
 		}
 	}
@@ -185,12 +185,13 @@ func (c *crossing) agree(whole, streamed *llm.Response, losses, more []dialect.L
 
 // home says what was heard in the dialect that it came from.
 func (c *crossing) home(r, heard *llm.Response, losses []dialect.Loss) {
-	out, more, err := c.x.client.EncodeResponse(c.asked0(), heard, meta())
+	own, _ := c.x.side.codec(false)
+	out, more, err := own.EncodeResponse(c.asked0(), heard, meta())
 	if err != nil {
 		c.wrong("on the way back: %v", err)
 		return
 	}
-	back, err := c.x.client.DecodeResponse(out)
+	back, err := own.DecodeResponse(out)
 	if err != nil {
 		c.wrong("on the way back not understood: %v\n%s", err, clip(out.Body))
 		return
@@ -265,7 +266,7 @@ func (c *crossing) failed(e, got *llm.Error) {
 		c.wrong("the error says %q, and there %q", e.Message, got.Message)
 	}
 	want := c.codec.DecodeError(c.codec.EncodeError(&llm.Error{Kind: e.Kind, Message: e.Message}))
-	if want.Kind != got.Kind {
+	if want.Kind != got.Kind && c.x.status != http.StatusOK { // in a stream some dialects have only the words
 		c.wrong("an error of kind %s is one of kind %s there and not %s", e.Kind, got.Kind, want.Kind)
 	}
 }
@@ -295,7 +296,7 @@ func (c *crossing) requestAgain() {
 		c.wrong("request: %v", err)
 		return
 	}
-	out, losses, err := c.x.codec.EncodeRequest(p, dialect.Shape{})
+	out, losses, err := c.x.client.EncodeRequest(p, dialect.Shape{})
 	if err != nil || len(losses) > 0 {
 		c.wrong("request: losses %v, %v", losses, err)
 		return
@@ -336,12 +337,13 @@ func (c *crossing) streamAgain() {
 	if s.Fault() != nil {
 		return
 	}
-	e := c.x.client.NewEncoder(&llm.Request{Stream: true, StreamUsage: llm.Some(true)}, meta())
+	own, _ := c.x.side.codec(true)
+	e := own.NewEncoder(&llm.Request{Stream: true, StreamUsage: llm.Some(true)}, meta())
 	wire, err := dialecttest.Encode(e, s.Events, nil)
 	if err != nil || len(e.Losses()) > 0 {
 		c.wrong("stream: losses %v, %v", e.Losses(), err)
 	}
-	again := dialecttest.Decode(c.x.client, frames(c.x.side.name, wire), dialect.Want{})
+	again := dialecttest.Decode(own, frames(c.x.side.name, wire), dialect.Want{})
 	if again.Err != nil {
 		c.wrong("stream: %v", again.Err)
 		return

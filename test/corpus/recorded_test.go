@@ -12,6 +12,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/all"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/dialect/invoke"
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
@@ -118,15 +119,37 @@ func call(x *testkit.Exchange, own []side) (exchange, bool) {
 		}
 	}
 	c.streamed = x.Response.Framing != testkit.None && x.Response.Status == http.StatusOK
+	if bytes.HasPrefix(x.Response.Body, []byte("[")) && c.status == http.StatusOK { // a stream as one list
+		c.reply.Body, c.streamed = listed(x.Response.Body)
+	}
 	if c.side.name == "" {
 		return c, false
 	}
 	return c, c.route(x)
 }
 
+// listed says the elements of a list as a stream of events.
+func listed(body []byte) (stream []byte, ok bool) {
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) != nil {
+		return body, false
+	}
+	for _, data := range list {
+		var b bytes.Buffer
+		if json.Compact(&b, data) != nil {
+			return body, false
+		}
+		stream = frame.Append(stream, frame.Frame{Data: b.Bytes()})
+	}
+	return stream, true
+}
+
 // route finds the codec of a call by its path, or by what it is where the path is a host's own.
 func (c *exchange) route(x *testkit.Exchange) bool {
 	path := x.Path()
+	if path == "" && bytes.Contains(x.Request.Body, []byte(`"vertex-2023-10-16"`)) {
+		path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude:rawPredict"
+	}
 	var vars map[string]string
 	if i := strings.Index(path, "/model/"); i >= 0 && strings.Contains(path, "/invoke") {
 		return c.invocation(x, path[i:])
@@ -140,6 +163,9 @@ func (c *exchange) route(x *testkit.Exchange) bool {
 		}
 	}
 	c.in, c.client = dialecttest.Inbound(x, vars), c.codec
+	if strings.Contains(path, "awPredict") {
+		c.client = anthropic.Vertex().Dialect().Codec(llm.OpGenerate)
+	}
 	return c.codec != nil
 }
 
