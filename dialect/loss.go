@@ -47,14 +47,29 @@ func (l *Losses) Add(what, why string) {
 	l.list = append(l.list, x)
 }
 
-// AddUsage names the classes of a usage report that the other side has no word for. They are counted still,
-// with those that they are a part of.
-func (l *Losses) AddUsage(path string, u llm.Usage, unsaid ...llm.Class) {
-	for class, n := range u.Classes() {
-		if n > 0 && slices.Contains(unsaid, class) {
-			l.Add(path+"."+string(class), "counted with the rest")
-		}
+// AddUsage names the classes of a usage report that a dialect has no word for, besides those that it says. Tokens
+// of them are counted still, with those that they are a part of. A report that was said in the dialect at home
+// loses nothing.
+func (l *Losses) AddUsage(home string, u llm.Usage, says ...llm.Class) {
+	if u.Extra.Dialect == home {
+		return
 	}
+	for class, n := range u.Classes() {
+		if n == 0 || class == llm.ClassInput || class == llm.ClassOutput || slices.Contains(says, class) {
+			continue
+		}
+		why := "counted with the rest"
+		if class.Unit() {
+			why = ""
+		}
+		l.Add("usage."+string(class), why)
+	}
+}
+
+// PlainTier reports whether a service tier is the one that an answer has where nobody speaks of tiers: that it
+// cannot be said loses nothing.
+func PlainTier(tier string) bool {
+	return slices.Contains([]string{"", "auto", "default", "standard", "on_demand"}, tier)
 }
 
 // AddExtra names the members of an Extra below a path, which only the dialect can say that they came in.

@@ -55,6 +55,15 @@ const (
 	ClassSecond       Class = "second"
 )
 
+// Unit reports whether a class counts something else than tokens.
+func (c Class) Unit() bool {
+	switch c {
+	case ClassSearch, ClassImage, ClassCharacter, ClassSecond:
+		return true
+	}
+	return false
+}
+
 // In returns every token read.
 func (u Usage) In() int64 {
 	return u.Input + u.CacheRead + u.CacheWrite5m + u.CacheWrite1h + u.InputAudio + u.InputImage

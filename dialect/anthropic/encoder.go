@@ -230,8 +230,8 @@ func (e *encoder) finish(v llm.Finish) {
 func (e *encoder) end(v llm.End) {
 	e.queue.drain()
 	e.extra("", v.Extra)
-	if v.Tier != "" && v.Tier != e.tier {
-		e.losses.tier(v.Tier)
+	if v.Tier != "" && v.Tier != e.tier && e.losses.tier(v.Tier) != "" && !dialect.PlainTier(v.Tier) {
+		e.Add("service_tier", "it is known only at the end")
 	}
 	if e.stopped.Reason == llm.StopUnset {
 		e.stopped.Reason = llm.StopOther

@@ -29,10 +29,18 @@ func plain(b llm.Block) bool {
 	return ok && !blank(t.Text) && t.Cache == nil && len(t.Citations) == 0 && t.Extra.Empty()
 }
 
+// usage names what of a usage report cannot be said.
+func (l *losses) usage(u llm.Usage) {
+	l.AddUsage(Name, u, llm.ClassCacheRead, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h, llm.ClassReasoning, llm.ClassSearch)
+}
+
 // fitText names the citations that cannot be said and leaves them out.
 func (l *losses) fitText(b llm.Text, path string) llm.Text {
 	l.extra(path, b.Extra)
 	l.mark(path, b.Cache)
+	if b.Signature != "" {
+		l.Add(path+".signature", dialect.Foreign)
+	}
 	var keep []llm.Citation
 	for i, c := range b.Citations {
 		if c.Opaque.Dialect == Name || c.Kind == llm.CiteURL && c.URL != "" {

@@ -149,6 +149,9 @@ func (q *queue) startTool(b *outBlock, k llm.ToolUse, path string) {
 		e.extra(path, k.Extra)
 		k.Extra, k.Cache = llm.Extra{}, nil
 	}
+	if k.Signature != "" {
+		e.Add(path+".signature", dialect.Foreign)
+	}
 	if k.Kind == llm.ToolCustom {
 		e.Add(path, "a free-text tool's input is said as an object")
 	}

@@ -244,6 +244,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 	if o.Free("usage") {
 		w.Key("usage")
 		l.extra("usage", r.Usage.Extra)
+		l.usage(r.Usage)
 		appendUsage(&w, r.Usage, l.tier(r.Tier))
 	}
 	o.End()
@@ -257,6 +258,8 @@ func (l *losses) tier(tier string) string {
 		return tier
 	case tier == "default":
 		return "standard"
+	case dialect.PlainTier(tier):
+		return ""
 	}
 	l.Add("service_tier", tier+" is not a tier here")
 	return ""
@@ -378,6 +381,9 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	}
 	if s.Reason == llm.StopError {
 		a.Add("finish_reason", "an error is said as the end of the turn")
+	}
+	if s.Reason == llm.StopOther && s.Raw != word {
+		a.Add("finish_reason", s.Raw+" is said as the end of the turn")
 	}
 	if word == "" {
 		w.KeyNull("stop_reason")

@@ -32,6 +32,7 @@ type encoder struct {
 	said           int // bytes of answer, to estimate from
 	usage          llm.Usage
 	stop           llm.Stop
+	began          string    // at which tier
 	late           llm.Extra // members of the end
 }
 
@@ -117,6 +118,9 @@ func (e *encoder) event(ev llm.Event) {
 		}
 	case llm.End:
 		e.extra("", v.Extra)
+		if v.Tier == "" {
+			v.Tier = e.began
+		}
 		e.tier(v.Tier)
 		e.end()
 	default:
@@ -139,7 +143,7 @@ func (e *encoder) begin(s llm.Start) {
 	}
 	e.started = true
 	e.extra("", s.Extra)
-	e.tier(s.Tier)
+	e.began = s.Tier
 	w := jsonw.Writer{}
 	o := wire.Begin(&w, s.Extra.In(Name))
 	o.Str("id", e.id(s.ID))
@@ -423,7 +427,7 @@ func (e *encoder) end() {
 		e.stop.Reason = llm.StopOther
 	}
 	e.extra("usage", e.usage.Extra)
-	e.AddUsage("usage", e.total(), llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+	e.AddUsage(Name, e.total(), llm.ClassCacheRead, llm.ClassReasoning, llm.ClassSearch)
 	var w jsonw.Writer
 	w.Open('{')
 	w.KeyStr("type", messageEnd)

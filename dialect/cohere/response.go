@@ -144,7 +144,7 @@ func (a *answer) whole(r *llm.Response) []byte {
 	}
 	if !r.Usage.Zero() || r.Usage.Extra.Dialect == Name {
 		a.extra("usage", r.Usage.Extra)
-		a.AddUsage("usage", r.Usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+		a.AddUsage(Name, r.Usage, llm.ClassCacheRead, llm.ClassReasoning, llm.ClassSearch)
 		w.Key("usage")
 		appendUsage(&w, r.Usage)
 	}
@@ -156,7 +156,7 @@ func (a *answer) whole(r *llm.Response) []byte {
 }
 
 func (a *answer) tier(tier string) {
-	if tier != "" && tier != "default" && tier != "standard" {
+	if !dialect.PlainTier(tier) {
 		a.Add("service_tier", "")
 	}
 }
@@ -173,6 +173,9 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 	switch b := b.(type) {
 	case llm.Text:
 		a.extra(path, b.Extra)
+		if b.Signature != "" {
+			a.Add(path+".signature", dialect.Foreign)
+		}
 		for i, c := range b.Citations {
 			a.cite(c, path+".citations["+itoa(i)+"]")
 		}
@@ -259,6 +262,10 @@ func (a *answer) reason(s llm.Stop) string {
 			return s.Raw
 		}
 		a.Add("finish_reason", string(s.Reason)+" is said as COMPLETE")
+	case llm.StopOther:
+		if s.Raw != "" {
+			a.Add("finish_reason", s.Raw+" is said as COMPLETE")
+		}
 	case llm.StopRefusal, llm.StopPause:
 		a.Add("finish_reason", string(s.Reason)+" is said as COMPLETE")
 	}

@@ -203,7 +203,7 @@ func (e *encoder) end(v llm.End) {
 			w.KeyRaw("additionalModelResponseFields", more)
 		}
 	})
-	e.AddUsage("usage", e.total(), llm.ClassReasoning)
+	e.AddUsage(Name, e.total(), llm.ClassCacheRead, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
 	e.emit("metadata", func(w *jsonw.Writer) {
 		w.Key("usage")
 		appendUsage(w, e.total())

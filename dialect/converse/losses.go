@@ -28,6 +28,9 @@ func (l *losses) mark(path string, c *llm.CacheMark) {
 func (l *losses) fitText(b llm.Text, path string) llm.Text {
 	l.extra(path, b.Extra)
 	l.mark(path, b.Cache)
+	if b.Signature != "" {
+		l.Add(path+".signature", dialect.Foreign)
+	}
 	var keep []llm.Citation
 	for i, c := range b.Citations {
 		if citable(c) {

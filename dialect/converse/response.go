@@ -229,7 +229,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 		o.Raw("additionalModelResponseFields", more)
 	}
 	if (c.Stop.Extra.Dialect != Name || r.Usage.Extra.Dialect == Name) && o.Free("usage") {
-		a.AddUsage("usage", r.Usage, llm.ClassReasoning)
+		a.AddUsage(Name, r.Usage, llm.ClassCacheRead, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
 		w.Key("usage")
 		appendUsage(&w, r.Usage)
 	}
@@ -250,6 +250,9 @@ func (l *losses) tier(tier string) string {
 		return tier
 	case "standard":
 		return "default"
+	}
+	if dialect.PlainTier(tier) {
+		return ""
 	}
 	l.Add("service_tier", tier+" is not a tier here")
 	return ""
@@ -306,9 +309,6 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		if home {
 			return b, true
 		}
-		if b.Signature != "" {
-			a.Add(path+".signature", dialect.Foreign)
-		}
 		b = a.fitText(b, path)
 		return b, b.Text != "" || len(b.Citations) > 0
 	case llm.Opaque:
@@ -359,6 +359,10 @@ func (a *answer) stop(s llm.Stop) (word, more string) {
 	case llm.StopError:
 		if s.Extra.Dialect != Name {
 			a.Add("finish_reason", "an error is said as the end of the turn")
+		}
+	case llm.StopOther:
+		if s.Extra.Dialect != Name && s.Raw != stopWord(s, a.calls > 0, a.refused) {
+			a.Add("finish_reason", s.Raw+" is said as the end of the turn")
 		}
 	}
 	if s.Sequence != "" {

@@ -101,7 +101,8 @@ func (a *asking) message(m llm.Message) {
 		a.turn, a.last = a.turn+1, role
 	}
 	at := fmt.Sprintf("turn[%d]", a.turn)
-	if a.blocks(at, m); len(m.Blocks) > 0 {
+	n := len(a.Meaning)
+	if a.blocks(at, m); len(a.Meaning) > n {
 		a.Meaning[at+".role"] = string(role)
 	}
 }
@@ -274,10 +275,8 @@ func (m Meaning) choice(r *llm.Request) {
 
 func (m Meaning) format(f llm.Format) {
 	m.set("format", f.Kind, f.Kind != llm.FormatUnset && f.Kind != llm.FormatText)
-	m.add("format.name", f.Name)
 	m.add("format.description", f.Description)
 	m.add("format.schema", canonical(f.Schema))
-	m.set("format.strict", true, f.Strict.V)
 	m.extra("format.", f.Extra)
 }
 

@@ -379,9 +379,7 @@ func (e *encoder) end() {
 		e.finishes = []llm.Finish{{Stop: llm.Stop{Reason: llm.StopEnd}}}
 	}
 	e.extra("usage", e.usage.Extra)
-	if e.usage.Extra.Dialect != Name {
-		e.AddUsage("usage", e.usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
-	}
+	e.losses.usage(e.usage)
 	e.emit(func(w *jsonw.Writer) {
 		if !e.silent() {
 			w.KeyOpen("candidates", '[')

@@ -23,6 +23,11 @@ func (l *losses) mark(path string, c *llm.CacheMark) {
 	}
 }
 
+// usage names what of a usage report cannot be said.
+func (l *losses) usage(u llm.Usage) {
+	l.AddUsage(Name, u, llm.ClassCacheRead, llm.ClassReasoning, llm.ClassInputAudio, llm.ClassInputImage, llm.ClassOutputAudio, llm.ClassOutputImage)
+}
+
 // fitArgs makes the arguments of a tool an object, which they must be here.
 func (l *losses) fitArgs(b llm.ToolUse, path string) llm.ToolUse {
 	l.extra(path, b.Extra)

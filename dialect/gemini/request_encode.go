@@ -431,16 +431,20 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 	}
 	switch {
 	case b.Text != "":
+		e.Add(path, "a document is said as text")
 		return e.fitText(llm.Text{Text: titled(b, b.Text)}, path)
 	case b.Blocks != nil:
+		e.Add(path, "a document is said as text")
 		var out []llm.Block
 		for i, x := range b.Blocks {
 			out = append(out, e.fitBlock(x, path+".content["+itoa(i)+"]")...)
 		}
 		return out
 	case b.Data != "":
+		e.unnamed(b, path)
 		return []llm.Block{llm.Media{Kind: b.Kind, Data: b.Data, MIME: mimeOf(b, b.Name)}}
 	case b.URL != "":
+		e.unnamed(b, path)
 		return []llm.Block{llm.Media{Kind: b.Kind, URL: b.URL, MIME: mimeOf(b, b.URL)}}
 	case b.FileID != "":
 		e.Add(path, "a file kept by another vendor")
@@ -448,6 +452,13 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 		e.Add(path, "without content")
 	}
 	return nil
+}
+
+// unnamed names the name of a file, which has no place beside its bytes.
+func (e *requestEncoder) unnamed(b llm.Media, path string) {
+	if b.Name != "" {
+		e.Add(path+".name", "")
+	}
 }
 
 // titled puts the name of a document that is said as text before it.

@@ -386,9 +386,7 @@ func encodeResponse(req *llm.Request, r *llm.Response, m dialect.Meta, l *losses
 	a := answer{losses: l, names: dialect.NewToolNames(req), callID: m.CallID}
 	l.extra("", r.Extra)
 	l.extra("usage", r.Usage.Extra)
-	if r.Usage.Extra.Dialect != Name {
-		l.AddUsage("usage", r.Usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
-	}
+	l.usage(r.Usage)
 	home := r.Extra.Dialect == Name
 	var w jsonw.Writer
 	o := begin(&w, r.Extra)

@@ -28,6 +28,7 @@ type encoder struct {
 	created string
 	usage   llm.Usage
 	stop    llm.Stop
+	served  string // at which tier
 	late    llm.Extra
 	message llm.Extra
 	ended   bool
@@ -43,6 +44,13 @@ func (e *encoder) emit(more func(w *jsonw.Writer)) {
 }
 
 func lineFrame(data []byte) dialect.Frame {
+	// Arguments stand as their model wrote them, perhaps over several lines: within JSON a line's end is only
+	// space, and here it would end the object.
+	for i, c := range data {
+		if c == '\n' || c == '\r' {
+			data[i] = ' '
+		}
+	}
 	return dialect.Frame{Data: data, Raw: append(data[:len(data):len(data)], '\n')}
 }
 
@@ -82,6 +90,7 @@ func (e *encoder) event(ev llm.Event) {
 	switch v := ev.(type) {
 	case llm.Start:
 		e.start(v)
+		e.served = v.Tier
 		e.extra("", v.Extra)
 	case llm.UsageReport:
 		e.usage = v.Usage
@@ -102,6 +111,10 @@ func (e *encoder) event(ev llm.Event) {
 		}
 	case llm.End:
 		e.late = v.Extra
+		if v.Tier != "" {
+			e.served = v.Tier
+		}
+		e.tier(e.served)
 		e.extra("", v.Extra)
 		e.end()
 	default:

@@ -155,9 +155,7 @@ func (a *answer) whole(r *llm.Response, m dialect.Meta) []byte {
 	a.extra("", r.Extra)
 	a.extra("choices[0]", ch.Extra)
 	a.extra("choices[0].message", ch.Message)
-	if r.Tier != "" && r.Tier != "default" && r.Tier != "standard" {
-		a.Add("service_tier", "")
-	}
+	a.tier(r.Tier)
 	var w jsonw.Writer
 	o := wire.Begin(&w, r.Extra.In(Name))
 	o.Str("model", m.ModelOr(r.Model))
@@ -173,6 +171,12 @@ func (a *answer) whole(r *llm.Response, m dialect.Meta) []byte {
 	}
 	o.End()
 	return w.Buf
+}
+
+func (a *answer) tier(tier string) {
+	if !dialect.PlainTier(tier) {
+		a.Add("service_tier", "")
+	}
 }
 
 // appendMessage writes what a line says of the answer.
@@ -198,6 +202,9 @@ func (a *answer) add(t *turn, b llm.Block, path string) {
 	switch b := b.(type) {
 	case llm.Text:
 		a.extra(path, b.Extra)
+		if b.Signature != "" {
+			a.Add(path+".signature", dialect.Foreign)
+		}
 		for k := range b.Citations {
 			a.Add(path+".citations["+itoa(k)+"]", "")
 		}
@@ -275,15 +282,7 @@ func (a *answer) end(w *jsonw.Writer, o wire.Object, s llm.Stop, u llm.Usage) {
 		}
 	}
 	a.extra("usage", u.Extra)
-	if u.CacheRead+u.CacheWrite5m+u.CacheWrite1h > 0 {
-		a.Add("usage.cache", "tokens of the cache are counted with prompt_eval_count")
-	}
-	if u.Reasoning > 0 {
-		a.Add("usage.reasoning", "tokens of reasoning are counted with eval_count")
-	}
-	if u.Searches > 0 {
-		a.Add("usage.searches", "")
-	}
+	a.AddUsage(Name, u)
 	if u.In() > 0 || u.Reported&llm.InSide != 0 {
 		w.KeyInt("prompt_eval_count", u.In())
 	}

@@ -352,7 +352,7 @@ func (e *encoder) end(v llm.End) {
 
 func (e *encoder) sayUsage() {
 	e.extra("usage", e.usage.Extra)
-	e.AddUsage("usage", e.usage, llm.ClassCacheWrite1h)
+	e.losses.usage(e.usage)
 	e.w.Key("usage")
 	appendUsage(&e.w, e.usage)
 }

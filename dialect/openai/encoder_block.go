@@ -3,6 +3,7 @@ package openai
 import (
 	"unicode/utf8"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -16,6 +17,9 @@ func (e *encoder) blockStart(c *choiceEncoder, v llm.BlockStart) {
 	switch k := v.Block.(type) {
 	case llm.Text:
 		e.extra(choicePath(c.index)+".message.content", k.Extra)
+		if k.Signature != "" {
+			e.Add(choicePath(c.index)+".message.content.signature", dialect.Foreign)
+		}
 		b.cites = k.Citations
 		if c.calls > 0 && k.Extra.Dialect != Name {
 			e.Add(choicePath(c.index)+".message.content", "text after a tool call is said before it")

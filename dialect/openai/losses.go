@@ -16,6 +16,11 @@ func (l *losses) extra(path string, e llm.Extra) {
 	l.AddExtra(path, e)
 }
 
+// usage names what of a usage report cannot be said.
+func (l *losses) usage(u llm.Usage) {
+	l.AddUsage(Name, u, llm.ClassCacheRead, llm.ClassCacheWrite5m, llm.ClassReasoning, llm.ClassInputAudio, llm.ClassOutputAudio)
+}
+
 // mark names a cache mark, once however many there are: hosts of this dialect that cache do so by
 // themselves.
 func (l *losses) mark(c *llm.CacheMark) {

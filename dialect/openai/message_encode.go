@@ -257,6 +257,7 @@ func (e *requestEncoder) fitMedia(b llm.Media, path string) []llm.Block {
 	case b.Kind != llm.Document && b.Kind != llm.File:
 		e.Add(path, string(b.Kind)+" cannot be said here")
 	case b.Blocks != nil:
+		e.Add(path, "a document is said as text")
 		return append(heading(b), e.fitParts(b.Blocks, path, false)...)
 	default:
 		return e.fitDocument(b, path)
@@ -289,6 +290,7 @@ func (e *requestEncoder) fitDocument(b llm.Media, path string) []llm.Block {
 		e.Add(path, "without content")
 		return nil
 	}
+	e.Add(path, "a document is said as text")
 	return append(heading(b), llm.Text{Text: b.Text})
 }
 

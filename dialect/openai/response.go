@@ -248,7 +248,7 @@ func (a *answer) encode(r *llm.Response) []byte {
 	}
 	if o.Free("usage") {
 		a.extra("usage", r.Usage.Extra)
-		a.AddUsage("usage", r.Usage, llm.ClassCacheWrite1h)
+		a.usage(r.Usage)
 		a.w.Key("usage")
 		appendUsage(&a.w, r.Usage)
 	}
@@ -279,7 +279,7 @@ func (l *losses) tier(tier, from string) string {
 		return tier
 	case tier == "standard":
 		return "default"
-	case tier != "":
+	case !dialect.PlainTier(tier):
 		l.Add("service_tier", tier+" is not a tier here")
 	}
 	return ""
@@ -439,6 +439,9 @@ func (l *losses) order(blocks []llm.Block, path string) {
 		case llm.Text:
 			if called && b.Text != "" {
 				l.Add(path+".content", "text after a tool call is said before it")
+			}
+			if b.Signature != "" && b.Extra.Dialect != Name {
+				l.Add(path+".content.signature", dialect.Foreign)
 			}
 		}
 	}

@@ -414,7 +414,9 @@ func (s *speaker) answer(w *jsonw.Writer, sh shell, out outcome, output func()) 
 	output()
 	w.Close(']')
 	if out.usage != nil && o.Free("usage") && (sh.Extra.Dialect != Name || out.usage.Reported != 0 || !out.usage.Extra.Empty()) {
-		s.AddUsage("usage", *out.usage, llm.ClassCacheWrite1h)
+		if sh.Extra.Dialect != Name { // searches are counted among the items there
+			s.AddUsage(Name, *out.usage, llm.ClassCacheRead, llm.ClassCacheWrite5m, llm.ClassReasoning)
+		}
 		w.Key("usage")
 		appendUsage(w, *out.usage)
 	} else if sh.Extra.Dialect != Name {

@@ -236,7 +236,7 @@ func (e *encoder) Close(err error) []dialect.Frame {
 		}
 		if !e.usage.Zero() || !e.usage.Extra.Empty() {
 			e.lost("usage", e.usage.Extra)
-			e.AddUsage("usage", e.usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+			e.AddUsage(Name, e.usage, llm.ClassCacheRead, llm.ClassInputImage, llm.ClassReasoning)
 			m.sub(6, func(m *message) { writeUsage(m, e.usage) })
 		}
 		tier := e.ended.Tier

@@ -407,7 +407,7 @@ func (c *codec) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) (
 	m.text(6, meta.ModelOr(res.Model))
 	if !res.Usage.Zero() || !res.Usage.Extra.Empty() {
 		e.lost("usage", res.Usage.Extra)
-		e.AddUsage("usage", res.Usage, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h)
+		e.AddUsage(Name, res.Usage, llm.ClassCacheRead, llm.ClassInputImage, llm.ClassReasoning)
 		m.sub(9, func(m *message) { writeUsage(m, res.Usage) })
 	}
 	e.tier(&m, 15, res.Tier)

@@ -122,7 +122,7 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(seen)) {
-		t.Errorf("%q %d times, as %.1200q", k, len(seen[k]), seen[k][0])
+		t.Errorf("%q %d times, as %.3200q", k, len(seen[k]), seen[k][0])
 	}
 	t.Log(n, "silent")
 }
