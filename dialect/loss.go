@@ -66,6 +66,29 @@ func (l *Losses) AddUsage(home string, u llm.Usage, says ...llm.Class) {
 	}
 }
 
+// AddLogprobs names the members of log probabilities that only another dialect can say.
+func (l *Losses) AddLogprobs(home, path string, p *llm.Logprobs) {
+	if p == nil {
+		return
+	}
+	if p.Extra.Dialect != home {
+		l.AddExtra(path, p.Extra)
+	}
+	l.addTokens(home, path+".content", p.Content)
+	l.addTokens(home, path+".refusal", p.Refusal)
+}
+
+func (l *Losses) addTokens(home, path string, list []llm.Logprob) {
+	for i := range list {
+		if e := &list[i].Extra; e.Dialect != home && !e.Empty() {
+			l.AddExtra(path, *e)
+		}
+		if len(list[i].Top) > 0 {
+			l.addTokens(home, path+".top_logprobs", list[i].Top)
+		}
+	}
+}
+
 // PlainTier reports whether a service tier is the one that an answer has where nobody speaks of tiers: that it
 // cannot be said loses nothing.
 func PlainTier(tier string) bool {

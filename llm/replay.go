@@ -17,15 +17,21 @@ func Replay(r *Response) Stream {
 type player struct {
 	yield func(Event, error) bool
 	on    bool
+	// logprobs are said before the text ends that they are about.
+	logprobs *LogprobsDelta
 }
 
 func (p *player) say(ev Event) { p.on = p.on && p.yield(ev, nil) }
 
 func (p *player) choice(c Choice) {
+	said := c.Logprobs == nil
 	for i, b := range c.Blocks {
+		if !said && i == lastText(c.Blocks) {
+			p.logprobs, said = &LogprobsDelta{Choice: c.Index, Logprobs: *c.Logprobs}, true
+		}
 		p.block(c.Index, i, b)
 	}
-	if c.Logprobs != nil {
+	if !said {
 		p.say(LogprobsDelta{Choice: c.Index, Logprobs: *c.Logprobs})
 	}
 	p.say(Finish{Choice: c.Index, Stop: c.Stop, Extra: c.Extra, Message: c.Message})
@@ -59,7 +65,21 @@ func (p *player) block(choice, index int, b Block) {
 	default:
 		p.say(BlockStart{choice, index, b})
 	}
+	if p.logprobs != nil { // of the text that ends here
+		p.say(*p.logprobs)
+		p.logprobs = nil
+	}
 	p.say(BlockEnd{Choice: choice, Index: index})
+}
+
+func lastText(blocks []Block) int {
+	last := -1
+	for i, b := range blocks {
+		if _, ok := b.(Text); ok {
+			last = i
+		}
+	}
+	return last
 }
 
 func (p *player) text(choice, index int, text string) {

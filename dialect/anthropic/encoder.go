@@ -237,6 +237,7 @@ func (e *encoder) end(v llm.End) {
 		e.stopped.Reason = llm.StopOther
 	}
 	e.extra("usage", e.usage.Extra)
+	e.losses.usage(e.usage)
 	e.emit("message_delta", func(w *jsonw.Writer) {
 		container, rest := wire.Take(v.Extra, Name, "container")
 		w.KeyOpen("delta", '{')

@@ -324,7 +324,8 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 		if home {
 			return b, true
 		}
-		return a.fitText(b, path), b.Text != ""
+		b = a.fitText(b, path)
+		return b, b.Text != "" || len(b.Citations) > 0
 	case llm.Opaque:
 		if !home {
 			a.Add(path, b.Type+" "+dialect.Foreign)
@@ -382,7 +383,7 @@ func (a *answer) stop(w *jsonw.Writer, s llm.Stop) {
 	if s.Reason == llm.StopError {
 		a.Add("finish_reason", "an error is said as the end of the turn")
 	}
-	if s.Reason == llm.StopOther && s.Raw != word {
+	if s.Reason == llm.StopOther && s.Raw != word && s.Raw != "" {
 		a.Add("finish_reason", s.Raw+" is said as the end of the turn")
 	}
 	if word == "" {

@@ -34,6 +34,9 @@ func (e *requestEncoder) planThinking() {
 		e.adaptive(t, word)
 		return
 	case !t.Budget.Set && word == "" && t.Mode == llm.ThinkUnset:
+		if t.Display != "" {
+			e.Add("thinking.display", "")
+		}
 		return
 	case e.unsigned():
 		e.Add(thinkingPath(word), "the history has no signed thinking for a tool turn")

@@ -406,7 +406,7 @@ func (e *encoder) finish(index int) {
 // citations says those of a text when that is whole: where they stand in it is then known.
 func (e *encoder) citations(p *part, index int) {
 	for i, c := range p.cites {
-		e.cite(c, "content["+itoa(index)+"].citations["+itoa(i)+"]")
+		e.cite(c, p.text, "content["+itoa(index)+"].citations["+itoa(i)+"]")
 		at := p.index
 		if !p.begun {
 			at = max(e.contents-1, 0)

@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -142,8 +143,8 @@ func (a *answer) whole(r *llm.Response) []byte {
 	if word := a.reason(ch.Stop); word != "" {
 		o.Str("finish_reason", word)
 	}
+	a.extra("usage", r.Usage.Extra)
 	if !r.Usage.Zero() || r.Usage.Extra.Dialect == Name {
-		a.extra("usage", r.Usage.Extra)
 		a.AddUsage(Name, r.Usage, llm.ClassCacheRead, llm.ClassReasoning, llm.ClassSearch)
 		w.Key("usage")
 		appendUsage(&w, r.Usage)
@@ -177,7 +178,7 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 			a.Add(path+".signature", dialect.Foreign)
 		}
 		for i, c := range b.Citations {
-			a.cite(c, path+".citations["+itoa(i)+"]")
+			a.cite(c, b.Text, path+".citations["+itoa(i)+"]")
 		}
 		return b, b.Text != "" || b.Extra.Dialect == Name || len(b.Citations) > 0
 	case llm.Refusal:
@@ -206,7 +207,10 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 }
 
 // cite names what is lost of a citation: where it stands in the document.
-func (a *answer) cite(c llm.Citation, path string) {
+func (a *answer) cite(c llm.Citation, text, path string) {
+	if c.Opaque.Dialect != Name && !strings.Contains(text, c.Quote) {
+		a.Add(path, "the words of its source are not said")
+	}
 	if c.Opaque.Dialect != Name && c.Kind != llm.CiteURL {
 		a.Add(path, "its place in the document is not said")
 	}

@@ -361,7 +361,7 @@ func (a *answer) stop(s llm.Stop) (word, more string) {
 			a.Add("finish_reason", "an error is said as the end of the turn")
 		}
 	case llm.StopOther:
-		if s.Extra.Dialect != Name && s.Raw != stopWord(s, a.calls > 0, a.refused) {
+		if s.Extra.Dialect != Name && s.Raw != "" && s.Raw != stopWord(s, a.calls > 0, a.refused) {
 			a.Add("finish_reason", s.Raw+" is said as the end of the turn")
 		}
 	}

@@ -29,6 +29,9 @@ func (e *requestEncoder) planThinking() {
 	t := &llm.Thinking{Mode: was.Mode, Budget: was.Budget, Effort: was.Effort, Extra: home()}
 	off := t.Mode == llm.ThinkOff || t.Effort == "none"
 	if !off && t.Mode == llm.ThinkUnset && !t.Budget.Set && t.Effort == "" {
+		if was.Display != "" {
+			e.Add("thinking.display", "")
+		}
 		return
 	}
 	switch e.family {

@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -205,8 +206,32 @@ func fileName(s string) string {
 // thought takes reasoning apart: dialects differ in how many pieces it is in.
 func (m Meaning) thought(at string, t llm.Thought) {
 	m.add(at+"thought.text", words(t.Text))
+	m.carried(t.Sealed)
 	m.seal(at+"thought.seal", t.Signature+t.Sealed)
 	m.extra(at+"thought.", t.Extra)
+}
+
+// carried notes the signature of a text that a block of reasoning of the Responses dialect brings home.
+func (m Meaning) carried(sealed string) {
+	raw, ok := strings.CutPrefix(sealed, "plenum1.")
+	if !ok {
+		return
+	}
+	var e struct{ Signature string }
+	if b, err := base64.RawURLEncoding.DecodeString(raw); err == nil && json.Unmarshal(b, &e) == nil {
+		m.seal("carried", e.Signature)
+		m.add("carried", " ")
+	}
+}
+
+// has reports whether anything is said whose key begins so.
+func (m Meaning) has(start string) bool {
+	for k := range m {
+		if strings.HasPrefix(k, start) {
+			return true
+		}
+	}
+	return false
 }
 
 // envelope is what names the maker of a signature, on its way through a dialect that knows one maker.
@@ -285,7 +310,7 @@ func (m Meaning) thinking(t *llm.Thinking) {
 		return
 	}
 	off := t.Mode == llm.ThinkOff || t.Effort == "none" || t.Budget.Set && t.Budget.V == 0
-	m.set("thinking", map[bool]string{true: "off", false: "on"}[off], true)
+	m.set("thinking", map[bool]string{true: "off", false: "on"}[off], off || t.Mode != "" || t.Effort != "" || t.Budget.Set)
 	if !off {
 		m.set("thinking.budget", t.Budget.V, t.Budget.Set && t.Budget.V > 0)
 		m.add("thinking.effort", t.Effort)
@@ -455,6 +480,16 @@ func (m Meaning) converted(key string, got Meaning) bool {
 		return got["thinking.budget"] != ""
 	case "thinking.budget":
 		return got["thinking.effort"] != ""
+	case "thinking": // where models cannot be told not to, nobody asked them to
+		return m[key] == "off" && got[key] == ""
+	case "marks":
+		return len(got[key]) >= len(m[key])
+	case "tool_choice": // none of no tools
+		return m[key] == "none" && !got.has("tools.")
+	case "stop.sequence": // as Claude says it on Bedrock
+		return strings.Contains(got["extra.additionalModelResponseFields"]+got["stop.extra.additionalModelResponseFields"], m[key])
+	case "signature": // brought home by a block of reasoning
+		return slices.Contains(strings.Fields(got["carried"]), m[key])
 	}
 	return false
 }
@@ -481,8 +516,8 @@ var abouts = []struct {
 	{regexp.MustCompile(`^parallel`), "paralleltoolcalls disableparalleltooluse"},
 	{regexp.MustCompile(`^thinking`), "thinking budgettokens reasoningeffort effort display includethoughts"},
 	{regexp.MustCompile(`^format`), "responseformat format"},
-	{regexp.MustCompile(`stop\.sequence$`), "stopsequence"},
-	{regexp.MustCompile(`(^|\.)stop$`), "finishreason stopreason refusal stop stopsequence"},
+	{regexp.MustCompile(`stop\.sequence$`), "stopsequence additionalmodelresponsefields"},
+	{regexp.MustCompile(`(^|\.)stop$`), "finishreason stopreason refusal stop stopsequence status"},
 	{regexp.MustCompile(`logprobs`), "logprobs toplogprobs"},
 	{regexp.MustCompile(`^tier$`), "servicetier"},
 	{regexp.MustCompile(`^cache_key$`), "promptcachekey"},

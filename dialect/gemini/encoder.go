@@ -312,6 +312,7 @@ func (e *encoder) closeText(k [2]int, b *outBlock, x llm.Text, final llm.Block) 
 	}
 	for _, c := range b.cites {
 		if c.Opaque.Dialect != Name { // what was said here stands among the candidate's own members
+			e.quoted(c, text)
 			g.add(c, text)
 		}
 	}

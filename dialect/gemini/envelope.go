@@ -47,7 +47,7 @@ func carrier(u llm.ToolUse) (llm.Thought, bool) {
 // isCarrier reports whether a thought carries a signature of ours that belongs to another part.
 func isCarrier(b llm.Block) (llm.Thought, bool) {
 	t, ok := b.(llm.Thought)
-	return t, ok && t.Origin == Name && t.Sealed != "" && t.Text == ""
+	return t, ok && t.Origin == Name && t.Sealed != ""
 }
 
 // bringHome returns blocks in which signatures are where they belong, without what carried them.
@@ -63,9 +63,14 @@ func bringHome(blocks []llm.Block) []llm.Block {
 	}
 	out := make([]llm.Block, 0, len(blocks))
 	for _, b := range blocks {
-		if _, ok := isCarrier(b); !ok {
-			out = append(out, b)
+		t, ok := isCarrier(b)
+		if ok && t.Text == "" {
+			continue
 		}
+		if ok { // a dialect with one place for both has put a text beside it
+			b = llm.Thought{Text: t.Text, Extra: t.Extra}
+		}
+		out = append(out, b)
 	}
 	for _, t := range carried {
 		giveBack(out, t)

@@ -134,12 +134,21 @@ func (a *answer) ground(w *jsonw.Writer, blocks []llm.Block) {
 	for _, b := range blocks {
 		if t, ok := b.(llm.Text); ok {
 			for _, c := range t.Citations {
+				a.quoted(c, t.Text)
 				g.add(c, t.Text)
 			}
 			g.before += len(t.Text)
 		}
 	}
 	g.write(w)
+}
+
+// quoted names the words of a page that a citation repeats, where they are not those of the answer: what grounds
+// an answer is told by its own words.
+func (l *losses) quoted(c llm.Citation, text string) {
+	if c.Kind == llm.CiteURL && !strings.Contains(text, c.Quote) {
+		l.Add("choices[0].message.content.citations", "the words of the page are not said")
+	}
 }
 
 // grounding gathers citations to be said as groundingMetadata.

@@ -522,6 +522,8 @@ func (a *answer) finish(o object, s llm.Stop) {
 		s.Reason = llm.StopRefusal
 	case s.Reason == llm.StopPause:
 		a.Add("stop_reason", "a turn to be continued is said as the end of the turn")
+	case s.Reason == llm.StopError && stopWord(s) == "OTHER":
+		a.Add("finish_reason", "an error is said as OTHER")
 	case s.Sequence != "":
 		a.Add("stop_sequence", "")
 	}

@@ -138,6 +138,7 @@ func (e *encoder) choiceEvent(ev llm.Event) {
 	case llm.BlockEnd:
 		e.blockEnd(e.at(v.Choice), v)
 	case llm.LogprobsDelta:
+		e.AddLogprobs(Name, choicePath(v.Choice)+".logprobs", &v.Logprobs)
 		e.chunk(e.at(v.Choice), nil, &v.Logprobs)
 	case llm.Finish:
 		e.finish(v)

@@ -178,6 +178,9 @@ func (e *requestEncoder) foreignThinking(t *llm.Thinking) {
 	e.extra("thinking", t.Extra)
 	word := platform.FitEffort(&e.Losses, t, "reasoning_effort")
 	if word == "" {
+		if t.Display != "" && t.Mode != llm.ThinkOff {
+			e.Add("thinking.display", "")
+		}
 		return
 	}
 	if e.traits.Capabilities.Thinking == plenum.No {

@@ -310,9 +310,9 @@ func TestDocumentsOfAnotherDialect(t *testing.T) {
 		lost []string
 	}{
 		{llm.Media{Kind: llm.Document, MIME: "application/pdf", Data: "AA=="}, `{"type":"file","file":{"filename":"document","file_data":"data:application/pdf;base64,AA=="}}`, nil},
-		{llm.Media{Kind: llm.Document, Text: "words", Name: "title", Context: "c", Cite: llm.Some(true)}, `"content":"title\nc\n\nwords"`, []string{"messages[0].content[0].citations"}},
-		{llm.Media{Kind: llm.Document, MIME: "text/plain", Data: "d29yZHM="}, `"content":"words"`, nil},
-		{llm.Media{Kind: llm.Document, Blocks: []llm.Block{llm.Text{Text: "words"}}}, `"content":"words"`, nil},
+		{llm.Media{Kind: llm.Document, Text: "words", Name: "title", Context: "c", Cite: llm.Some(true)}, `"content":"title\nc\n\nwords"`, []string{"messages[0].content[0].citations", "messages[0].content[0]"}},
+		{llm.Media{Kind: llm.Document, MIME: "text/plain", Data: "d29yZHM="}, `"content":"words"`, []string{"messages[0].content[0]"}},
+		{llm.Media{Kind: llm.Document, Blocks: []llm.Block{llm.Text{Text: "words"}}}, `"content":"words"`, []string{"messages[0].content[0]"}},
 		{llm.Media{Kind: llm.Document, URL: "https://x"}, `"messages":[]`, []string{"messages[0].content[0]"}},
 		{llm.Media{Kind: llm.Image, FileID: "f"}, `"messages":[]`, []string{"messages[0].content[0]"}},
 		{llm.Media{Kind: llm.Image, URL: "https://x"}, `{"type":"image_url","image_url":{"url":"https://x"}}`, nil},

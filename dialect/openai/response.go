@@ -3,6 +3,7 @@ package openai
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -305,7 +306,11 @@ func (a *answer) choice(c llm.Choice) {
 	path := "choices[" + itoa(c.Index) + "]"
 	a.extra(path, c.Extra)
 	a.stop(c.Stop, path)
-	s := sortSpeech(c.Blocks)
+	blocks := c.Blocks
+	if c.Message.Dialect != Name {
+		blocks = unplaced(blocks)
+	}
+	s := sortSpeech(blocks)
 	o := wire.Begin(&a.w, c.Extra.In(Name))
 	o.Int("index", int64(c.Index))
 	if o.Free("message") {
@@ -321,6 +326,7 @@ func (a *answer) choice(c llm.Choice) {
 	if o.Free("logprobs") {
 		a.w.Key("logprobs")
 		if c.Logprobs != nil {
+			a.AddLogprobs(Name, path+".logprobs", c.Logprobs)
 			appendLogprobs(&a.w, c.Logprobs)
 		} else {
 			a.w.Null()
@@ -394,6 +400,27 @@ func (a *answer) foreign(s speech, path string, cut bool) {
 	w.Close('}')
 }
 
+// unplaced returns blocks in which reasoning does not say which field of another dialect it stood in: such
+// fields may have the same names here.
+func unplaced(blocks []llm.Block) []llm.Block {
+	var out []llm.Block
+	for i, b := range blocks {
+		t, ok := b.(llm.Thought)
+		if !ok || t.Field == "" || t.Extra.Dialect == Name {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(blocks)
+		}
+		t.Field = ""
+		out[i] = t
+	}
+	if out == nil {
+		return blocks
+	}
+	return out
+}
+
 // place names the parts that an answer cannot hold, and returns the citations with the spans of the
 // whole text that they support.
 func (a *answer) place(parts []llm.Block, path string) []llm.Citation {
@@ -437,12 +464,15 @@ func (l *losses) order(blocks []llm.Block, path string) {
 		case llm.ToolUse:
 			called = true
 		case llm.Text:
+			l.extra(path+".content", b.Extra)
 			if called && b.Text != "" {
 				l.Add(path+".content", "text after a tool call is said before it")
 			}
 			if b.Signature != "" && b.Extra.Dialect != Name {
 				l.Add(path+".content.signature", dialect.Foreign)
 			}
+		case llm.Refusal:
+			l.extra(path+".content", b.Extra)
 		}
 	}
 }

@@ -252,6 +252,9 @@ func (e *encoder) end(v llm.End) {
 	if !v.Extra.Empty() && v.Extra.Dialect == Name {
 		e.shell.Extra = v.Extra
 	}
+	if len(e.logprobs) > 0 && e.shell.Extra.Dialect != Name {
+		e.Add("choices[0].logprobs", "they came after the text that they are about")
+	}
 	out := outcome{usage: &e.usage}
 	out.status, out.reason = e.stopWords(e.stop)
 	if raw, ok := told(e.stop.Extra, "incomplete_details"); ok {

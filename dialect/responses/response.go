@@ -188,7 +188,7 @@ func decodeStop(v wire.Value, called bool) llm.Stop {
 			s.Reason, s.Raw = llm.StopOther, word
 		}
 	default: // queued, in progress, cancelled: an answer of a call in the background
-		s.Reason = llm.StopOther
+		s.Reason, s.Raw = llm.StopOther, status
 		tell(&s.Extra, "status", quote(status))
 	}
 	return s

@@ -148,6 +148,7 @@ func (s *speaker) fitText(b llm.Text, path string, logprobs []llm.Logprob) llm.T
 	if len(out.Citations) == 0 {
 		tell(&out.Extra, "annotations", "[]")
 	}
+	s.AddLogprobs(Name, "choices[0].logprobs", &llm.Logprobs{Content: logprobs})
 	var w jsonw.Writer
 	appendLogprobs(&w, logprobs)
 	tell(&out.Extra, "logprobs", w.String())

@@ -186,6 +186,7 @@ func (e *encoder) finishBlock(ev llm.BlockEnd) []dialect.Frame {
 }
 
 func (e *encoder) logprobs(ev llm.LogprobsDelta) []dialect.Frame {
+	e.AddLogprobs(Name, "outputs["+strconv.Itoa(ev.Choice)+"].logprobs", &ev.Logprobs)
 	return e.frame(func(m *message) {
 		m.sub(2, func(m *message) {
 			m.sub(1, func(m *message) { m.num(2, roleAssistant) })

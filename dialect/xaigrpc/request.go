@@ -269,7 +269,11 @@ const envelope = "plenum:"
 // thoughts returns the reasoning of a message.
 func thoughts(text, encrypted string) []llm.Block {
 	if rest, ok := strings.CutPrefix(encrypted, envelope); ok {
-		if list := unseal(rest); len(list) > 0 {
+		var list []llm.Block
+		for _, one := range strings.Split(rest, envelope) { // a client lays the pieces of a stream end to end
+			list = append(list, unseal(one)...)
+		}
+		if len(list) > 0 {
 			return withText(list, text)
 		}
 		encrypted = ""

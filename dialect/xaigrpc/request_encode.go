@@ -168,6 +168,9 @@ func (e *requestEncoder) effort() {
 	case word == "" && t.Mode == llm.ThinkAdaptive, word == "" && t.Mode == llm.ThinkOn:
 		word = "medium"
 	}
+	if t.Display != "" && t.Mode != llm.ThinkOff {
+		e.Add("thinking.display", "")
+	}
 	if word == "" {
 		return
 	}
@@ -538,6 +541,9 @@ func (e *requestEncoder) media(b llm.Media, path string) (message, bool) {
 		return textContent(strings.Join(parts, "\n")), true
 	case b.FileID != "" && b.Extra.Dialect != Name && !e.home:
 		e.Add(path, "a file kept by another vendor")
+		return m, false
+	case b.Kind == llm.Image && b.Data+b.URL+b.FileID == "":
+		e.Add(path, "without content")
 		return m, false
 	case b.Kind == llm.Image:
 		m.sub(2, func(m *message) { e.image(m, b, path) })

@@ -486,6 +486,7 @@ func (e *answerEncoder) choice(m *message, c *llm.Choice) {
 	path := "outputs[" + strconv.Itoa(c.Index) + "]"
 	e.lost(path, c.Extra)
 	e.lost(path+".message", c.Message)
+	e.AddLogprobs(Name, path+".logprobs", c.Logprobs)
 	outputs := layoutOf(c)
 	at := 0
 	for i, l := range outputs {
@@ -522,6 +523,10 @@ func (e *answerEncoder) choice(m *message, c *llm.Choice) {
 // stop names what the reason of an end does not tell.
 func (e *answerEncoder) stop(path string, s llm.Stop) {
 	switch s.Reason {
+	case llm.StopOther:
+		if _, err := strconv.ParseInt(s.Raw, 10, 32); err != nil {
+			e.Add(path+".finish_reason", "said as REASON_STOP")
+		}
 	case llm.StopFilter, llm.StopRefusal, llm.StopPause, llm.StopError:
 		e.Add(path+".finish_reason", string(s.Reason)+" is said as REASON_STOP")
 	}

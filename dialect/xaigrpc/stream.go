@@ -61,6 +61,7 @@ type choiceState struct {
 	output  int64
 	next    int
 	open    blockKind
+	item    string // of the thought that is open, as its own dialect names it
 	origin  string // of the open thought
 	thought string // what was thought so far
 	hosted  bool   // the last call of the output is of a tool that xAI runs: another step follows
@@ -203,8 +204,11 @@ func (d *streamDecoder) blocks(c *choiceState, o *output) {
 				b.Text = "" // the envelope repeats what was told already
 			}
 			c.thought += b.Text
-			d.open(c, thoughtBlock, llm.Thought{Origin: b.Origin})
+			d.open(c, thoughtBlock, llm.Thought{Origin: b.Origin, Item: b.Item})
 			d.say(llm.ThoughtDelta{Choice: c.index, Index: c.next, Text: b.Text, Signature: b.Signature, Sealed: b.Sealed})
+			if b.Origin != Name && dialect.Signed(b) { // each envelope is of a thought of its own
+				d.close(c)
+			}
 		case llm.Text:
 			d.open(c, textBlock, llm.Text{})
 			if b.Text != "" {
@@ -236,10 +240,10 @@ func (d *streamDecoder) blocks(c *choiceState, o *output) {
 // its text: the seal is then a thought of its own.
 func (d *streamDecoder) open(c *choiceState, k blockKind, b llm.Block) {
 	t, thought := b.(llm.Thought)
-	if c.open == k && (!thought || t.Origin == c.origin) {
+	if c.open == k && (!thought || t.Origin == c.origin && t.Item == c.item) {
 		return
 	}
-	c.origin = t.Origin
+	c.origin, c.item = t.Origin, t.Item
 	d.close(c)
 	c.open = k
 	d.say(llm.BlockStart{Choice: c.index, Index: c.next, Block: b})

@@ -21,7 +21,11 @@ var index = regexp.MustCompile(`\[\d+\]`)
 func kinds(losses []dialect.Loss) []string {
 	var out []string
 	for _, l := range losses {
-		if w := index.ReplaceAllString(l.What, ""); !slices.Contains(out, w) {
+		w := index.ReplaceAllString(l.What, "")
+		if strings.Contains(w, "response.") { // tells how far a stream has come: a whole answer has none
+			continue
+		}
+		if !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}

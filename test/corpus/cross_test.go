@@ -302,7 +302,7 @@ func (c *crossing) requestAgain() {
 		c.wrong("request: %v", err)
 		return
 	}
-	out, losses, err := c.x.client.EncodeRequest(p, dialect.Shape{})
+	out, losses, err := c.x.writer.EncodeRequest(p, dialect.Shape{})
 	if err != nil || len(losses) > 0 {
 		c.wrong("request: losses %v, %v", losses, err)
 		return

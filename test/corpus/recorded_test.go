@@ -83,6 +83,8 @@ type exchange struct {
 	streamed     bool
 	// codec reads the request as a gateway does, client writes it and reads the answer.
 	codec, client dialect.Codec
+	// writer says the request again as it was.
+	writer dialect.Codec
 }
 
 // known are the calls of the corpus that are for an answer; others are counted by what they are for.
@@ -166,6 +168,7 @@ func (c *exchange) route(x *testkit.Exchange) bool {
 	if strings.Contains(path, "awPredict") {
 		c.client = anthropic.Vertex().Dialect().Codec(llm.OpGenerate)
 	}
+	c.writer = c.client
 	return c.codec != nil
 }
 
@@ -178,6 +181,7 @@ func (c *exchange) invocation(x *testkit.Exchange, path string) bool {
 	}
 	inner, err := carrier.Unpack(dialecttest.Inbound(x, vars), dialect.Bounds{})
 	c.in, c.codec, c.client = inner.In, inner.Codec, invoke.Claude().Codec(llm.OpGenerate)
+	c.writer, _ = c.side.codec(c.streamed)
 	return err == nil
 }
 
@@ -227,7 +231,7 @@ func rpcs(t *testing.T, file string) (out []exchange) {
 		}
 		c := exchange{name: "xai/" + filepath.Base(file), vendor: "xai", side: s, asked: true, status: http.StatusOK, streamed: len(i.Response.Chunks) > 0}
 		c.codec, _ = s.codec(c.streamed)
-		c.client = c.codec
+		c.client, c.writer = c.codec, c.codec
 		c.in = dialect.Inbound{Method: http.MethodPost, Path: "/" + i.RPC, Header: http.Header{}, Body: i.Request.Proto}
 		c.reply = dialect.Reply{Status: http.StatusOK, Header: http.Header{}, Body: i.Response.Proto}
 		for _, chunk := range i.Response.Chunks {
