@@ -67,8 +67,8 @@ func Asked(r *llm.Request, flat bool) Meaning {
 	opt(a.Meaning, "temperature", r.Temperature)
 	a.set("top_p", r.TopP.V, r.TopP.Set && r.TopP.V != 1)
 	opt(a.Meaning, "top_k", r.TopK)
-	a.set("frequency_penalty", r.FrequencyPenalty.V, r.FrequencyPenalty.V != 0)
-	a.set("presence_penalty", r.PresencePenalty.V, r.PresencePenalty.V != 0)
+	a.set("frequency_penalty", r.FrequencyPenalty.V, r.FrequencyPenalty.Set && r.FrequencyPenalty.V != 0)
+	a.set("presence_penalty", r.PresencePenalty.V, r.PresencePenalty.Set && r.PresencePenalty.V != 0)
 	opt(a.Meaning, "seed", r.Seed)
 	opt(a.Meaning, "max_tokens", r.MaxOut)
 	a.set("n", r.N.V, r.N.Set && r.N.V != 1)
@@ -477,9 +477,9 @@ func content(key string) bool {
 func (m Meaning) converted(key string, got Meaning) bool {
 	switch key {
 	case "thinking.effort":
-		return got["thinking.budget"] != ""
+		return m["thinking.budget"] == "" && got["thinking.budget"] != ""
 	case "thinking.budget":
-		return got["thinking.effort"] != ""
+		return m["thinking.effort"] == "" && got["thinking.effort"] != ""
 	case "thinking": // where models cannot be told not to, nobody asked them to
 		return m[key] == "off" && got[key] == ""
 	case "marks":

@@ -2,7 +2,7 @@ package corpus
 
 import (
 	"encoding/json"
-	"maps"
+	"flag"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,34 +99,33 @@ func message(b []byte) bool {
 	return true
 }
 
+var (
+	update = flag.Bool("update", false, "write docs/corpus.md")
+	whole  = flag.Bool("whole", false, "take every recording, and not a sample of them where the race detector is on")
+)
+
+// TestCorpus takes every recorded call through every dialect.
 func TestCorpus(t *testing.T) {
 	calls, others := known(t)
-	t.Log(len(calls), others)
-	seen := map[string][]string{}
-	n := 0
-	report := func(to string, x *exchange, s said) {
-		for _, w := range s.silent {
-			n++
-			key, _, _ := strings.Cut(w, " said")
-			key, _, _ = strings.Cut(key, "\"")
-			key = x.side.name + "→" + to + " " + regexp.MustCompile(`\[?\d+\]?`).ReplaceAllString(key, "#")
-			if len(key) > 110 {
-				key = key[:110]
-			}
-			seen[key] = append(seen[key], x.name+": "+w)
-		}
+	m := table{others: others}
+	step := 1
+	if race && !*whole && !*update {
+		step = 4
 	}
-	for i := range calls {
+	for i := 0; i < len(calls); i += step {
 		x := &calls[i]
-		report("itself", x, own(x))
+		m.recorded(x, own(x))
 		for _, to := range sides() {
 			if to.name != x.side.name {
-				report(to.name, x, cross(x, to))
+				m.crossed(x, to, cross(x, to))
 			}
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(seen)) {
-		t.Errorf("%q %d times, as %.3200q", k, len(seen[k]), seen[k][0])
+	for _, s := range m.silent {
+		t.Error(s)
 	}
-	t.Log(n, "silent")
+	t.Logf("%d calls, said %d times in another dialect, %d of them with named losses; %d refused, %d silent", m.calls, m.pairs, m.lossy, m.refusals, len(m.silent))
+	if step == 1 {
+		m.check(t)
+	}
 }

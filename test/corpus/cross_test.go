@@ -20,7 +20,9 @@ type said struct {
 	silent []string // what is wrong: lost in silence, or a stream that tells something else
 }
 
-func (s *said) wrong(form string, args ...any) { s.silent = append(s.silent, fmt.Sprintf(form, args...)) }
+func (s *said) wrong(form string, args ...any) {
+	s.silent = append(s.silent, fmt.Sprintf(form, args...))
+}
 
 func (s *said) lose(losses []dialect.Loss) { s.losses = append(s.losses, losses...) }
 
