@@ -10,13 +10,17 @@ import (
 )
 
 // Route finds the codec of a dialect that answers at an escaped path, and what the path says; nil where none
-// does.
+// does. Of codecs that tell their callers apart by headers it is the one for those who send none.
 func Route(d *dialect.Dialect, path string) (dialect.Codec, map[string]string) {
+	plain := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{}}
+	if d.Streams == dialect.GRPC {
+		plain.Header.Set("Content-Type", dialect.GRPC)
+	}
 	for _, r := range d.Routes {
 		if r.Op != llm.OpGenerate || r.Method != http.MethodPost {
 			continue
 		}
-		if vars, ok := fits(r.Pattern, path); ok {
+		if vars, ok := fits(r.Pattern, path); ok && (r.Match == nil || r.Match(plain)) {
 			return r.Codec, vars
 		}
 	}
