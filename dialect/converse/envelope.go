@@ -41,7 +41,8 @@ func sealed(raw string) llm.Thought {
 	inner := string(text)
 	if rest, ok := strings.CutPrefix(inner, envelope); ok {
 		if origin, data, ok := strings.Cut(rest, "/"); ok {
-			t.Origin, t.Sealed = origin, data
+			t.Origin, t.Item, _ = strings.Cut(origin, ":")
+			t.Sealed = data
 		}
 		return t
 	}
@@ -69,5 +70,9 @@ func redacted(t llm.Thought) string {
 	case claude:
 		return base64.StdEncoding.EncodeToString([]byte(t.Sealed))
 	}
-	return base64.StdEncoding.EncodeToString([]byte(envelope + t.Origin + "/" + t.Sealed))
+	maker := t.Origin
+	if t.Item != "" {
+		maker += ":" + t.Item // which its maker wants to see again
+	}
+	return base64.StdEncoding.EncodeToString([]byte(envelope + maker + "/" + t.Sealed))
 }

@@ -62,6 +62,7 @@ type blockEncoder struct {
 	block  llm.Block // as it was started
 	call   int       // its index among the calls
 	filled bool      // text or arguments were said
+	signed bool      // the signature of a call was said
 	from   int       // characters of text before it
 	cites  []llm.Citation
 	// Reasoning is told piece by piece, and once more whole with what seals it.

@@ -91,6 +91,26 @@ func (e *encoder) call(c *choiceEncoder, b *blockEncoder, u llm.ToolUse) {
 		w.KeyStr(args, u.Args)
 		w.Close('}')
 		wire.AppendFields(w, u.Extra.In(Name))
+		if u.Signature != "" {
+			w.KeyRaw(signatureMember, signatureJSON(u.Signature))
+			b.signed = true
+		}
+		w.Close('}')
+		w.Close(']')
+	}, nil)
+}
+
+// sign says the signature of a call that was not known when it began.
+func (e *encoder) sign(c *choiceEncoder, b *blockEncoder, u llm.ToolUse) {
+	if u.Signature == "" || b.signed || b.call < 0 {
+		return
+	}
+	b.signed = true
+	e.chunk(c, func(w *jsonw.Writer) {
+		w.KeyOpen("tool_calls", '[')
+		w.Open('{')
+		w.KeyInt("index", int64(b.call))
+		w.KeyRaw(signatureMember, signatureJSON(u.Signature))
 		w.Close('}')
 		w.Close(']')
 	}, nil)
@@ -149,6 +169,7 @@ func (e *encoder) blockEnd(c *choiceEncoder, v llm.BlockEnd) {
 		if !b.filled {
 			e.args(c, b, k.Args)
 		}
+		e.sign(c, b, k)
 	}
 	switch b.block.(type) {
 	case llm.Text:

@@ -427,9 +427,15 @@ func decodeCall(i int, v wire.Value) (b llm.Block, at wire.Value, err error) {
 		case "cache_control":
 			c.Cache, err = decodeMark(m)
 			return true, err
+		case signatureMember:
+			c.Signature = signatureIn(m)
+			return c.Signature != "", nil
 		}
 		return false, nil
 	})
+	if c.Signature != "" {
+		c.Origin = signer
+	}
 	switch {
 	case err != nil:
 		return nil, at, err

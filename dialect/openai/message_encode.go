@@ -434,7 +434,7 @@ func (e *requestEncoder) sortForeign(s *speech, b llm.Block, path string) {
 			e.Add(path+".signature", dialect.Foreign)
 		}
 		b.Name = dialect.ToolNames{}.Fit(b.Name, mostName)
-		b.ID, b.Extra, b.Cache = fitID(b.ID), llm.Extra{}, nil
+		b.ID, b.Extra, b.Cache, b.Signature = fitID(b.ID), llm.Extra{}, nil, ""
 		s.calls = append(s.calls, b)
 	case llm.Opaque:
 		e.Add(path, strings.TrimSpace(b.Type+" "+dialect.Foreign))

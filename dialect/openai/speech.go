@@ -204,7 +204,35 @@ func appendCall(w *jsonw.Writer, b llm.ToolUse, index int) {
 	wire.AppendMembers(w, rest)
 	w.Close('}')
 	appendMark(w, b.Cache)
+	if b.Signature != "" && o.Free(signatureMember) {
+		w.KeyRaw(signatureMember, signatureJSON(b.Signature))
+	}
 	o.End()
+}
+
+// signatureMember is where the signature of a call stands in Gemini's form of chat completions, whose signatures
+// alone are of calls.
+const (
+	signatureMember = "extra_content"
+	signer          = "gemini"
+)
+
+// signatureIn returns the signature of a call, if that is all that the member holds.
+func signatureIn(v wire.Value) string {
+	if v.Len() != 1 || v.Get("google").Len() != 1 {
+		return ""
+	}
+	return v.Get("google", "thought_signature").Text()
+}
+
+func signatureJSON(signature string) string {
+	var w jsonw.Writer
+	w.Open('{')
+	w.KeyOpen("google", '{')
+	w.KeyStr("thought_signature", signature)
+	w.Close('}')
+	w.Close('}')
+	return w.String()
 }
 
 // fitCalls makes the calls of another dialect ones that can be said here: arguments are never empty but

@@ -118,6 +118,9 @@ func (e *requestEncoder) homeBlocks(blocks []llm.Block) {
 	for i := 0; i < len(blocks); i++ {
 		switch b := blocks[i].(type) {
 		case llm.ToolUse:
+			if b.Signature != "" && b.Origin != Name {
+				e.change(strippedState)
+			}
 			appendCall(&e.w, b)
 		case llm.Thought:
 			if (b.Signature != "" || b.Sealed != "") && b.Origin != Name {

@@ -1,0 +1,159 @@
+package matrix
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// state is what a vendor gives to be handed back in the next turn, and that only it can read.
+type state struct {
+	name   string
+	origin string // the dialect of the vendor
+	blocks []llm.Block
+	marks  []string // what of it must reach the vendor again
+}
+
+func states() []state {
+	call := llm.ToolUse{Kind: llm.ToolFunction, ID: "call_1", Name: "weather", Args: `{"city":"Paris"}`}
+	signed := call
+	signed.Signature, signed.Origin = "c3RhdGUtb2YtZ2VtaW5p", "gemini"
+	return []state{
+		{"signed thinking", "anthropic", []llm.Block{llm.Thought{Text: "I look.", Signature: "c3RhdGUtb2YtY2xhdWRl", Origin: "anthropic"}, call}, []string{"c3RhdGUtb2YtY2xhdWRl"}},
+		{"a signature alone", "anthropic", []llm.Block{llm.Thought{Signature: "c3RhdGUtb2YtY2xhdWRl", Origin: "anthropic"}, call}, []string{"c3RhdGUtb2YtY2xhdWRl"}},
+		{"redacted thinking", "anthropic", []llm.Block{llm.Thought{Sealed: "EmwKAhgBEgy3c2VhbGVkLWJ5LWNsYXVkZQ==", Origin: "anthropic"}, call}, []string{"EmwKAhgBEgy3c2VhbGVkLWJ5LWNsYXVkZQ=="}},
+		{"encrypted reasoning", "responses", []llm.Block{llm.Thought{Sealed: "gAAAAAsealedbyopenai", Item: "rs_1", Origin: "responses"}, call}, []string{"gAAAAAsealedbyopenai", "rs_1"}},
+		{"a thought signature", "gemini", []llm.Block{signed}, []string{"c3RhdGUtb2YtZ2VtaW5p"}},
+	}
+}
+
+// conversation is one with a place for what the model said, and a result of its call.
+func conversation() *llm.Request {
+	return &llm.Request{
+		Model: "m", MaxOut: llm.Some(4000), Thinking: &llm.Thinking{Mode: llm.ThinkOn, Effort: "low"},
+		Tools: []llm.Tool{{Kind: llm.ToolFunction, Name: "weather", Schema: `{"type":"object","properties":{"city":{"type":"string"}}}`}},
+		Messages: []llm.Message{
+			{Role: llm.User, Blocks: []llm.Block{llm.Text{Text: "The weather in Paris?"}}},
+			{Role: llm.Assistant, Blocks: []llm.Block{llm.ToolUse{Kind: llm.ToolFunction, ID: "call_1", Name: "weather", Args: `{"city":"Paris"}`}}},
+			{Role: llm.ToolRole, Blocks: []llm.Block{llm.ToolDone{ID: "call_1", Name: "weather", Blocks: []llm.Block{llm.Text{Text: "20 degrees"}}, Plain: true}}},
+		},
+	}
+}
+
+// home is the state of a conversation after a client of a dialect has sent it back as it came.
+func home(t *testing.T, s side, st state) (*llm.Request, []dialect.Loss) {
+	t.Helper()
+	x := &cell{c: &caller{side: s}, v: &vendor{side: s}, model: "anthropic.claude-x"}
+	codec, vars := s.route(strings.SplitN(s.path(x.name(), false), "?", 2)[0])
+	shape := dialect.Shape{Offer: &plenum.Offer{Upstream: x.name(), Traits: plenum.Traits{DefaultMaxOut: 4000}}}
+	out, _, err := codec.EncodeRequest(conversation(), shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := &llm.Response{ID: "r1", Model: "m", Created: 1, Choices: []llm.Choice{{Blocks: st.blocks, Stop: llm.Stop{Reason: llm.StopTool}}}}
+	body, err := x.echo(out.Body, conversation(), answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := codec.DecodeRequest(dialect.Inbound{Method: "POST", Path: s.path(x.name(), false), Vars: vars, Header: out.Header, Body: body})
+	if err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	_, lost, err := codec.EncodeResponse(conversation(), answer, dialect.Meta{CallID: "c", Now: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.(*llm.Request), lost
+}
+
+// gaps are the clients through which a vendor's state does not come home yet, which the answer names where it says
+// nothing of it: dialects without a place beside a call.
+func gap(st state, c side) bool {
+	switch st.name {
+	case "a thought signature":
+		return c.name != "gemini" && c.name != "responses" && c.name != "openai"
+	}
+	return false
+}
+
+// holds reports whether a mark of a vendor's state is in a request.
+func holds(r *llm.Request, mark string) bool {
+	for _, m := range r.Messages {
+		for _, b := range m.Blocks {
+			switch b := b.(type) {
+			case llm.Thought:
+				if b.Signature == mark || b.Sealed == mark || b.Item == mark {
+					return true
+				}
+			case llm.ToolUse:
+				if b.Signature == mark {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// What a vendor gave to be handed back reaches it again through a client of any dialect, also when another vendor
+// has answered in between; and it reaches no other vendor that would refuse it, which is said.
+func TestStateOfVendorsThroughClientsOfEveryDialect(t *testing.T) {
+	for _, st := range states() {
+		for _, c := range sides() {
+			t.Run(st.name+" through "+c.name, func(t *testing.T) {
+				for _, elsewhere := range []bool{false, true} {
+					r, lost := home(t, c, st)
+					if gap(st, c) {
+						if len(lost) == 0 || holds(r, st.marks[0]) {
+							t.Errorf("it comes home after all, or is lost in silence: %v", lost)
+						}
+						continue
+					}
+					if elsewhere {
+						r.Messages = append(r.Messages,
+							llm.Message{Role: llm.Assistant, Blocks: []llm.Block{llm.Text{Text: "It is 20 degrees."}}},
+							llm.Message{Role: llm.User, Blocks: []llm.Block{llm.Text{Text: "And in Lyon?"}}})
+					}
+					for _, v := range sides() {
+						checkState(t, st, c, v, r, elsewhere)
+					}
+				}
+			})
+		}
+	}
+}
+
+func checkState(t *testing.T, st state, c, v side, r *llm.Request, elsewhere bool) {
+	t.Helper()
+	if v.name == "converse" && (st.origin == "anthropic" || c.name == v.name) {
+		return // Claude is there as well; and within a dialect it is the bytes that are edited
+	}
+	codec, _ := v.route(strings.SplitN(v.path("m", false), "?", 2)[0])
+	out, losses, err := codec.EncodeRequest(r, dialect.Shape{Offer: &plenum.Offer{Upstream: "gemini-3-pro", Traits: plenum.Traits{DefaultMaxOut: 4000}}})
+	if err != nil {
+		t.Errorf("to %s (elsewhere: %t): %v", v.name, elsewhere, err)
+		return
+	}
+	for _, mark := range st.marks {
+		there := strings.Contains(string(out.Body), mark)
+		switch {
+		case v.name == st.origin && !there:
+			t.Errorf("%q does not come home (elsewhere: %t): %s (lost: %v)", mark, elsewhere, out.Body, losses)
+		case v.name != st.origin && there && refuses(v):
+			t.Errorf("%q reaches %s: %s", mark, v.name, out.Body)
+		}
+	}
+	if v.name != st.origin && refuses(v) && len(losses)+len(out.Changed) == 0 {
+		t.Errorf("nothing is said of what %s does not get: %s", v.name, out.Body)
+	}
+}
+
+// refuses reports whether a vendor refuses state that is not its own. Those that have a place for any reasoning take
+// what they are given, and make nothing of it.
+func refuses(v side) bool {
+	return slices.Contains([]string{"anthropic", "responses", "gemini", "converse"}, v.name)
+}
