@@ -37,7 +37,7 @@ var diagram = []layer{
 	// Two APIs of one vendor.
 	{"L1", []string{"dialect/openai", "dialect/responses"}, with(meaning, "dialect", "dialect/openai/platform")},
 	// A shell around the languages of others: what it carries is said by them.
-	{"L1", []string{"dialect/invoke"}, with(meaning, "dialect", "dialect/anthropic", "dialect/converse", "dialect/openai")},
+	{"L1", []string{"dialect/invoke"}, with(meaning, "dialect", "dialect/anthropic", "dialect/cohere", "dialect/converse", "dialect/openai")},
 	{"L1", []string{"provider"}, with(meaning, "dialect")},
 	{"L1", []string{"provider/..."}, with(meaning, "dialect/...", "provider")},
 	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured"}, meaning},

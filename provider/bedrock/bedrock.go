@@ -8,7 +8,7 @@
 // AWS credentials (Signature Version 4), which are found as every AWS tool finds them.
 //
 // Callers who speak Anthropic's dialect reach Claude by InvokeModel, where their bytes pass; all others, and
-// all other models, by Converse.
+// all other models, by Converse. Models of vectors and rankings are invoked as well.
 package bedrock
 
 import (
@@ -113,6 +113,18 @@ func invokes(runtime string) provider.Spec {
 	}
 }
 
+// vectorsOf describes the models of vectors and rankings.
+func vectorsOf(runtime string) provider.Spec {
+	return provider.Spec{
+		Name:        "bedrock",
+		Title:       "Amazon Bedrock",
+		BaseURL:     runtime,
+		Dialect:     invoke.Vectors,
+		Paths:       map[llm.Op]string{llm.OpEmbed: "/model/{model}/invoke", llm.OpRerank: "/model/{model}/invoke"},
+		KeyOptional: true,
+	}
+}
+
 // addressOf returns the address of a dialect's place in a region.
 func addressOf(dialect, region string) string {
 	if dialect != "" && dialect != converse.Name {
@@ -175,6 +187,7 @@ func firstOf(values ...string) string {
 type place struct {
 	runtime provider.Provider // the dialect that the connection chose, or Converse
 	claude  provider.Provider // InvokeModel; nil where the connection chose another
+	vectors provider.Provider // embeddings and rankings, which are invoked; nil likewise
 	always  bool              // of all models
 	chain   *chain            // nil where a key is sent
 	region  string
@@ -202,6 +215,9 @@ func (p *place) open(in provider.Settings, key plenum.Secret) error {
 		if p.claude, err = provider.Compat(invokes(at)).New(plain); err != nil {
 			return err
 		}
+		if p.vectors, err = provider.Compat(vectorsOf(at)).New(plain); err != nil {
+			return err
+		}
 		p.always = in.Options["invoke"] == "claude"
 	} else {
 		plain.Options["dialect"] = name
@@ -214,6 +230,9 @@ func (p *place) open(in provider.Settings, key plenum.Secret) error {
 func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
 	if p.always && op == llm.OpGenerate {
 		return p.claude.Plan(model, op, stream)
+	}
+	if p.vectors != nil && (op == llm.OpEmbed || op == llm.OpRerank) {
+		return p.vectors.Plan(model, op, stream)
 	}
 	return p.runtime.Plan(model, op, stream)
 }
