@@ -12,6 +12,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/stage/claim"
 )
 
@@ -204,6 +205,21 @@ func TestCase_I10_EveryMemberOfEveryDialectIsTried(t *testing.T) {
 		for _, m := range d.Names.Members() {
 			if m.Brings == nil && !hit[plainly(m.Param())] {
 				t.Errorf("%s: no case names something at %s", d.Name, m.Path)
+			}
+		}
+	}
+}
+
+// TestCase_I10_EveryDoorOfADialectLooks calls at every route that chat completions have, whoever they are for.
+func TestCase_I10_EveryDoorOfADialectLooks(t *testing.T) {
+	body := []byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-7Foreign"}}]}]}`)
+	for _, d := range all.Dialects() {
+		for _, r := range d.Routes {
+			if d.Name != "openai" || r.Op != llm.OpGenerate {
+				continue
+			}
+			if h, err := r.Codec.Peek(dialect.Inbound{Body: body}, dialect.Bounds{}); err != nil || len(h.Names.Things) != 1 {
+				t.Errorf("%s: %v %v", r.Pattern, h.Names, err)
 			}
 		}
 	}

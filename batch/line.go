@@ -145,15 +145,23 @@ func (l *line) checkBody() error {
 
 // route returns what answers at an endpoint.
 func route(ds []*dialect.Dialect, endpoint string) (*dialect.Dialect, *dialect.Route) {
+	var of *dialect.Dialect
+	var found *dialect.Route
 	for _, d := range ds {
 		for i := range d.Routes {
 			r := &d.Routes[i]
-			if r.Method == http.MethodPost && r.Pattern == endpoint && !r.Op.Own() && r.Op != llm.OpCountTokens {
+			if r.Method != http.MethodPost || r.Pattern != endpoint || r.Op.Own() || r.Op == llm.OpCountTokens {
+				continue
+			}
+			if r.Match == nil {
 				return d, r
+			}
+			if found == nil { // one that is told apart by who calls, where there is no other
+				of, found = d, r
 			}
 		}
 	}
-	return nil, nil
+	return of, found
 }
 
 // endpoints are what a batch in OpenAI's words may be of.

@@ -27,14 +27,14 @@ var (
 )
 
 // kinRoutes are the paths at which such SDKs call; they are told apart by the name that they give themselves.
-func kinRoutes() []dialect.Route {
+func kinRoutes(names *dialect.Naming) []dialect.Route {
 	var out []dialect.Route
 	for _, k := range []struct {
 		codec *kin
 		match func(*http.Request) bool
 	}{
-		{&kin{mistral: true}, agent("mistral-client-", "ai-sdk/mistral/")},
-		{&kin{}, agent("ai-sdk/xai/")},
+		{&kin{codec: codec{names: names}, mistral: true}, agent("mistral-client-", "ai-sdk/mistral/")},
+		{&kin{codec: codec{names: names}}, agent("ai-sdk/xai/")},
 	} {
 		for _, path := range [...]string{"/v1/chat/completions", "/chat/completions"} {
 			out = append(out, dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: path, Match: k.match, Always: true, Codec: k.codec})

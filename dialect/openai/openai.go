@@ -35,7 +35,7 @@ func Dialect() *dialect.Dialect {
 			post("/openai/v1/chat/completions"),
 			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
 			post("/models/chat/completions"),
-		}, kinRoutes(), []dialect.Route{
+		}, kinRoutes(chat.names), []dialect.Route{
 			post("/v1/chat/completions"),
 			post("/chat/completions"), // clients whose base URL is given without /v1
 		}, operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat)),
