@@ -163,6 +163,9 @@ func (e *requestEncoder) userTurn(m *llm.Message, i int, home bool) {
 		return
 	}
 	e.turn(m, i, llm.User)
+	if n := len(e.turns); !home && n > 0 && len(m.Blocks) > 0 {
+		_, e.turns[n-1].tools = m.Blocks[0].(llm.ToolDone) // results that come one by one (Gemini's clients) belong together
+	}
 }
 
 // trimLast takes the space off the end of a prefilled answer, which the vendor refuses.

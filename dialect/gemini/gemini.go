@@ -55,6 +55,8 @@ func routes(vertex bool, names *dialect.Naming) []dialect.Route {
 			v+"/projects/{project}/locations/{location}/endpoints/{model}",
 			v+"/publishers/{publisher}/models/{model...}")
 	}
+	// Older clients take a name with a slash for one of another kind of model, and say it whole.
+	paths = append(paths, "/v1beta/{model...}")
 	var out []dialect.Route
 	for _, path := range paths {
 		for _, c := range [...]*codec{
