@@ -130,6 +130,8 @@ type Head struct {
 	// Media is the media type of the stream that the request asks for, where a dialect has several; "" is
 	// the dialect's own.
 	Media string
+	// Free says that the request asks for no shape of its answer. False: nobody looked.
+	Free bool
 	// Names is what the request names that its vendor keeps.
 	Names Names
 	// State is what the codec found on the way and wants back in EditRequest: spans of the body, say.

@@ -21,11 +21,13 @@ const (
 	atMaxTokens
 	atMessages
 	atSystem
+	atOutput
+	atFormat
 	peeked
 )
 
 func peekKeys() [peeked]string {
-	return [peeked]string{"model", "stream", "max_tokens", "messages", "system"}
+	return [peeked]string{"model", "stream", "max_tokens", "messages", "system", "output_config", "output_format"}
 }
 
 // spans is where Peek found what EditRequest may change.
@@ -41,7 +43,7 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{Names: s.names, State: s}
+	h := dialect.Head{Free: !s.found[atOutput].Found() && !s.found[atFormat].Found(), Names: s.names, State: s}
 	if h.Model, err = dialect.PeekModel("dialect/anthropic", in.Body, s.found[atModel].Value); err != nil {
 		return h, err
 	}

@@ -20,11 +20,12 @@ const (
 	atMaxCompletion
 	atStreamOptions
 	atMessages
+	atFormat
 	peeked
 )
 
 func peekKeys() [peeked]string {
-	return [peeked]string{"model", "stream", "max_tokens", "max_completion_tokens", "stream_options", "messages"}
+	return [peeked]string{"model", "stream", "max_tokens", "max_completion_tokens", "stream_options", "messages", "response_format"}
 }
 
 // spans is where Peek found what EditRequest may change.
@@ -40,7 +41,7 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{Names: s.names, State: s}
+	h := dialect.Head{Free: !s.found[atFormat].Found(), Names: s.names, State: s}
 	model, ok := s.found[atModel].Value.String(in.Body)
 	// Azure's classic addresses name the deployment in the path, and the path wins.
 	if d := in.Vars[deploymentVar]; d != "" {

@@ -38,12 +38,13 @@ func TestPeek(t *testing.T) {
 		want             dialect.Head
 		param            string // at fault
 	}{
-		{body: `{"model":"m"}`, want: dialect.Head{Model: "m"}},
-		{body: ` {"messages":[],"stream":true,"model":"a\u002fb","max_tokens":5}`, want: dialect.Head{Model: "a/b", Stream: true, MaxOut: llm.Some(5)}},
-		{body: `{"model":"m","max_tokens":5,"max_completion_tokens":7}`, want: dialect.Head{Model: "m", MaxOut: llm.Some(7)}},
-		{body: `{"model":"m","stream":null,"max_tokens":null}`, want: dialect.Head{Model: "m"}},
-		{body: `{}`, deployment: "d", want: dialect.Head{Model: "d"}},
-		{body: `{"model":"m"}`, deployment: "d", want: dialect.Head{Model: "d"}},
+		{body: `{"model":"m"}`, want: dialect.Head{Free: true, Model: "m"}},
+		{body: ` {"messages":[],"stream":true,"model":"a\u002fb","max_tokens":5}`, want: dialect.Head{Free: true, Model: "a/b", Stream: true, MaxOut: llm.Some(5)}},
+		{body: `{"model":"m","max_tokens":5,"max_completion_tokens":7}`, want: dialect.Head{Free: true, Model: "m", MaxOut: llm.Some(7)}},
+		{body: `{"model":"m","stream":null,"max_tokens":null}`, want: dialect.Head{Free: true, Model: "m"}},
+		{body: `{}`, deployment: "d", want: dialect.Head{Free: true, Model: "d"}},
+		{body: `{"model":"m"}`, deployment: "d", want: dialect.Head{Free: true, Model: "d"}},
+		{body: `{"model":"m","response_format":{"type":"json_object"}}`, want: dialect.Head{Model: "m"}},
 		{body: `{"Model":"m"}`, param: "model"},
 		{body: `{"model":""}`, param: "model"},
 		{body: `{"model":["m"]}`, param: "model"},

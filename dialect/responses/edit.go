@@ -21,11 +21,12 @@ const (
 	atConversation
 	atStore
 	atBackground
+	atText
 	peeked
 )
 
 func peekKeys() [peeked]string {
-	return [peeked]string{"model", "stream", maxOutput, "input", "previous_response_id", "conversation", "store", "background"}
+	return [peeked]string{"model", "stream", maxOutput, "input", "previous_response_id", "conversation", "store", "background", "text"}
 }
 
 const maxOutput = "max_output_tokens"
@@ -43,7 +44,7 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{Names: s.names, State: s}
+	h := dialect.Head{Free: !s.found[atText].Found(), Names: s.names, State: s}
 	if h.Model, err = dialect.PeekModel("dialect/responses", in.Body, s.found[atModel].Value); err != nil {
 		return h, err
 	}

@@ -15,7 +15,10 @@ import (
 // shaped returns what is to be done so that a target's answer has the shape that the caller asks for; nil where
 // that is nothing. The request is read only where it may ask for one and the target does not answer for it.
 func shaped(c *gateway.Call, o *plenum.Offer) (*structured.Job, bool, error) {
-	if c.Op != llm.OpGenerate || c.Bare || c.Dialect.Streams != dialect.GRPC && !mayAsk(c.In.Body, o) {
+	if c.Op != llm.OpGenerate || c.Bare || c.Head.Free && len(o.Traits.SchemaRefuses) == 0 {
+		return nil, false, nil
+	}
+	if c.Dialect.Streams != dialect.GRPC && !mayAsk(c.In.Body, o) {
 		return nil, false, nil
 	}
 	codec, same, err := c.Speaks(o)
