@@ -135,6 +135,8 @@ func namingCases() map[string]namingCase {
 		"converse: a tool's video":         aws(`{"toolResult":{"toolUseId":"t","content":[{"video":{"format":"mp4",` + s3 + `}}]}}`),
 		"converse: a tool's sound":         aws(`{"toolResult":{"toolUseId":"t","content":[{"audio":{"format":"wav",` + s3 + `}}]}}`),
 		"converse: a count":                {"/model/m/count-tokens", `{"input":{"converse":{"messages":[{"role":"user","content":[{"image":{"format":"png",` + s3 + `}}]}]}}}`, "s3://bucket/7foreign"},
+		"cohere-v1: a conversation":        {"/cohere/v1/chat", `{"model":"m","message":"x","conversation_id":"%s"}`, "conversation-7Foreign"},
+		"cohere-v1: a connector":           {"/cohere/v1/chat", `{"model":"m","message":"x","connectors":[{"id":"web-search"},{"id":"%s"}]}`, "connector-7Foreign"},
 		"invoke: Claude":                   {"/model/m/invoke", `{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"%s"}}]}]}`, "file_7Foreign"},
 		"vertex: Claude":                   {"/v1/projects/p/locations/l/publishers/anthropic/models/m:rawPredict", `{"anthropic_version":"vertex-2023-10-16","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"%s"}}]}]}`, "file_7Foreign"},
 	}
@@ -184,7 +186,7 @@ func TestCase_I10_EveryMemberOfEveryDialectIsTried(t *testing.T) {
 	speakers := map[string]string{"chat": "openai", "speech": "openai", "image edit": "openai", "messages": "anthropic"}
 	for _, d := range all.Dialects() {
 		if d.Names == nil {
-			if !slices.Contains([]string{"ollama", "ollama-generate", "cohere", "completions", "invoke", "xaigrpc"}, d.Name) {
+			if !slices.Contains([]string{"ollama", "ollama-generate", "cohere", "cohere-generate", "completions", "invoke", "xaigrpc"}, d.Name) {
 				t.Errorf("%s does not say what its requests name", d.Name)
 			}
 			continue

@@ -97,6 +97,7 @@ const cityTool = `{"type":"function","function":{"name":"weather","description":
 
 func nativeClients() map[string]nativeClient {
 	ollamaTools := `"messages":[{"role":"user","content":"Weather?"},{"role":"assistant","content":"","tool_calls":[{"function":{"name":"weather","arguments":{"city":"Lyon"}}}]},{"role":"tool","content":"11","tool_name":"weather"},{"role":"user","content":"And Paris?"}],"tools":[` + cityTool + `]`
+	firstTools := `"message":"","chat_history":[{"role":"USER","message":"Weather?"},{"role":"CHATBOT","message":"I ask.","tool_calls":[{"name":"weather","parameters":{"city":"Lyon"}}]}],"tool_results":[{"call":{"name":"weather","parameters":{"city":"Lyon"}},"outputs":[{"degrees":11}]}],"tools":[{"name":"weather","description":"Weather.","parameter_definitions":{"city":{"type":"str","required":true}}}]`
 	cohereTools := `"messages":[{"role":"user","content":"Weather?"},{"role":"assistant","tool_plan":"I ask.","tool_calls":[{"id":"w_1","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Lyon\"}"}}]},{"role":"tool","tool_call_id":"w_1","content":[{"type":"document","document":{"data":{"text":"11"}}}]}],"tools":[` + cityTool + `]`
 	inference := nativeClient{
 		path:     "/models/chat/completions?api-version=2024-05-01-preview",
@@ -136,6 +137,21 @@ func nativeClients() map[string]nativeClient {
 			saysText:   []string{`"text":"Hello there"`, `"finish_reason":"COMPLETE"`, `"billed_units":{"input_tokens":10,"output_tokens":5}`},
 			saysStream: []string{"event: message-start", `"text":"Hello"`, "event: message-end", `"billed_units":{"input_tokens":10,"output_tokens":5}`, "[DONE]"},
 			saysCall:   []string{`"id":"call_9"`, `"name":"weather"`, `"finish_reason":"TOOL_CALL"`}, saysToolStrm: []string{"event: tool-call-start", "event: tool-call-end", `"finish_reason":"TOOL_CALL"`},
+		},
+		"cohere v1": {
+			path: "/cohere/v1/chat", media: "application/x-ndjson",
+			text:       `{"model":"m","message":"Hi","preamble":"Be kind.","safety_mode":"STRICT"}`,
+			stream:     `{"model":"m","stream":true,"message":"Hi","chat_history":[{"role":"User","message":"Hm"},{"role":"Chatbot","message":"Yes?"}]}`,
+			tools:      `{"model":"m",` + firstTools + `}`,
+			toolStream: `{"model":"m","stream":true,` + firstTools + `}`,
+			saysText:   []string{`"text":"Hello there"`, `"finish_reason":"COMPLETE"`, `"billed_units":{"input_tokens":10,"output_tokens":5}`, `"chat_history":[{"role":"USER","message":"Hi"},{"role":"CHATBOT","message":"Hello there"}]`},
+			saysStream: []string{`"text":"Hello"`, `"event_type":"stream-start"`, `"event_type":"text-generation"`, `"is_finished":true,"event_type":"stream-end"`, `"text":"Hello there"`, `"output_tokens":5`},
+			saysCall:   []string{`"tool_calls":[{"name":"weather","parameters":{"city":"Paris"}}]`}, saysToolStrm: []string{`"tool_call_delta":{"index":0,"name":"weather"}`, `"event_type":"tool-calls-generation"`, `"parameters":{"city":"Paris"}`},
+		},
+		"cohere generate": {
+			path: "/cohere/v1/generate", media: "application/x-ndjson",
+			text: `{"model":"m","prompt":"Hi","max_tokens":20}`, stream: `{"model":"m","prompt":"Hi","stream":true}`,
+			saysText: []string{`"text":"Hello there"`, `"generations":[{`, `"prompt":"Hi"`, `"input_tokens":10`}, saysStream: []string{`"text":"Hello"`, `"event_type":"stream-end"`, `"text":"Hello there"`},
 		},
 		"completions": {
 			path: "/v1/completions", media: "text/event-stream",
@@ -266,6 +282,9 @@ func TestForeignClientsOnNativeUpstreams(t *testing.T) {
 			w := newWorld(t, Mechanisms{}, yaml, up.URL)
 			n := 0
 			for clientName, c := range nativeClients() {
+				if clientName == "cohere v1" && name == "cohere" {
+					continue // its bytes pass, to another path
+				}
 				for _, body := range []string{c.text, c.stream} {
 					says, answer := c.saysText[:1], testkit.JSON(u.text)
 					if body == c.stream {

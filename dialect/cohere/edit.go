@@ -30,14 +30,19 @@ func (c *codec) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	if err != nil {
 		return dialect.Head{}, err
 	}
-	h := dialect.Head{State: s}
-	if h.Model, err = dialect.PeekModel(op, in.Body, s.found[atModel].Value); err != nil {
+	return s.head(in.Body)
+}
+
+// head reads what was found.
+func (s *spans) head(body []byte) (h dialect.Head, err error) {
+	h.State = s
+	if h.Model, err = dialect.PeekModel(op, body, s.found[atModel].Value); err != nil {
 		return h, err
 	}
-	if h.Stream, err = dialect.PeekStream(op, in.Body, s.found[atStream].Value, false); err != nil {
+	if h.Stream, err = dialect.PeekStream(op, body, s.found[atStream].Value, false); err != nil {
 		return h, err
 	}
-	h.MaxOut, err = dialect.PeekCap(op, in.Body, s.found[atMaxTokens].Value, "max_tokens")
+	h.MaxOut, err = dialect.PeekCap(op, body, s.found[atMaxTokens].Value, "max_tokens")
 	return h, err
 }
 

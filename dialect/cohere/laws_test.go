@@ -17,27 +17,36 @@ import (
 
 func chat() dialect.Codec { return cohere.Dialect().Codec(llm.OpGenerate) }
 
+func chatV1() dialect.Codec { return cohere.First().Codec(llm.OpGenerate) }
+
 func none(*testkit.Exchange) map[string]string { return nil }
 
 func spoken() map[string]func() dialect.Codec {
-	return map[string]func() dialect.Codec{cohere.Name: chat}
+	return map[string]func() dialect.Codec{cohere.Name: chat, cohere.FirstName: chatV1}
 }
 
 // made returns exchanges of our own, made after the description of the API: its recordings are few.
 func made(t testing.TB, name string) testkit.Exchanges {
 	t.Helper()
 	var out testkit.Exchanges
-	files, err := filepath.Glob(filepath.Join("testdata", "*.request.json"))
+	dir, url := "testdata", "http://h/v2/chat"
+	if name == cohere.FirstName {
+		dir, url = filepath.Join("testdata", "v1"), "http://h/v1/chat"
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.request.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no testdata for %s: %v", name, err)
 	}
 	for _, f := range files {
-		x := testkit.Exchange{File: filepath.Base(f), Request: testkit.RecordedRequest{Found: true, URL: "http://h/v2/chat"}}
+		x := testkit.Exchange{File: filepath.Base(f), Request: testkit.RecordedRequest{Found: true, URL: url}}
 		x.Request.Body = read(t, f)
 		x.Response.Status = 200
 		x.Response.Body = read(t, strings.Replace(f, "request", "answer", 1))
 		if strings.HasPrefix(string(x.Response.Body), "event:") {
 			x.Response.Framing = testkit.Events
+		}
+		if name == cohere.FirstName && strings.Contains(f, "stream") {
+			x.Response.Framing = testkit.NDJSON
 		}
 		out = append(out, x)
 	}

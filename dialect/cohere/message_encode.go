@@ -145,7 +145,7 @@ func citation(c llm.Citation, text string, index int) string {
 	var w jsonw.Writer
 	w.Open('{')
 	start, end, quote := c.Start, c.End, c.Quote
-	if c.Kind != llm.CiteURL || end <= start {
+	if c.Kind != llm.CiteURL && c.Opaque.Dialect != FirstName || end <= start {
 		start, end, quote = 0, len([]rune(text)), text
 	}
 	w.KeyInt("start", int64(start))
@@ -155,6 +155,9 @@ func citation(c llm.Citation, text string, index int) string {
 	w.Open('{')
 	w.KeyStr("type", "document")
 	id := c.URL
+	if c.Opaque.Dialect == FirstName {
+		id = wire.Raw(c.Opaque.Raw).Get("document_ids", "0").Text()
+	}
 	if id == "" {
 		id = "doc:" + itoa(max(c.Source, 0))
 	}

@@ -96,7 +96,7 @@ func (e *requestEncoder) planTools() {
 	for i, t := range e.r.Tools {
 		path := "tools[" + itoa(i) + "]"
 		switch {
-		case t.Kind != llm.ToolFunction && t.Opaque.Dialect == Name, t.Extra.Dialect == Name:
+		case t.Kind != llm.ToolFunction && t.Opaque.Dialect == e.version(), t.Extra.Dialect == e.version():
 		case t.Kind != llm.ToolFunction:
 			e.Add(path, strings.TrimSpace(t.Opaque.Type+" tool "+dialect.Foreign))
 			continue

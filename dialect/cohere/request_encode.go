@@ -31,6 +31,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 		return dialect.Outbound{}, nil, dialect.InternalFault(op, err)
 	}
 	e := requestEncoder{r: r, shape: s, home: r.Extra.Dialect == Name}
+	e.adopt(FirstName)
 	for i := range r.Messages {
 		e.arrange(&r.Messages[i], i)
 	}
@@ -55,6 +56,7 @@ type requestEncoder struct {
 	tools     []llm.Tool
 	choice    string
 	params    params
+	kin       []llm.Field // members that the API's other version says in nearly the same words
 }
 
 // turn is one message as it will be written.
@@ -284,6 +286,7 @@ func (e *requestEncoder) encode() []byte {
 	}
 	e.encodeTools(&w, o)
 	e.encodeParams(&w, o)
+	wire.AppendFields(&w, e.kin)
 	emptied(&w, r.Extra)
 	o.End()
 	return w.Buf

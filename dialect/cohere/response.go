@@ -143,7 +143,7 @@ func (a *answer) whole(r *llm.Response) []byte {
 	if word := a.reason(ch.Stop); word != "" {
 		o.Str("finish_reason", word)
 	}
-	a.extra("usage", r.Usage.Extra)
+	a.extraUsage(r.Usage)
 	if !r.Usage.Zero() || r.Usage.Extra.Dialect == Name {
 		a.AddUsage(Name, r.Usage, llm.ClassCacheRead, llm.ClassReasoning, llm.ClassSearch)
 		w.Key("usage")
@@ -154,6 +154,13 @@ func (a *answer) whole(r *llm.Response) []byte {
 	}
 	o.End()
 	return w.Buf
+}
+
+// extraUsage names what is not said of usage, which both versions tell in the same words.
+func (a *answer) extraUsage(u llm.Usage) {
+	if u.Extra.Dialect != Name {
+		a.AddExtra("usage", u.Extra)
+	}
 }
 
 func (a *answer) tier(tier string) {
@@ -208,6 +215,9 @@ func (a *answer) fit(b llm.Block, path string) (llm.Block, bool) {
 
 // cite names what is lost of a citation: where it stands in the document.
 func (a *answer) cite(c llm.Citation, text, path string) {
+	if c.Opaque.Dialect == FirstName {
+		return // both versions cite alike
+	}
 	if c.Opaque.Dialect != Name && !strings.Contains(text, c.Quote) {
 		a.Add(path, "the words of its source are not said")
 	}

@@ -34,11 +34,17 @@ func home() llm.Extra { return llm.Extra{Dialect: Name} }
 // noted returns the rest of the note that begins so.
 func noted(e llm.Extra, start string) string {
 	for _, f := range e.In(Name) {
-		if s, ok := strings.CutPrefix(f.Key, start); ok && f.Raw == "" {
+		if s, ok := cutNote(f, start); ok {
 			return s
 		}
 	}
 	return ""
+}
+
+// cutNote returns the rest of a note that begins so.
+func cutNote(f llm.Field, start string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(f.Key, start)
+	return rest, ok && f.Raw == ""
 }
 
 // zero returns an Extra that holds nothing as none.
@@ -49,11 +55,22 @@ func zero(e llm.Extra) llm.Extra {
 	return e
 }
 
-// losses collects what could not be said.
-type losses struct{ dialect.Losses }
+// losses collects what could not be said. own is the version of the API that is spoken, if it is not the second.
+type losses struct {
+	dialect.Losses
+	own string
+}
+
+// version returns the name of the version that is spoken.
+func (l *losses) version() string {
+	if l.own != "" {
+		return l.own
+	}
+	return Name
+}
 
 func (l *losses) extra(path string, e llm.Extra) {
-	if e.Dialect != Name {
+	if e.Dialect != l.version() {
 		l.AddExtra(path, e)
 	}
 }

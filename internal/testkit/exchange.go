@@ -192,6 +192,8 @@ func pathOp(path string) string {
 		{"/converse-stream", "converse-stream"},
 		{"/invoke", "invoke"},
 		{"/invoke-with-response-stream", "invoke-stream"},
+		{"/v1/chat", "cohere.v1.chat"},
+		{"/v1/generate", "cohere.v1.generate"},
 		{"/responses", "responses"},
 		{":generateContent", "generateContent"},
 		{":streamGenerateContent", "streamGenerateContent"},
@@ -223,7 +225,8 @@ func (x *Exchange) Op() string {
 
 // Dialect returns the language of the exchange: "openai" for chat completions, "anthropic" for messages,
 // counting their tokens, and for Claude on Vertex and Bedrock (which leave out the model), "responses",
-// "gemini", "converse", "ollama", "ollama-generate", "cohere", "completions", or "other".
+// "gemini", "converse", "ollama", "ollama-generate", "cohere", "cohere-v1",
+// "cohere-generate", "completions", or "other".
 func (x *Exchange) Dialect() string {
 	switch op := x.Op(); op {
 	case "chat.completions":
@@ -236,6 +239,10 @@ func (x *Exchange) Dialect() string {
 		return "ollama-generate"
 	case "cohere.chat":
 		return "cohere"
+	case "cohere.v1.chat":
+		return "cohere-v1"
+	case "cohere.v1.generate":
+		return "cohere-generate"
 	case "messages", "messages.count_tokens":
 		return "anthropic"
 	case "rawPredict", "invoke", "invoke-stream":

@@ -21,5 +21,10 @@ var Kind = provider.Compat(provider.Spec{
 		Dialect: openai.Dialect,
 		BaseURL: "https://api.cohere.ai/compatibility/v1",
 		Serves:  []llm.Op{llm.OpEmbed},
+	}, {
+		Dialect: cohere.First,
+		BaseURL: "https://api.cohere.com",
+		Paths:   map[llm.Op]string{llm.OpGenerate: "/v1/chat"},
+		Beside:  true,
 	}},
 })

@@ -92,7 +92,9 @@ func known(t *testing.T) (calls []exchange, others map[string]map[string]int) {
 	t.Helper()
 	others = map[string]map[string]int{}
 	own := append(sides(), side{"ollama-generate", "Ollama's generate", "/api/generate", "/api/generate"},
-		side{"completions", "Completions", "/v1/completions", "/v1/completions"})
+		side{"completions", "Completions", "/v1/completions", "/v1/completions"},
+		side{"cohere-v1", "Cohere v1", "/cohere/v1/chat", "/cohere/v1/chat"},
+		side{"cohere-generate", "Cohere generate", "/cohere/v1/generate", "/cohere/v1/generate"})
 	for _, x := range testkit.Corpus(t) {
 		vendor, _, _ := strings.Cut(x.File, "/")
 		c, ok := call(&x, own)
