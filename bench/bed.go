@@ -255,6 +255,11 @@ func build(ctx context.Context, o options, dir string) (string, error) {
 }
 
 func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
+	return b.launch(name, binary, dir, profile, func(addr, dir string) string { return plenumConf(addr, dir, b.mock) })
+}
+
+// launch starts a Plenum with a configuration.
+func (b *bed) launch(name, binary, dir, profile string, conf func(addr, dir string) string) (*target, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
@@ -264,7 +269,7 @@ func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
 		return nil, err
 	}
 	file := filepath.Join(dir, "plenum.yaml")
-	if err := os.WriteFile(file, []byte(plenumConf(addr, dir, b.mock)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(conf(addr, dir)), 0o600); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(dir, "plenum.log"))

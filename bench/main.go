@@ -3,6 +3,7 @@
 //	go run ./bench              a full run, about five minutes
 //	go run ./bench -quick       under a minute, for a first look
 //	go run ./bench -only small  some scenarios
+//	go run ./bench -pairs       from every dialect to every other
 //
 // It starts an upstream of its own on the loopback interface and asks it the same questions directly,
 // through nginx and through Plenum, in alternation: what counts is the ratio within a round, since other
@@ -39,11 +40,19 @@ type options struct {
 	plenum  string
 	against string
 	bare    bool
+	pairs   bool
+	page    string
+	from    string
+	to      string
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == mockRole {
 		exit(serveMock())
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == vendorsRole {
+		exit(serveVendors())
 		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == proxyRole {
@@ -61,6 +70,10 @@ func main() {
 	flag.StringVar(&o.plenum, "plenum", "", "the plenum `binary`; built if empty")
 	flag.StringVar(&o.against, "against", "", "another plenum `binary`, measured beside: what it was before a change")
 	flag.BoolVar(&o.bare, "bare", false, "also measure Go's own reverse proxy, which does none of a gateway's work")
+	flag.BoolVar(&o.pairs, "pairs", false, "measure the way from every dialect to every other instead, about ten minutes")
+	flag.StringVar(&o.from, "from", "", "with -pairs: comma-separated `dialects` of callers; all if empty")
+	flag.StringVar(&o.to, "to", "", "with -pairs: comma-separated `dialects` of vendors; all if empty")
+	flag.StringVar(&o.page, "page", "", "the `file` into which the table of -pairs is written, between its marks")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -98,9 +111,14 @@ func (o options) plan() plan {
 // leaves reports whether a scenario is left out: it was not asked for, or is too slow for a quick look.
 func (o options) leaves(name string) bool {
 	if o.only != "" {
-		return !strings.Contains(","+o.only+",", ","+name+",")
+		return !listed(o.only, name)
 	}
 	return o.quick && strings.Contains(name, "image")
+}
+
+// listed reports whether a list has a name; an empty one has all.
+func listed(list, name string) bool {
+	return list == "" || strings.Contains(","+list+",", ","+name+",")
 }
 
 func run(ctx context.Context, o options) error {
@@ -109,6 +127,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.pairs {
+		b := &bed{}
+		defer b.close()
+		return runPairs(ctx, o, b, dir)
+	}
 	began := time.Now()
 	bed, err := setUp(ctx, o, dir)
 	if bed != nil {

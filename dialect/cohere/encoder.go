@@ -1,6 +1,8 @@
 package cohere
 
 import (
+	"strings"
+
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/splice"
@@ -41,13 +43,14 @@ type part struct {
 	block llm.Block
 	index int  // of the content or the call
 	begun bool // its start has been said
-	text  string
+	text  strings.Builder
 	cites []llm.Citation
 	args  bool // of a call: arguments were said
 
 	// Of a call that waits until another has ended: itself, and its end if that has come.
 	waits bool
 	held  llm.ToolUse
+	more  strings.Builder // of its arguments
 	over  bool
 }
 
@@ -242,7 +245,7 @@ func (e *encoder) content(p *part, value func(w *jsonw.Writer)) {
 
 func (e *encoder) text(p *part, text string) {
 	e.said += len(text)
-	p.text += text
+	p.text.WriteString(text)
 	e.content(p, func(w *jsonw.Writer) { w.Raw(`{"type":"text","text":""}`) })
 	e.emit(contentDelta, p.index, func(w *jsonw.Writer) {
 		w.KeyOpen("content", '{')
@@ -329,6 +332,7 @@ func (e *encoder) nextCall() {
 			continue
 		}
 		p.waits = false
+		p.held.Args += p.more.String()
 		e.sayCall(p, p.held)
 		if p.over {
 			e.finish(i)
@@ -343,7 +347,7 @@ func (e *encoder) args(p *part, json string) {
 		e.call(p, e.answer.call(c, "tool_calls"))
 	}
 	if p.waits {
-		p.held.Args += json
+		p.more.WriteString(json)
 		return
 	}
 	e.said += len(json)
@@ -405,13 +409,14 @@ func (e *encoder) finish(index int) {
 
 // citations says those of a text when that is whole: where they stand in it is then known.
 func (e *encoder) citations(p *part, index int) {
+	text := p.text.String()
 	for i, c := range p.cites {
-		e.cite(c, p.text, "content["+itoa(index)+"].citations["+itoa(i)+"]")
+		e.cite(c, text, "content["+itoa(index)+"].citations["+itoa(i)+"]")
 		at := p.index
 		if !p.begun {
 			at = max(e.contents-1, 0)
 		}
-		raw := citation(c, p.text, at)
+		raw := citation(c, text, at)
 		e.emit(citationStart, e.cites, func(w *jsonw.Writer) { w.KeyRaw("citations", raw) })
 		e.emit(citationEnd, e.cites, nil)
 		e.cites++

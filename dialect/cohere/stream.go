@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -68,7 +68,7 @@ type streamDecoder struct {
 	text   int // the last block of text, or -1
 	plan   int // the open block of a plan, or -1
 	// thoughts are those that another vendor may have signed: whose the signature is comes with it, at the end.
-	thoughts map[int]llm.Thought
+	thoughts map[int]*thoughtSoFar
 	started  bool
 	content  bool // something of the answer was there
 	stopped  bool // message-end was there
@@ -102,10 +102,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		ch.Text = deltaText(f.Data)
 		return ch, nil
 	}
-	v, err := d.doc.Read(f.Data)
-	if err == nil {
-		err = splice.Valid(f.Data, splice.MaxDepth)
-	}
+	v, err := d.doc.Check(f.Data)
 	switch {
 	case err != nil && f.Partial:
 		return ch, dialect.BadUpstream(op, err, "the upstream's stream ended before its end")
@@ -223,8 +220,9 @@ func (d *streamDecoder) close(s slot) {
 	if at, ok := d.blocks[s]; ok {
 		delete(d.blocks, s)
 		end := llm.BlockEnd{Index: at}
-		if t, ok := d.thoughts[at]; ok && dialect.Signed(t) {
-			end.Block = t
+		if t := d.thoughts[at]; t != nil && dialect.Signed(t.seal) {
+			t.seal.Text = t.text.String()
+			end.Block = t.seal
 		}
 		d.say(end)
 	}
@@ -236,14 +234,23 @@ func (d *streamDecoder) thought(at int, text string, seal llm.Thought) {
 		return
 	}
 	if d.thoughts == nil {
-		d.thoughts = map[int]llm.Thought{}
+		d.thoughts = map[int]*thoughtSoFar{}
 	}
 	t := d.thoughts[at]
-	t.Text += text
-	if dialect.Signed(seal) {
-		t.Signature, t.Sealed, t.Item, t.Origin = seal.Signature, seal.Sealed, seal.Item, seal.Origin
+	if t == nil {
+		t = &thoughtSoFar{}
+		d.thoughts[at] = t
 	}
-	d.thoughts[at] = t
+	t.text.WriteString(text)
+	if dialect.Signed(seal) {
+		t.seal.Signature, t.seal.Sealed, t.seal.Item, t.seal.Origin = seal.Signature, seal.Sealed, seal.Item, seal.Origin
+	}
+}
+
+// thoughtSoFar is what was thought, and what seals it.
+type thoughtSoFar struct {
+	seal llm.Thought
+	text strings.Builder
 }
 
 func (d *streamDecoder) contentStart(index int, v wire.Value) error {

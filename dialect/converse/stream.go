@@ -85,10 +85,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, nil
 	}
 	d.events = d.events[:0]
-	v, err := d.doc.Read(f.Data)
-	if err == nil {
-		err = splice.Valid(f.Data, splice.MaxDepth)
-	}
+	v, err := d.doc.Check(f.Data)
 	switch {
 	case f.Fault:
 		d.say(llm.Fault{Err: inStream(f.Event, f.Data)})

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -164,8 +165,12 @@ func (a *asking) result(at string, b llm.ToolDone) {
 		case llm.Text:
 			a.add(here+".text", words(canonical(x.Text)))
 			a.extra(here+".", x.Extra)
-		default: // some dialects say them beside the result, in the same turn
-			a.block(at, x)
+		case llm.Media:
+			a.medium(fmt.Sprintf("%s.media[%d]", here, a.media[here]), x)
+			a.media[here]++
+			a.mark(x.Cache)
+		default:
+			a.block(here, x)
 		}
 	}
 }
@@ -224,14 +229,28 @@ func (m Meaning) carried(sealed string) {
 	}
 }
 
-// has reports whether anything is said whose key begins so.
-func (m Meaning) has(start string) bool {
+// Has reports whether anything is said whose key begins in one of these ways.
+func (m Meaning) Has(starts ...string) bool {
 	for k := range m {
-		if strings.HasPrefix(k, start) {
+		if slices.ContainsFunc(starts, func(start string) bool { return strings.HasPrefix(k, start) }) {
 			return true
 		}
 	}
 	return false
+}
+
+// Differ returns how two answers to one caller differ, whole and streamed say. Members that Plenum has no word for do
+// not count, as a stream has others than a whole answer.
+func (m Meaning) Differ(other Meaning) []string {
+	keys := maps.Clone(m)
+	maps.Copy(keys, other)
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if m[k] != other[k] && !strings.Contains(k, "extra.") {
+			out = append(out, fmt.Sprintf("%s: %.160q and %.160q", k, m[k], other[k]))
+		}
+	}
+	return out
 }
 
 // envelope is what names the maker of a signature, on its way through a dialect that knows one maker.
@@ -475,6 +494,12 @@ func content(key string) bool {
 
 // converted reports whether a thing is said by its other word: an effort as a budget of tokens.
 func (m Meaning) converted(key string, got Meaning) bool {
+	switch {
+	case strings.HasSuffix(key, "].quote"): // with more around it
+		return m[key] != "" && strings.Contains(got[key], m[key])
+	case strings.HasSuffix(key, "].name"): // one that a vendor wants for each document
+		return m[key] == "" && got[key] == "document"
+	}
 	switch key {
 	case "thinking.effort":
 		return m["thinking.budget"] == "" && got["thinking.budget"] != ""
@@ -485,7 +510,7 @@ func (m Meaning) converted(key string, got Meaning) bool {
 	case "marks":
 		return len(got[key]) >= len(m[key])
 	case "tool_choice": // none of no tools
-		return m[key] == "none" && !got.has("tools.")
+		return m[key] == "none" && !got.Has("tools.")
 	case "stop.sequence": // as Claude says it on Bedrock
 		return strings.Contains(got["extra.additionalModelResponseFields"]+got["stop.extra.additionalModelResponseFields"], m[key])
 	case "signature": // brought home by a block of reasoning

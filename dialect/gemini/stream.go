@@ -101,10 +101,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		return ch, nil
 	}
 	d.events = d.events[:0]
-	v, err := d.doc.Read(f.Data)
-	if err == nil {
-		err = splice.Valid(f.Data, splice.MaxDepth)
-	}
+	v, err := d.doc.Check(f.Data)
 	switch {
 	case err != nil && f.Partial:
 		return ch, dialect.BadUpstream(op, err, endedEarly)

@@ -1,6 +1,8 @@
 package ollama
 
 import (
+	"strings"
+
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
@@ -9,7 +11,7 @@ import (
 
 // NewEncoder implements dialect.Server.
 func (c *codec) NewEncoder(_ llm.Payload, m dialect.Meta) dialect.Encoder {
-	return &encoder{meta: m, answer: answer{generate: c.generate}, calls: map[int]*llm.ToolUse{}, images: map[int]*llm.Media{}, seals: map[int]llm.Thought{}}
+	return &encoder{meta: m, answer: answer{generate: c.generate}, calls: map[int]*openCall{}, images: map[int]*openImage{}, seals: map[int]llm.Thought{}}
 }
 
 // encoder speaks one streamed answer: lines that each add something, in whatever order it comes, and a
@@ -19,8 +21,8 @@ type encoder struct {
 	answer
 	meta   dialect.Meta
 	frames []dialect.Frame // of the event at hand
-	calls  map[int]*llm.ToolUse
-	images map[int]*llm.Media
+	calls  map[int]*openCall
+	images map[int]*openImage
 	seals  map[int]llm.Thought // by block: what seals reasoning, without its text
 	said   int                 // calls
 
@@ -72,6 +74,18 @@ func (e *encoder) head(w *jsonw.Writer) {
 	}
 	w.KeyStr("model", e.model)
 	w.KeyStr("created_at", e.created)
+}
+
+// openCall is a call whose end has not come, and what was said of its arguments since it was begun.
+type openCall struct {
+	use  llm.ToolUse
+	args strings.Builder
+}
+
+// openImage is an image whose end has not come, and what was said of it since it was begun.
+type openImage struct {
+	media llm.Media
+	data  strings.Builder
 }
 
 // Losses implements dialect.Encoder.
@@ -155,11 +169,11 @@ func (e *encoder) blockEvent(ev llm.Event) {
 		}
 	case llm.ArgsDelta:
 		if c := e.calls[v.Index]; e.only(v.Choice) && c != nil {
-			c.Args += v.JSON
+			c.args.WriteString(v.JSON)
 		}
 	case llm.MediaDelta:
 		if m := e.images[v.Index]; e.only(v.Choice) && m != nil {
-			m.Data += v.Data
+			m.data.WriteString(v.Data)
 		} else {
 			e.Add("content["+itoa(v.Index)+"]", "audio in an answer")
 		}
@@ -178,13 +192,13 @@ func (e *encoder) begin(index int, b llm.Block) {
 	path := "content[" + itoa(index) + "]"
 	switch b := b.(type) {
 	case llm.ToolUse:
-		e.calls[index] = &b
+		e.calls[index] = &openCall{use: b}
 	case llm.Media:
 		if b.Kind != llm.Image {
 			e.Add(path, string(b.Kind)+" in an answer")
 			return
 		}
-		e.images[index] = &b
+		e.images[index] = &openImage{media: b}
 	case llm.Thought:
 		e.extra(path, b.Extra)
 		e.thought(index, b)
@@ -229,15 +243,17 @@ func (e *encoder) finish(v llm.BlockEnd) {
 	e.seal(v)
 	if c := e.calls[v.Index]; c != nil {
 		delete(e.calls, v.Index)
+		c.use.Args += c.args.String()
 		if whole, ok := v.Block.(llm.ToolUse); ok {
-			c = &whole
+			c.use = whole
 		}
-		e.call(*c, path)
+		e.call(c.use, path)
 	}
 	if m := e.images[v.Index]; m != nil {
 		delete(e.images, v.Index)
 		var t turn
-		e.answer.add(&t, *m, path)
+		m.media.Data += m.data.String()
+		e.answer.add(&t, m.media, path)
 		if len(t.images) > 0 {
 			e.add(t, nil)
 		}

@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"github.com/plenum-foundry/plenum/dialect"
-	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -61,10 +60,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		ch.Text = lineText(f.Data)
 		return ch, nil
 	}
-	v, err := d.doc.Read(f.Data)
-	if err == nil {
-		err = splice.Valid(f.Data, splice.MaxDepth)
-	}
+	v, err := d.doc.Check(f.Data)
 	switch {
 	case err != nil && f.Partial:
 		return ch, d.codec.badStream(err, "the upstream's stream ended before its end")

@@ -2,6 +2,7 @@ package xaigrpc
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/frame"
@@ -31,6 +32,7 @@ type encoder struct {
 type openBlock struct {
 	block llm.Block
 	args  []byte
+	text  strings.Builder // of a thought
 }
 
 var _ dialect.Encoder = (*encoder)(nil)
@@ -133,7 +135,8 @@ func (e *encoder) thought(ev llm.ThoughtDelta) []dialect.Frame {
 		return nil
 	}
 	if t, ok := b.block.(llm.Thought); ok {
-		t.Text, t.Signature, t.Sealed = t.Text+ev.Text, t.Signature+ev.Signature, t.Sealed+ev.Sealed
+		b.text.WriteString(ev.Text)
+		t.Signature, t.Sealed = t.Signature+ev.Signature, t.Sealed+ev.Sealed
 		b.block = t
 	}
 	if ev.Text == "" {
@@ -143,14 +146,14 @@ func (e *encoder) thought(ev llm.ThoughtDelta) []dialect.Frame {
 }
 
 func (e *encoder) citation(ev llm.CiteDelta) []dialect.Frame {
-	s := step{citations: make([]message, e.cites)}
-	e.cite(&s, ev.Citation, "outputs["+strconv.Itoa(ev.Choice)+"].content["+strconv.Itoa(ev.Index)+"].citations")
-	if len(s.citations) == e.cites {
+	var s step
+	e.cite(&s, ev.Citation, e.cites+1, "outputs["+strconv.Itoa(ev.Choice)+"].content["+strconv.Itoa(ev.Index)+"].citations")
+	if len(s.citations) == 0 {
 		return nil
 	}
-	c := s.citations[e.cites]
+	c := s.citations[0]
 	e.cites++
-	return e.delta(ev.Choice, func(m *message) { m.sub(6, func(in *message) { in.b = c.b }) })
+	return e.delta(ev.Choice, func(m *message) { m.whole(6, c.b) })
 }
 
 // finishBlock says what could not be said before the block was whole.
@@ -170,6 +173,7 @@ func (e *encoder) finishBlock(ev llm.BlockEnd) []dialect.Frame {
 		}
 		return e.say(ev.Choice, x, path)
 	case llm.Thought:
+		x.Text += b.text.String()
 		if whole, ok := ev.Block.(llm.Thought); ok {
 			x = whole
 		}
@@ -208,9 +212,12 @@ func (e *encoder) delta(choice int, write func(*message)) []dialect.Frame {
 	})
 }
 
+// chunkRoom is how long most chunks are at most: names, a time, some words.
+const chunkRoom = 192
+
 // frame writes a chunk with what every chunk says.
 func (e *encoder) frame(write func(*message)) []dialect.Frame {
-	var m message
+	m := message{make([]byte, 0, chunkRoom)}
 	id, created := e.start.ID, e.start.Created
 	if id == "" {
 		id = e.meta.CallID

@@ -117,12 +117,12 @@ func (q *textQueue) chunk(b []byte) ([]byte, error) {
 				return true, nil
 			case shape.message<<3 | chars:
 				d, err := q.delta(f.data)
-				m.sub(shape.message, func(in *message) { in.b = d })
+				m.whole(shape.message, d)
 				return true, err
 			}
 			return false, nil
 		})
-		m.sub(2, func(in *message) { in.b = out })
+		m.whole(2, out)
 		return true, err
 	})
 }
@@ -155,10 +155,10 @@ func (q *textQueue) delta(b []byte) ([]byte, error) {
 					m.text(2, q.args())
 					return true, nil
 				})
-				m.sub(10, func(in *message) { in.b = call })
+				m.whole(10, call)
 				return true, err
 			})
-			m.sub(3, func(in *message) { in.b = out })
+			m.whole(3, out)
 			return true, err
 		}
 		return false, nil

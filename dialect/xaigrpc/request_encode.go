@@ -23,7 +23,7 @@ func (c *codec) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 	if err != nil {
 		return dialect.Outbound{}, nil, dialect.InternalFault("dialect/xaigrpc.EncodeRequest", err)
 	}
-	e := requestEncoder{r: r, home: r.Extra.Dialect == Name}
+	e := requestEncoder{r: r, home: r.Extra.Dialect == Name, m: message{make([]byte, 0, dialect.SizeOf(r))}}
 	e.encode(s)
 	body, removed, err := withoutRefused(e.m.b, s)
 	if err != nil {
@@ -289,12 +289,12 @@ type saying struct {
 func (e *requestEncoder) write(s saying) {
 	e.m.sub(1, func(m *message) {
 		for _, c := range s.contents {
-			m.sub(1, func(in *message) { in.b = c.b })
+			m.whole(1, c.b)
 		}
 		m.int(2, s.role)
 		m.text(3, s.name)
 		for _, c := range s.calls {
-			m.sub(4, func(in *message) { in.b = c.b })
+			m.whole(4, c.b)
 		}
 		if s.thought != "" || s.extra.Noted(Name, noteNull) {
 			m.str(5, s.thought)

@@ -541,7 +541,7 @@ func (s *step) write(m *message) {
 	m.text(1, s.content)
 	m.num(2, roleAssistant)
 	for _, c := range s.calls {
-		m.sub(3, func(in *message) { in.b = c.b })
+		m.whole(3, c.b)
 	}
 	m.text(4, s.thought)
 	encrypted := s.encrypted
@@ -550,7 +550,7 @@ func (s *step) write(m *message) {
 	}
 	m.text(5, encrypted)
 	for _, c := range s.citations {
-		m.sub(6, func(in *message) { in.b = c.b })
+		m.whole(6, c.b)
 	}
 }
 
@@ -570,7 +570,7 @@ func (e *answerEncoder) block(s *step, b llm.Block, path string) {
 		}
 		s.content += b.Text
 		for k, c := range b.Citations {
-			e.cite(s, c, path+".citations["+strconv.Itoa(k)+"]")
+			e.cite(s, c, len(s.citations)+1, path+".citations["+strconv.Itoa(k)+"]")
 		}
 	case llm.Refusal:
 		e.lost(path, b.Extra)
@@ -617,8 +617,8 @@ func (e *answerEncoder) call(b llm.ToolUse) message {
 	return callMessage(b, e.names.Back(b.Name), args, home)
 }
 
-// cite says a citation: as it stood, or of a page of the web. Others have no word here.
-func (e *answerEncoder) cite(s *step, c llm.Citation, path string) {
+// cite says a citation by its number: as it stood, or of a page of the web. Others have no word here.
+func (e *answerEncoder) cite(s *step, c llm.Citation, number int, path string) {
 	if c.Opaque.Dialect == Name {
 		s.citations = append(s.citations, message{unsaid(c.Opaque.Raw)})
 		return
@@ -631,7 +631,7 @@ func (e *answerEncoder) cite(s *step, c llm.Citation, path string) {
 		e.Add(path, "only the address is said here")
 	}
 	var m message
-	m.text(1, strconv.Itoa(len(s.citations)+1))
+	m.text(1, strconv.Itoa(number))
 	if c.Kind == llm.CiteURL {
 		m.int(2, int64(c.Start))
 	}

@@ -61,10 +61,10 @@ type choiceState struct {
 	output  int64
 	next    int
 	open    blockKind
-	item    string // of the thought that is open, as its own dialect names it
-	origin  string // of the open thought
-	thought string // what was thought so far
-	hosted  bool   // the last call of the output is of a tool that xAI runs: another step follows
+	item    string          // of the thought that is open, as its own dialect names it
+	origin  string          // of the open thought
+	thought strings.Builder // what was thought so far
+	hosted  bool            // the last call of the output is of a tool that xAI runs: another step follows
 	done    bool
 }
 
@@ -200,10 +200,10 @@ func (d *streamDecoder) blocks(c *choiceState, o *output) {
 		d.content = true
 		switch b := b.(type) {
 		case llm.Thought:
-			if b.Origin != Name && dialect.Signed(b) && strings.HasSuffix(c.thought, b.Text) {
+			if b.Origin != Name && dialect.Signed(b) && strings.HasSuffix(c.thought.String(), b.Text) {
 				b.Text = "" // the envelope repeats what was told already
 			}
-			c.thought += b.Text
+			c.thought.WriteString(b.Text)
 			d.open(c, thoughtBlock, llm.Thought{Origin: b.Origin, Item: b.Item})
 			d.say(llm.ThoughtDelta{Choice: c.index, Index: c.next, Text: b.Text, Signature: b.Signature, Sealed: b.Sealed})
 			if b.Origin != Name && dialect.Signed(b) { // each envelope is of a thought of its own

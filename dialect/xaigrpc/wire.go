@@ -186,12 +186,25 @@ func (m *message) float(num int, v float64) {
 	m.b = protowire.AppendFixed32(m.b, math.Float32bits(float32(v)))
 }
 
-// sub writes a message within, which may be empty.
+// sub writes a message within, which may be empty. It is written where it stands, and makes room for its length
+// when that is known.
 func (m *message) sub(num int, write func(*message)) {
-	var in message
-	write(&in)
 	m.tag(num, protowire.BytesType)
-	m.b = protowire.AppendBytes(m.b, in.b)
+	at := len(m.b)
+	m.b = append(m.b, 0)
+	write(m)
+	size := len(m.b) - at - 1
+	if more := protowire.SizeVarint(uint64(size)) - 1; more > 0 { //nolint:gosec // a length
+		m.b = append(m.b, m.b[len(m.b)-more:]...)
+		copy(m.b[at+1+more:], m.b[at+1:at+1+size])
+	}
+	protowire.AppendVarint(m.b[:at], uint64(size)) //nolint:gosec // a length
+}
+
+// whole writes a message within that was written before, which may be empty.
+func (m *message) whole(num int, b []byte) {
+	m.tag(num, protowire.BytesType)
+	m.b = protowire.AppendBytes(m.b, b)
 }
 
 // extra writes what was kept of a message of this dialect.

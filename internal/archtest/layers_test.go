@@ -67,7 +67,7 @@ var diagram = []layer{
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},
 
 	// Programs and helpers that try the product. Nothing of it imports them.
-	{"beside", []string{"bench/...", "test/...", "llm/trial"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "app", "all", "dialect/...", "provider/...")},
+	{"beside", []string{"bench/...", "test/...", "llm/trial"}, with(with(meaning, seams...), "test/sides", "gateway", "store/...", "stage/...", "app", "all", "dialect/...", "provider/...")},
 }
 
 func with(base []string, more ...string) []string { return append(slices.Clone(base), more...) }

@@ -34,6 +34,9 @@ func Parse(body []byte, said *llm.Said) (Value, error) {
 // of it is copied.
 func (d *Doc) Read(body []byte) (Value, error) { return d.value(body, splice.Whole(body), false) }
 
+// Check checks all of a body, as Parse does, and returns its value. What is read of it is copied.
+func (d *Doc) Check(body []byte) (Value, error) { return d.value(body, splice.Whole(body), true) }
+
 // At returns the value at a span of a body, or none where there is none that is whole. What is read of it
 // is copied.
 func At(body []byte, at splice.Span) Value {

@@ -13,6 +13,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 var index = regexp.MustCompile(`\[\d+\]`)
@@ -115,8 +116,8 @@ func TestCorpus(t *testing.T) {
 	for i := 0; i < len(calls); i += step {
 		x := &calls[i]
 		m.recorded(x, own(x))
-		for _, to := range sides() {
-			if to.name != x.side.name {
+		for _, to := range sides.All() {
+			if to.Name != x.side.Name {
 				m.crossed(x, to, cross(x, to))
 			}
 		}

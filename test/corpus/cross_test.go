@@ -10,6 +10,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // said is what became of one exchange in one dialect.
@@ -30,7 +31,7 @@ func (s *said) lose(losses []dialect.Loss) { s.losses = append(s.losses, losses.
 type crossing struct {
 	said
 	x      *exchange
-	to     side
+	to     sides.Side
 	codec  dialect.Codec
 	vars   map[string]string
 	caller *llm.Request // the request as a caller of the other dialect would have sent it
@@ -44,9 +45,9 @@ func shape() dialect.Shape {
 func meta() dialect.Meta { return dialect.Meta{CallID: "call", Now: 1700000000, Model: "a-model"} }
 
 // cross takes an exchange to another dialect and back.
-func cross(x *exchange, to side) said {
+func cross(x *exchange, to sides.Side) said {
 	c := crossing{x: x, to: to}
-	c.codec, c.vars = to.codec(x.streamed)
+	c.codec, c.vars = to.Codec(model, x.streamed)
 	c.caller = &llm.Request{Model: "a-model"}
 	if x.asked {
 		c.request()
@@ -80,7 +81,7 @@ func (c *crossing) request() {
 		return
 	}
 	c.parts++
-	back, err := c.codec.DecodeRequest(dialect.Inbound{Method: http.MethodPost, Path: c.to.path(c.x.streamed), Vars: c.vars, Header: out.Header, Body: out.Body})
+	back, err := c.codec.DecodeRequest(dialect.Inbound{Method: http.MethodPost, Path: c.to.Path(model, c.x.streamed), Vars: c.vars, Header: out.Header, Body: out.Body})
 	if err != nil {
 		c.wrong("the request as said there is not understood: %v\n%s", err, clip(out.Body))
 		return
@@ -134,7 +135,7 @@ func (c *crossing) answer() {
 
 // tell says a whole answer in the other dialect and reads it there.
 func (c *crossing) tell(r *llm.Response) (*llm.Response, []dialect.Loss) {
-	whole, _ := c.to.codec(false)
+	whole, _ := c.to.Codec(model, false)
 	req := *c.caller
 	req.Stream = false
 	out, losses, err := whole.EncodeResponse(&req, r, meta())
@@ -152,7 +153,7 @@ func (c *crossing) tell(r *llm.Response) (*llm.Response, []dialect.Loss) {
 
 // play says events in the other dialect and reads them there.
 func (c *crossing) play(events []llm.Event) (*llm.Response, []dialect.Loss) {
-	streaming, _ := c.to.codec(true)
+	streaming, _ := c.to.Codec(model, true)
 	req := *c.caller
 	req.Stream, req.StreamUsage = true, llm.Some(true)
 	e := streaming.NewEncoder(&req, meta())
@@ -161,7 +162,7 @@ func (c *crossing) play(events []llm.Event) (*llm.Response, []dialect.Loss) {
 		c.wrong("the stream cannot be said: %v", err)
 		return nil, nil
 	}
-	back := dialecttest.Decode(streaming, frames(c.to.name, wire), dialect.Want{})
+	back := dialecttest.Decode(streaming, frames(c.to, wire), dialect.Want{})
 	if err := back.Fault(); err != nil {
 		c.wrong("the stream as said there ends in %v\n%s", err, wire)
 		return nil, nil
@@ -193,7 +194,7 @@ func (c *crossing) agree(whole, streamed *llm.Response, losses, more []dialect.L
 
 // home says what was heard in the dialect that it came from.
 func (c *crossing) home(r, heard *llm.Response, losses []dialect.Loss) {
-	own, _ := c.x.side.codec(false)
+	own, _ := c.x.side.Codec(model, false)
 	out, more, err := own.EncodeResponse(c.asked0(), heard, meta())
 	if err != nil {
 		c.wrong("on the way back: %v", err)
@@ -216,7 +217,7 @@ func (c *crossing) asked0() llm.Payload {
 }
 
 func (c *crossing) stream() {
-	s := dialecttest.Decode(c.x.client, frames(c.x.side.name, c.x.reply.Body), dialect.Want{})
+	s := dialecttest.Decode(c.x.client, frames(c.x.side, c.x.reply.Body), dialect.Want{})
 	c.parts++
 	if s.Err != nil {
 		c.wrong("the stream is not understood: %v", s.Err)
@@ -246,8 +247,8 @@ func (c *crossing) broken(s dialecttest.Said, fault error) {
 		c.wrong("the broken stream cannot be said: %v", err)
 		return
 	}
-	back := dialecttest.Decode(c.codec, frames(c.to.name, wire), dialect.Want{}).Fault()
-	if c.to.name == "xaigrpc" && back != nil { // what ends it is in the trailers
+	back := dialecttest.Decode(c.codec, frames(c.to, wire), dialect.Want{}).Fault()
+	if c.to.Name == "xaigrpc" && back != nil { // what ends it is in the trailers
 		return
 	}
 	c.failed(llm.AsError(fault), llm.AsError(back))
@@ -258,7 +259,7 @@ func (c *crossing) failure() {
 	e := c.x.client.DecodeError(c.x.reply)
 	out := c.codec.EncodeError(e)
 	c.failed(e, c.codec.DecodeError(out))
-	if want := llm.Of(e.Kind).Status; c.to.name != "xaigrpc" && out.Status/100 != want/100 {
+	if want := llm.Of(e.Kind).Status; c.to.Name != "xaigrpc" && out.Status/100 != want/100 {
 		c.wrong("an error of kind %s has status %d", e.Kind, out.Status)
 	}
 }
@@ -314,7 +315,7 @@ func (c *crossing) requestAgain() {
 
 // same compares bytes: as JSON but for the model, which may stand in the address, or as messages of gRPC.
 func (c *crossing) same(what string, want, got []byte, model string) {
-	if d := differ(c.x.side.name, want, got, model); d != "" {
+	if d := differ(c.x.side.Name, want, got, model); d != "" {
 		c.wrong("%s: %.600s", what, d)
 	}
 }
@@ -337,7 +338,7 @@ func (c *crossing) answerAgain() {
 
 func (c *crossing) streamAgain() {
 	c.parts++
-	s := dialecttest.Decode(c.x.client, frames(c.x.side.name, c.x.reply.Body), dialect.Want{})
+	s := dialecttest.Decode(c.x.client, frames(c.x.side, c.x.reply.Body), dialect.Want{})
 	if s.Err != nil {
 		c.wrong("stream: %v", s.Err)
 		return
@@ -345,13 +346,13 @@ func (c *crossing) streamAgain() {
 	if s.Fault() != nil {
 		return
 	}
-	own, _ := c.x.side.codec(true)
+	own, _ := c.x.side.Codec(model, true)
 	e := own.NewEncoder(&llm.Request{Stream: true, StreamUsage: llm.Some(true)}, meta())
 	wire, err := dialecttest.Encode(e, s.Events, nil)
 	if err != nil || len(e.Losses()) > 0 {
 		c.wrong("stream: losses %v, %v", e.Losses(), err)
 	}
-	again := dialecttest.Decode(own, frames(c.x.side.name, wire), dialect.Want{})
+	again := dialecttest.Decode(own, frames(c.x.side, wire), dialect.Want{})
 	if again.Err != nil {
 		c.wrong("stream: %v", again.Err)
 		return

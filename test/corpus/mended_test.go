@@ -7,26 +7,16 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // This file holds the faults that recorded traffic showed, each without the recording.
-
-func sideOf(t *testing.T, name string) side {
-	t.Helper()
-	for _, s := range sides() {
-		if s.name == name {
-			return s
-		}
-	}
-	t.Fatalf("no dialect %s", name)
-	return side{}
-}
 
 // both says blocks as an answer in a dialect, whole and streamed, and reads them there.
 func both(t *testing.T, name string, blocks ...llm.Block) (whole, streamed *llm.Response, losses []dialect.Loss) {
 	t.Helper()
 	r := &llm.Response{ID: "i", Model: "m", Choices: []llm.Choice{{Blocks: blocks, Stop: llm.Stop{Reason: llm.StopEnd}}}}
-	c := crossing{x: &exchange{}, to: sideOf(t, name), caller: &llm.Request{Model: "m"}}
+	c := crossing{x: &exchange{}, to: side(name), caller: &llm.Request{Model: "m"}}
 	var events []llm.Event
 	for ev := range llm.Replay(r) {
 		events = append(events, ev)
@@ -92,7 +82,7 @@ func TestASignatureBesideAThoughtFindsItsCall(t *testing.T) {
 		}},
 		{Role: llm.ToolRole, Blocks: []llm.Block{llm.ToolDone{ID: "call_1", Name: "f", Blocks: []llm.Block{llm.Text{Text: "r"}}}}},
 	}}
-	c, _ := sideOf(t, "gemini").codec(false)
+	c, _ := side("gemini").Codec(model, false)
 	out, _, err := c.EncodeRequest(r, shape())
 	if err != nil || !strings.Contains(string(out.Body), `"thoughtSignature":"c2ln"`) {
 		t.Errorf("%v %s", err, out.Body)
@@ -110,7 +100,7 @@ func TestWhatHasNoWordIsNamed(t *testing.T) {
 	document := llm.Media{Kind: llm.Document, Text: "words", Name: "a.txt"}
 	image := llm.Media{Kind: llm.Image}
 	for _, name := range []string{"openai", "responses", "gemini", "xaigrpc"} {
-		c, _ := sideOf(t, name).codec(false)
+		c, _ := side(name).Codec(model, false)
 		for _, b := range []llm.Block{document, image} {
 			_, losses, err := c.EncodeRequest(&llm.Request{Model: "m", Messages: []llm.Message{{Role: llm.User, Blocks: []llm.Block{llm.Text{Text: "q"}, b}}}}, shape())
 			if err != nil || len(losses) == 0 || losses[0].What != "messages[0].content[1]" {
@@ -123,10 +113,10 @@ func TestWhatHasNoWordIsNamed(t *testing.T) {
 func TestUsageWithoutAWordIsNamed(t *testing.T) {
 	r := &llm.Response{ID: "i", Model: "m", Choices: []llm.Choice{{Blocks: []llm.Block{llm.Text{Text: "so"}}, Stop: llm.Stop{Reason: llm.StopEnd}}}}
 	r.Usage = llm.Usage{Input: 1, InputImage: 2, InputAudio: 3, Output: 4, OutputAudio: 5, Searches: 6, Reported: llm.InSide | llm.OutSide}
-	for _, to := range sides() {
+	for _, to := range sides.All() {
 		c := crossing{x: &exchange{}, to: to, caller: &llm.Request{Model: "m"}}
 		heard, losses := c.tell(r)
-		c.compare(to.name, dialecttest.Answered(r), dialecttest.Answered(heard), losses)
+		c.compare(to.Name, dialecttest.Answered(r), dialecttest.Answered(heard), losses)
 		for _, s := range c.silent {
 			t.Error(s)
 		}

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/plenum-foundry/plenum/all"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
@@ -19,55 +19,16 @@ import (
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
-// side is a dialect as one side of a call speaks it.
-type side struct {
-	name, title string
-	whole       string // the path of a call
-	stream      string // the path of a streamed one
-}
+// model is what a call is said to be for in dialects that name it in the path.
+const model = "anthropic.claude-of-the-tests"
 
-// sides are the dialects that everything crosses to.
-func sides() []side {
-	const model = "anthropic.claude-of-the-tests"
-	return []side{
-		{"openai", "Chat Completions", "/v1/chat/completions", "/v1/chat/completions"},
-		{"responses", "Responses", "/v1/responses", "/v1/responses"},
-		{"anthropic", "Messages", "/v1/messages", "/v1/messages"},
-		{"gemini", "Gemini", "/v1beta/models/" + model + ":generateContent", "/v1beta/models/" + model + ":streamGenerateContent"},
-		{"converse", "Converse", "/model/" + model + "/converse", "/model/" + model + "/converse-stream"},
-		{"cohere", "Cohere", "/v2/chat", "/v2/chat"},
-		{"ollama", "Ollama", "/api/chat", "/api/chat"},
-		{"xaigrpc", "xAI gRPC", xaigrpc.PathWhole, xaigrpc.PathStream},
-	}
-}
-
-func (s side) path(stream bool) string {
-	if stream {
-		return s.stream
-	}
-	return s.whole
-}
-
-func named(name string) *dialect.Dialect {
-	for _, d := range all.Dialects() {
-		if d.Name == name {
-			return d
-		}
-	}
-	return nil
-}
-
-// codec returns the codec of a side, and what the path of its calls says.
-func (s side) codec(stream bool) (dialect.Codec, map[string]string) {
-	return dialecttest.Route(named(s.name), s.path(stream))
-}
-
-// frames cuts a stream of a dialect.
-func frames(name string, wire []byte) iter.Seq2[dialect.Frame, error] {
-	if name == xaigrpc.Name {
-		return frame.NewMessages(bytes.NewReader(wire), 0, "").All()
+// frames cuts a stream of a dialect, or of a host that frames it otherwise.
+func frames(s sides.Side, wire []byte) iter.Seq2[dialect.Frame, error] {
+	if s.GRPC {
+		return s.Frames(wire)
 	}
 	return dialecttest.Frames(wire)
 }
@@ -75,7 +36,7 @@ func frames(name string, wire []byte) iter.Seq2[dialect.Frame, error] {
 // exchange is one recorded call for an answer.
 type exchange struct {
 	name, vendor string
-	side         side
+	side         sides.Side
 	in           dialect.Inbound
 	asked        bool // the request was kept
 	status       int
@@ -91,10 +52,7 @@ type exchange struct {
 func known(t *testing.T) (calls []exchange, others map[string]map[string]int) {
 	t.Helper()
 	others = map[string]map[string]int{}
-	own := append(sides(), side{"ollama-generate", "Ollama's generate", "/api/generate", "/api/generate"},
-		side{"completions", "Completions", "/v1/completions", "/v1/completions"},
-		side{"cohere-v1", "Cohere v1", "/cohere/v1/chat", "/cohere/v1/chat"},
-		side{"cohere-generate", "Cohere generate", "/cohere/v1/generate", "/cohere/v1/generate"})
+	own := append(sides.All(), sides.Beside()...)
 	for _, x := range testkit.Corpus(t) {
 		vendor, _, _ := strings.Cut(x.File, "/")
 		c, ok := call(&x, own)
@@ -111,14 +69,14 @@ func known(t *testing.T) (calls []exchange, others map[string]map[string]int) {
 	return append(calls, overGRPC(t)...), others
 }
 
-func call(x *testkit.Exchange, own []side) (exchange, bool) {
+func call(x *testkit.Exchange, own []sides.Side) (exchange, bool) {
 	c := exchange{name: x.Name(), asked: x.Request.Found && json.Valid(x.Request.Body), status: x.Response.Status, reply: dialecttest.Reply(x)}
 	switch op := x.Op(); {
 	case strings.Contains(op, "count"), strings.HasPrefix(op, "responses."):
 		return c, false
 	}
 	for _, s := range own {
-		if s.name == x.Dialect() {
+		if s.Name == x.Dialect() {
 			c.side = s
 		}
 	}
@@ -126,7 +84,7 @@ func call(x *testkit.Exchange, own []side) (exchange, bool) {
 	if bytes.HasPrefix(x.Response.Body, []byte("[")) && c.status == http.StatusOK { // a stream as one list
 		c.reply.Body, c.streamed = listed(x.Response.Body)
 	}
-	if c.side.name == "" {
+	if c.side.Name == "" {
 		return c, false
 	}
 	return c, c.route(x)
@@ -158,11 +116,11 @@ func (c *exchange) route(x *testkit.Exchange) bool {
 	if i := strings.Index(path, "/model/"); i >= 0 && strings.Contains(path, "/invoke") {
 		return c.invocation(x, path[i:])
 	}
-	if c.codec, vars = dialecttest.Route(named(c.side.name), path); c.codec == nil {
-		c.codec, vars = c.side.codec(c.streamed)
+	if c.codec, vars = c.side.Route(path); c.codec == nil {
+		c.codec, vars = c.side.Codec(model, c.streamed)
 	}
-	if i := strings.Index(path, "/models/"); i >= 0 && c.side.name == "gemini" {
-		if _, v := dialecttest.Route(named("gemini"), "/v1beta"+path[i:]); v != nil {
+	if i := strings.Index(path, "/models/"); i >= 0 && c.side.Name == "gemini" {
+		if _, v := c.side.Route("/v1beta" + path[i:]); v != nil {
 			vars = v
 		}
 	}
@@ -176,15 +134,21 @@ func (c *exchange) route(x *testkit.Exchange) bool {
 
 // invocation takes a call of Claude out of the shell that Bedrock puts around it.
 func (c *exchange) invocation(x *testkit.Exchange, path string) bool {
-	shell, vars := dialecttest.Route(named("invoke"), path)
+	shell, vars := dialecttest.Route(invoke.Dialect(), path)
 	carrier, ok := shell.(dialect.Carrier)
 	if !ok {
 		return false
 	}
 	inner, err := carrier.Unpack(dialecttest.Inbound(x, vars), dialect.Bounds{})
 	c.in, c.codec, c.client = inner.In, inner.Codec, invoke.Claude().Codec(llm.OpGenerate)
-	c.writer, _ = c.side.codec(c.streamed)
+	c.writer, _ = c.side.Codec(model, c.streamed)
 	return err == nil
+}
+
+// side returns a dialect by its name.
+func side(name string) sides.Side {
+	list := sides.All()
+	return list[slices.IndexFunc(list, func(s sides.Side) bool { return s.Name == name })]
 }
 
 // overGRPC are the calls that went over xAI's gRPC.
@@ -226,13 +190,13 @@ func rpcs(t *testing.T, file string) (out []exchange) {
 	if json.Unmarshal(raw, &f) != nil {
 		return nil // of another shape: not gRPC
 	}
-	s := sides()[len(sides())-1]
+	s := side(xaigrpc.Name)
 	for _, i := range f.Interactions {
 		if !strings.HasPrefix(i.RPC, "xai_api.Chat/") || len(i.Request.Proto) == 0 {
 			continue
 		}
 		c := exchange{name: "xai/" + filepath.Base(file), vendor: "xai", side: s, asked: true, status: http.StatusOK, streamed: len(i.Response.Chunks) > 0}
-		c.codec, _ = s.codec(c.streamed)
+		c.codec, _ = s.Codec(model, c.streamed)
 		c.client, c.writer = c.codec, c.codec
 		c.in = dialect.Inbound{Method: http.MethodPost, Path: "/" + i.RPC, Header: http.Header{}, Body: i.Request.Proto}
 		c.reply = dialect.Reply{Status: http.StatusOK, Header: http.Header{}, Body: i.Response.Proto}

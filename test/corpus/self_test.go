@@ -8,6 +8,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 const (
@@ -23,11 +24,11 @@ const (
 
 // made is a call that was made for this test.
 func made() *exchange {
-	s := sides()[0]
-	c, vars := s.codec(false)
+	s := sides.All()[0]
+	c, vars := s.Codec(model, false)
 	return &exchange{
 		name: "made", vendor: "nobody", side: s, asked: true, status: http.StatusOK, codec: c, client: c, writer: c,
-		in:    dialect.Inbound{Method: http.MethodPost, Path: s.whole, Vars: vars, Header: http.Header{}, Body: []byte(madeRequest)},
+		in:    dialect.Inbound{Method: http.MethodPost, Path: s.Path(model, false), Vars: vars, Header: http.Header{}, Body: []byte(madeRequest)},
 		reply: dialect.Reply{Status: http.StatusOK, Header: http.Header{}, Body: []byte(madeAnswer)},
 	}
 }
@@ -83,18 +84,18 @@ func TestWhatIsForgottenIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, to := range sides()[1:] {
+	for _, to := range sides.All()[1:] {
 		if s := cross(x, to); len(s.silent) > 0 {
-			t.Errorf("%s: %v", to.title, s.silent)
+			t.Errorf("%s: %v", to.Title, s.silent)
 		}
-		whole, _ := to.codec(false)
+		whole, _ := to.Codec(model, false)
 		for name, forget := range asks {
 			out, losses, err := whole.EncodeRequest(p, shape())
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, vars := to.codec(false)
-			back, err := forgetful{whole, forget, nil}.DecodeRequest(dialect.Inbound{Path: to.whole, Vars: vars, Header: out.Header, Body: out.Body})
+			_, vars := to.Codec(model, false)
+			back, err := forgetful{whole, forget, nil}.DecodeRequest(dialect.Inbound{Path: to.Path(model, false), Vars: vars, Header: out.Header, Body: out.Body})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +103,7 @@ func TestWhatIsForgottenIsSeen(t *testing.T) {
 				continue // it has no word for it, and says so
 			}
 			if s := dialecttest.Asked(p.(*llm.Request), false).Silent(dialecttest.Asked(back.(*llm.Request), false), losses); len(s) == 0 {
-				t.Errorf("%s forgets %s, and nobody sees it", to.title, name)
+				t.Errorf("%s forgets %s, and nobody sees it", to.Title, name)
 			}
 		}
 		for name, forget := range answers {
@@ -115,7 +116,7 @@ func TestWhatIsForgottenIsSeen(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s := dialecttest.Answered(res.(*llm.Response)).Silent(dialecttest.Answered(back.(*llm.Response)), losses); len(s) == 0 {
-				t.Errorf("%s forgets %s, and nobody sees it", to.title, name)
+				t.Errorf("%s forgets %s, and nobody sees it", to.Title, name)
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // row is what became of a vendor's recordings.
@@ -62,18 +64,18 @@ func (m *table) recorded(x *exchange, s said) {
 }
 
 // crossed counts a call in another dialect.
-func (m *table) crossed(x *exchange, to side, s said) {
+func (m *table) crossed(x *exchange, to sides.Side, s said) {
 	r := m.row(x.vendor)
-	t := r.to[to.name]
+	t := r.to[to.Name]
 	if t == nil {
 		t = &tally{}
-		r.to[to.name] = t
+		r.to[to.Name] = t
 	}
 	switch {
 	case s.refuse != "":
 		t.refused++
 		m.refusals++
-		m.reasons[to.title+": "+s.refuse]++
+		m.reasons[to.Title+": "+s.refuse]++
 	case s.parts > 0:
 		t.crossed++
 		m.pairs++
@@ -82,12 +84,12 @@ func (m *table) crossed(x *exchange, to side, s said) {
 			m.lossy++
 		}
 	}
-	m.faults(x, to.name, s)
+	m.faults(x, to.Name, s)
 }
 
 func (m *table) faults(x *exchange, to string, s said) {
 	for _, w := range s.silent {
-		m.silent = append(m.silent, fmt.Sprintf("%s, %s as %s: %s", x.name, x.side.name, to, w))
+		m.silent = append(m.silent, fmt.Sprintf("%s, %s as %s: %s", x.name, x.side.Name, to, w))
 	}
 }
 
@@ -136,15 +138,15 @@ many were refused. An empty field: all of the vendor's calls are of that dialect
 
 | |`)
 	rule := "|---|"
-	for _, s := range sides() {
-		fmt.Fprintf(b, " %s |", s.title)
+	for _, s := range sides.All() {
+		fmt.Fprintf(b, " %s |", s.Title)
 		rule += "---|"
 	}
 	b.WriteString("\n" + rule + "\n")
 	for _, v := range slices.Sorted(maps.Keys(m.rows)) {
 		fmt.Fprintf(b, "| %s |", v)
-		for _, s := range sides() {
-			fmt.Fprintf(b, " %s |", m.rows[v].to[s.name])
+		for _, s := range sides.All() {
+			fmt.Fprintf(b, " %s |", m.rows[v].to[s.Name])
 		}
 		b.WriteString("\n")
 	}

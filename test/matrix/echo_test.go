@@ -3,7 +3,6 @@ package matrix
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -14,12 +13,12 @@ import (
 // echo puts an answer into the next turn's body as clients do: the message that the assistant said goes back
 // as it came, in the place of one that says only that there was one.
 func (x *cell) echo(body []byte, req *llm.Request, answer *llm.Response) ([]byte, error) {
-	whole, _ := x.c.side.route(strings.SplitN(x.c.side.path(x.name(), false), "?", 2)[0])
+	whole, _ := x.c.side.Route(x.c.side.Path(x.name(), false))
 	reply, _, err := whole.EncodeResponse(req, answer, dialect.Meta{CallID: "c", Now: 1})
 	if err != nil {
 		return nil, err
 	}
-	if x.c.side.grpc {
+	if x.c.side.GRPC {
 		return echoProto(body, reply.Body), nil
 	}
 	var next, said map[string]any
@@ -31,7 +30,7 @@ func (x *cell) echo(body []byte, req *llm.Request, answer *llm.Response) ([]byte
 	}
 	key, role := "messages", "assistant"
 	var message []any
-	switch x.c.side.name {
+	switch x.c.side.Name {
 	case "openai":
 		message = []any{dig(said, "choices", "message")}
 	case "responses":

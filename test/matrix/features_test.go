@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // feature is one thing that a call can be about.
@@ -12,7 +13,7 @@ type feature struct {
 	name  string
 	about []string // the beginnings of the facets of the request or the answer that it is about
 	ask   func(*llm.Request)
-	says  func(s side, r *llm.Response) // of the first turn
+	says  func(s sides.Side, r *llm.Response) // of the first turn
 	fails *llm.Error
 	stop  llm.StopReason // what the answer must end with for the feature to be there
 	again bool           // the conversation goes on: what was answered goes back with a result
@@ -62,18 +63,18 @@ func response() *llm.Response {
 }
 
 // thought is one that the vendor wants back, in the way in which it seals it.
-func thought(s side) llm.Thought {
-	t := llm.Thought{Text: "Paris is in France.", Origin: s.name}
-	if s.sealed {
+func thought(s sides.Side) llm.Thought {
+	t := llm.Thought{Text: "Paris is in France.", Origin: s.Name}
+	if s.Sealed {
 		t.Sealed = "c2VhbGVkIHRob3VnaHQ="
-	} else if s.name != "openai" && s.name != "cohere" && s.name != "ollama" {
+	} else if s.Name != "openai" && s.Name != "cohere" && s.Name != "ollama" {
 		t.Signature = "c2lnbmVkIHRob3VnaHQ="
 	}
 	return t
 }
 
-func ends(reason llm.StopReason) func(side, *llm.Response) {
-	return func(_ side, r *llm.Response) { r.Choices[0].Stop = llm.Stop{Reason: reason} }
+func ends(reason llm.StopReason) func(sides.Side, *llm.Response) {
+	return func(_ sides.Side, r *llm.Response) { r.Choices[0].Stop = llm.Stop{Reason: reason} }
 }
 
 func fails(kind llm.Kind) *llm.Error {
@@ -97,14 +98,14 @@ func conversations() []feature {
 		{name: "sampling", about: []string{"temperature", "top_p", "stop"}, ask: func(r *llm.Request) {
 			r.Temperature, r.TopP, r.Stop = llm.Some(0.5), llm.Some(0.9), []string{"END"}
 		}},
-		{name: "seed and penalties", about: []string{"seed", "frequency", "presence"}, ask: func(r *llm.Request) {
+		{name: "seed and penalties", about: []string{"seed", "frequency_penalty", "presence_penalty"}, ask: func(r *llm.Request) {
 			r.Seed, r.FrequencyPenalty, r.PresencePenalty = llm.Some(int64(7)), llm.Some(0.25), llm.Some(0.5)
 		}},
 	}
 }
 
 func toolFeatures() []feature {
-	parallel := func(_ side, r *llm.Response) {
+	parallel := func(_ sides.Side, r *llm.Response) {
 		r.Choices[0].Blocks = []llm.Block{text("I look."), call("call_1", "Paris"), call("call_2", "Lyon")}
 		r.Choices[0].Stop.Reason = llm.StopTool
 	}
@@ -113,9 +114,9 @@ func toolFeatures() []feature {
 		{name: "one tool at a time", about: []string{"parallel"}, ask: func(r *llm.Request) {
 			r.Tools, r.Parallel, r.Choose = tools(), llm.Some(false), llm.ToolChoice{Mode: llm.ChooseAuto}
 		}},
-		{name: "forced tool", about: []string{"choose"}, ask: func(r *llm.Request) {
+		{name: "forced tool", about: []string{"tool_choice"}, ask: func(r *llm.Request) {
 			r.Tools, r.Choose = tools(), llm.ToolChoice{Mode: llm.ChooseTool, Name: "time"}
-		}, says: func(_ side, r *llm.Response) {
+		}, says: func(_ sides.Side, r *llm.Response) {
 			r.Choices[0].Blocks = []llm.Block{llm.ToolUse{Kind: llm.ToolFunction, ID: "call_1", Name: "time", Args: "{}"}}
 			r.Choices[0].Stop.Reason = llm.StopTool
 		}},
@@ -134,7 +135,7 @@ func toolFeatures() []feature {
 		}},
 		{name: "structured output", about: []string{"format"}, ask: func(r *llm.Request) {
 			r.Output = llm.Format{Kind: llm.FormatSchema, Name: "person", Schema: person, Strict: llm.Some(true)}
-		}, says: func(_ side, r *llm.Response) {
+		}, says: func(_ sides.Side, r *llm.Response) {
 			r.Choices[0].Blocks = []llm.Block{text(`{"name":"Ada","born":1815}`)}
 		}},
 	}
@@ -151,12 +152,12 @@ func contents() []feature {
 		{name: "thinking, and its second turn", about: []string{"thinking", "thought"}, again: true, ask: func(r *llm.Request) {
 			r.Tools, r.MaxOut = tools(), llm.Some(9000)
 			r.Thinking = &llm.Thinking{Mode: llm.ThinkOn, Effort: "low", Budget: llm.Some(1024)}
-		}, says: func(s side, r *llm.Response) {
+		}, says: func(s sides.Side, r *llm.Response) {
 			r.Choices[0].Blocks = []llm.Block{thought(s), call("call_1", "Paris")}
 			r.Choices[0].Stop.Reason = llm.StopTool
 			r.Usage.Reasoning = 5
 		}},
-		{name: "citations", about: []string{"cite"}, says: func(s side, r *llm.Response) {
+		{name: "citations", about: []string{"citations"}, says: func(s sides.Side, r *llm.Response) {
 			kind := llm.CiteURL
 			r.Choices[0].Blocks = []llm.Block{llm.Text{Text: "It is mild.", Citations: []llm.Citation{
 				{Kind: kind, Quote: "mild", Title: "Weather", URL: "https://weather.example/paris", Source: -1, Start: 6, End: 10},
@@ -170,13 +171,13 @@ func contents() []feature {
 
 func endings() []feature {
 	return []feature{
-		{name: "refusal", stop: llm.StopRefusal, says: func(_ side, r *llm.Response) {
+		{name: "refusal", stop: llm.StopRefusal, says: func(_ sides.Side, r *llm.Response) {
 			r.Choices[0].Blocks = []llm.Block{llm.Refusal{Text: "I will not say."}}
 			r.Choices[0].Stop = llm.Stop{Reason: llm.StopRefusal}
 		}},
 		{name: "content filter", stop: llm.StopFilter, says: ends(llm.StopFilter)},
 		{name: "length stop", stop: llm.StopLength, says: ends(llm.StopLength)},
-		{name: "usage of every class", about: []string{"usage.read", "usage.written", "usage.reasoning"}, says: func(s side, r *llm.Response) {
+		{name: "usage of every class", about: []string{"usage."}, says: func(s sides.Side, r *llm.Response) {
 			r.Usage = llm.Usage{Input: 100, CacheRead: 1000, CacheWrite5m: 200, CacheWrite1h: 50, Output: 30, Reasoning: 20, Reported: llm.InSide | llm.OutSide}
 		}},
 		{name: "error 400", fails: fails(llm.Invalid)},

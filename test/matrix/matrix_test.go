@@ -16,7 +16,9 @@ import (
 	"github.com/plenum-foundry/plenum/app"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // kind is how a feature fares between two dialects.
@@ -35,29 +37,29 @@ type outcome struct {
 	kind   kind
 	why    []string // the losses, or the refusal
 	silent []string // what is wrong: lost in silence, or not answered
-	answer facets
+	answer dialecttest.Meaning
 }
 
 // world is a running Plenum with a vendor of each dialect.
 type world struct {
 	url     string
-	sides   []side
+	sides   []sides.Side
 	vendors map[string]*vendor
 	callers map[string]*caller
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{sides: sides(), vendors: map[string]*vendor{}, callers: map[string]*caller{}}
+	w := &world{sides: sides.All(), vendors: map[string]*vendor{}, callers: map[string]*caller{}}
 	var yaml strings.Builder
 	fmt.Fprintf(&yaml, "data_dir: %s\nadmin_key: admin-0123456789abcdef\nkeys:\n  - {name: matrix, secret: %s}\nconnections:\n", t.TempDir(), key)
 	for _, s := range w.sides {
 		v := newVendor(t, s)
-		w.vendors[s.name] = v
-		fmt.Fprintf(&yaml, "  - {name: %s, %s}\n", s.name, fmt.Sprintf(s.place, v.url))
+		w.vendors[s.Name] = v
+		fmt.Fprintf(&yaml, "  - {name: %s, %s}\n", s.Name, fmt.Sprintf(s.Place, v.url))
 	}
 	yaml.WriteString("deployments:\n")
 	for _, s := range w.sides {
-		fmt.Fprintf(&yaml, "  - {name: %s, aliases: [\"%s/*\"], retry: {attempts: 1}, targets: [{connection: %s, upstream_model: \"*\"}]}\n", s.name, s.name, s.name)
+		fmt.Fprintf(&yaml, "  - {name: %s, aliases: [\"%s/*\"], retry: {attempts: 1}, targets: [{connection: %s, upstream_model: \"*\"}]}\n", s.Name, s.Name, s.Name)
 	}
 	f, err := config.Parse("matrix.yaml", []byte(yaml.String()), config.Env{})
 	if err != nil {
@@ -65,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.url = serve(t, f)
 	for _, s := range w.sides {
-		w.callers[s.name] = newCaller(s, w.url)
+		w.callers[s.Name] = newCaller(s, w.url)
 	}
 	return w
 }
@@ -110,17 +112,17 @@ type cell struct {
 	outcome outcome
 }
 
-func (w *world) try(t *testing.T, from, to side, f feature, stream bool) outcome {
+func (w *world) try(t *testing.T, from, to sides.Side, f feature, stream bool) outcome {
 	t.Helper()
-	model := fmt.Sprintf("anthropic.claude-%s-%s-%t", from.name, strings.ReplaceAll(strings.ReplaceAll(f.name, " ", "-"), ",", ""), stream)
-	x := &cell{w: w, c: w.callers[from.name], v: w.vendors[to.name], f: f, stream: stream, model: model, sc: &scene{failure: f.fails}}
+	model := fmt.Sprintf("anthropic.claude-%s-%s-%t", from.Name, strings.ReplaceAll(strings.ReplaceAll(f.name, " ", "-"), ",", ""), stream)
+	x := &cell{w: w, c: w.callers[from.Name], v: w.vendors[to.Name], f: f, stream: stream, model: model, sc: &scene{failure: f.fails}}
 	first := response()
 	if f.says != nil {
 		f.says(to, first)
 	}
 	x.sc.answers = []*llm.Response{first, response()}
 	x.v.set(model, x.sc)
-	x.codec, x.vars = from.route(strings.SplitN(from.path(x.name(), stream), "?", 2)[0])
+	x.codec, x.vars = from.Route(from.Path(x.name(), stream))
 	r := request(x.name())
 	r.Stream = stream
 	if stream {
@@ -134,7 +136,7 @@ func (w *world) try(t *testing.T, from, to side, f feature, stream bool) outcome
 }
 
 // name is how the caller knows the model.
-func (x *cell) name() string { return x.v.side.name + "/" + x.model }
+func (x *cell) name() string { return x.v.side.Name + "/" + x.model }
 
 func (x *cell) wrong(form string, args ...any) {
 	x.outcome.silent = append(x.outcome.silent, fmt.Sprintf(form, args...))
@@ -161,23 +163,26 @@ func (x *cell) run(t *testing.T, r *llm.Request) {
 		}
 		return
 	}
-	said := answered(x.sc.said[0])
-	x.outcome.answer = answered(h.answer)
-	x.compare("asked", told, asked(x.sc.asked[0]), h)
+	said := dialecttest.Answered(x.sc.said[0])
+	x.outcome.answer = dialecttest.Answered(h.answer)
+	if chosen, ok := strings.CutPrefix(told["tool_choice"], "tool "); ok && !dialecttest.Asked(x.sc.asked[0], false).Has("tools."+chosen) {
+		x.wrong("the tool that must be called is not there")
+	}
+	x.compare("asked", told, dialecttest.Asked(x.sc.asked[0], false), h)
 	x.compare("answered", said, x.outcome.answer, h)
 	x.lose(h.lost)
 	if x.f.again {
 		x.goOn(t, r, h)
 	}
 	switch {
-	case len(x.f.about) > 0 && !told.holds(x.f.about) && x.f.ask != nil && x.f.says == nil:
+	case len(x.f.about) > 0 && !told.Has(x.f.about...) && x.f.ask != nil && x.f.says == nil:
 		x.outcome.kind = mute
-	case len(x.f.about) > 0 && !said.holds(x.f.about) && x.f.ask == nil && x.f.says != nil, x.f.stop != "" && said["stop"] != string(x.f.stop):
+	case len(x.f.about) > 0 && !said.Has(x.f.about...) && x.f.ask == nil && x.f.says != nil, x.f.stop != "" && said["stop"] != string(x.f.stop):
 		x.outcome.kind = deaf
 	case len(x.outcome.why) > 0:
 		x.outcome.kind = named
 	}
-	if h.answer.Model == "" && x.c.side.namesModel {
+	if h.answer.Model == "" && x.c.side.NamesModel {
 		x.wrong("the answer names no model")
 	}
 }
@@ -185,7 +190,7 @@ func (x *cell) run(t *testing.T, r *llm.Request) {
 // say sends a request in the caller's words. It returns what these words mean.
 //
 // before is the answer that the request goes on from.
-func (x *cell) say(t *testing.T, r *llm.Request, before *llm.Response) (facets, heard, bool) {
+func (x *cell) say(t *testing.T, r *llm.Request, before *llm.Response) (dialecttest.Meaning, heard, bool) {
 	shape := dialect.Shape{Offer: &plenum.Offer{Upstream: x.name(), Traits: plenum.Traits{DefaultMaxOut: 2000}}}
 	out, _, err := x.codec.EncodeRequest(r, shape)
 	if err != nil {
@@ -197,19 +202,29 @@ func (x *cell) say(t *testing.T, r *llm.Request, before *llm.Response) (facets, 
 			t.Fatal(err)
 		}
 	}
-	in := dialect.Inbound{Method: "POST", Path: x.c.side.path(x.name(), x.stream), Vars: x.vars, Header: out.Header, Body: slices.Clone(out.Body)}
+	in := dialect.Inbound{Method: "POST", Path: x.c.side.Path(x.name(), x.stream), Vars: x.vars, Header: out.Header, Body: slices.Clone(out.Body)}
 	p, err := x.codec.DecodeRequest(in)
 	if err != nil {
 		x.wrong("the caller's own words are not understood: %v", err)
 		return nil, heard{}, false
 	}
-	return asked(p.(*llm.Request)), x.c.call(t, x.name(), x.stream, out), true
+	return dialecttest.Asked(p.(*llm.Request), false), x.c.call(t, x.name(), x.stream, out), true
 }
 
-func (x *cell) compare(what string, said, got facets, h heard) {
-	for _, m := range missing(said, got, append(slices.Clone(h.lost), h.changed...)) {
+func (x *cell) compare(what string, said, got dialecttest.Meaning, h heard) {
+	for _, m := range said.Silent(got, h.named()) {
 		x.wrong("%s, lost in silence: %s (named: %v %v)", what, m, h.lost, h.changed)
 	}
+}
+
+// unsaid reports whether something of what was thought is named as lost.
+func unsaid(losses []dialect.Loss) bool {
+	for _, key := range []string{"turn[1].thought.text", "turn[1].thought.seal"} {
+		if len(dialecttest.Meaning{key: "x"}.Silent(dialecttest.Meaning{}, losses)) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // goOn sends the next turn: what was answered, as the caller got it, and a result for each call.
@@ -232,12 +247,12 @@ func (x *cell) goOn(t *testing.T, r *llm.Request, h heard) {
 		x.wrong("the second turn: answered %d, %v %v", again.status, again.fault, x.sc.err)
 		return
 	}
-	heard := asked(x.sc.asked[1])
+	heard := dialecttest.Asked(x.sc.asked[1], false)
 	x.compare("second turn", told, heard, again)
 	x.lose(again.lost)
-	said := answered(x.sc.said[0])
+	said := dialecttest.Answered(x.sc.said[0])
 	for _, k := range []string{"thought.text", "thought.seal"} {
-		if back := heard["turn[1]."+k]; back != said[k] && !excused("thought", append(again.lost, h.lost...)) {
+		if back := heard["turn[1]."+k]; back != said[k] && !unsaid(append(again.named(), h.named()...)) {
 			x.wrong("second turn: the vendor thought %s %q, and gets back %q (named: %v %v)", k, said[k], back, h.lost, again.lost)
 		}
 	}
@@ -249,7 +264,7 @@ func (x *cell) failure(h heard) {
 		x.wrong("an error was answered with %d %s", h.status, clip(h.body))
 		return
 	}
-	vendor, _ := x.v.side.route(strings.SplitN(x.v.side.path(x.model, x.stream), "?", 2)[0])
+	vendor, _ := x.v.side.Route(x.v.side.Path(x.model, x.stream))
 	meant := vendor.DecodeError(vendor.EncodeError(x.f.fails))
 	kind := meant.Kind
 	if ours := kind == llm.Unauthorized || kind == llm.UpstreamAuth; ours { // it is our credential that was refused
@@ -264,7 +279,7 @@ func (x *cell) failure(h heard) {
 	if want.Kind != h.fault.Kind {
 		x.wrong("an error of kind %s is %s to the caller and not %s (%d %s)", meant.Kind, h.fault.Kind, want.Kind, h.status, clip(h.body))
 	}
-	x.outcome.answer = facets{"error": string(h.fault.Kind)}
+	x.outcome.answer = dialecttest.Meaning{"error": string(h.fault.Kind)}
 }
 
 func clip(b []byte) string {
@@ -281,7 +296,7 @@ func TestEveryDialectReachesEveryOther(t *testing.T) {
 		for _, from := range w.sides {
 			for _, to := range w.sides {
 				whole, streamed := w.try(t, from, to, f, false), w.try(t, from, to, f, true)
-				at := fmt.Sprintf("%s: %s caller, %s vendor", f.name, from.title, to.title)
+				at := fmt.Sprintf("%s: %s caller, %s vendor", f.name, from.Title, to.Title)
 				for _, s := range whole.silent {
 					t.Errorf("%s: %s", at, s)
 				}
@@ -308,7 +323,7 @@ func disagree(whole, streamed outcome) (out []string) {
 		out = append(out, fmt.Sprintf("lost %v, and %v", a, b))
 	}
 	if len(whole.silent)+len(streamed.silent) == 0 {
-		out = append(out, missing(whole.answer, streamed.answer, nil)...)
+		out = append(out, whole.answer.Differ(streamed.answer)...)
 	}
 	return out
 }
@@ -316,7 +331,7 @@ func disagree(whole, streamed outcome) (out []string) {
 // lose notes what was named as lost, but for what a host tells of itself with every answer.
 func (x *cell) lose(names []string) {
 	for _, n := range names {
-		if !contains(x.outcome.why, n) && !contains(ofTheHost, n) {
+		if !slices.Contains(x.outcome.why, n) && !slices.Contains(ofTheHost, n) {
 			x.outcome.why = append(x.outcome.why, n)
 		}
 	}
@@ -330,7 +345,7 @@ var ofTheHost = []string{"metrics", "usage.tokens"}
 func unnumbered(names []string) []string {
 	var out []string
 	for _, n := range names {
-		if n = index.ReplaceAllString(n, ""); !contains(out, n) {
+		if n = index.ReplaceAllString(n, ""); !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // state is what a vendor gives to be handed back in the next turn, and that only it can read.
@@ -45,10 +46,10 @@ func conversation() *llm.Request {
 }
 
 // home is the state of a conversation after a client of a dialect has sent it back as it came.
-func home(t *testing.T, s side, st state) (*llm.Request, []dialect.Loss) {
+func home(t *testing.T, s sides.Side, st state) (*llm.Request, []dialect.Loss) {
 	t.Helper()
 	x := &cell{c: &caller{side: s}, v: &vendor{side: s}, model: "anthropic.claude-x"}
-	codec, vars := s.route(strings.SplitN(s.path(x.name(), false), "?", 2)[0])
+	codec, vars := s.Route(s.Path(x.name(), false))
 	shape := dialect.Shape{Offer: &plenum.Offer{Upstream: x.name(), Traits: plenum.Traits{DefaultMaxOut: 4000}}}
 	out, _, err := codec.EncodeRequest(conversation(), shape)
 	if err != nil {
@@ -59,7 +60,7 @@ func home(t *testing.T, s side, st state) (*llm.Request, []dialect.Loss) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := codec.DecodeRequest(dialect.Inbound{Method: "POST", Path: s.path(x.name(), false), Vars: vars, Header: out.Header, Body: body})
+	p, err := codec.DecodeRequest(dialect.Inbound{Method: "POST", Path: s.Path(x.name(), false), Vars: vars, Header: out.Header, Body: body})
 	if err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
@@ -72,10 +73,10 @@ func home(t *testing.T, s side, st state) (*llm.Request, []dialect.Loss) {
 
 // gaps are the clients through which a vendor's state does not come home yet, which the answer names where it says
 // nothing of it: dialects without a place beside a call.
-func gap(st state, c side) bool {
+func gap(st state, c sides.Side) bool {
 	switch st.name {
 	case "a thought signature":
-		return c.name != "gemini" && c.name != "responses" && c.name != "openai"
+		return c.Name != "gemini" && c.Name != "responses" && c.Name != "openai"
 	}
 	return false
 }
@@ -103,8 +104,8 @@ func holds(r *llm.Request, mark string) bool {
 // has answered in between; and it reaches no other vendor that would refuse it, which is said.
 func TestStateOfVendorsThroughClientsOfEveryDialect(t *testing.T) {
 	for _, st := range states() {
-		for _, c := range sides() {
-			t.Run(st.name+" through "+c.name, func(t *testing.T) {
+		for _, c := range sides.All() {
+			t.Run(st.name+" through "+c.Name, func(t *testing.T) {
 				for _, elsewhere := range []bool{false, true} {
 					r, lost := home(t, c, st)
 					if gap(st, c) {
@@ -118,7 +119,7 @@ func TestStateOfVendorsThroughClientsOfEveryDialect(t *testing.T) {
 							llm.Message{Role: llm.Assistant, Blocks: []llm.Block{llm.Text{Text: "It is 20 degrees."}}},
 							llm.Message{Role: llm.User, Blocks: []llm.Block{llm.Text{Text: "And in Lyon?"}}})
 					}
-					for _, v := range sides() {
+					for _, v := range sides.All() {
 						checkState(t, st, c, v, r, elsewhere)
 					}
 				}
@@ -127,33 +128,33 @@ func TestStateOfVendorsThroughClientsOfEveryDialect(t *testing.T) {
 	}
 }
 
-func checkState(t *testing.T, st state, c, v side, r *llm.Request, elsewhere bool) {
+func checkState(t *testing.T, st state, c, v sides.Side, r *llm.Request, elsewhere bool) {
 	t.Helper()
-	if v.name == "converse" && (st.origin == "anthropic" || c.name == v.name) {
+	if v.Name == "converse" && (st.origin == "anthropic" || c.Name == v.Name) {
 		return // Claude is there as well; and within a dialect it is the bytes that are edited
 	}
-	codec, _ := v.route(strings.SplitN(v.path("m", false), "?", 2)[0])
+	codec, _ := v.Route(v.Path("m", false))
 	out, losses, err := codec.EncodeRequest(r, dialect.Shape{Offer: &plenum.Offer{Upstream: "gemini-3-pro", Traits: plenum.Traits{DefaultMaxOut: 4000}}})
 	if err != nil {
-		t.Errorf("to %s (elsewhere: %t): %v", v.name, elsewhere, err)
+		t.Errorf("to %s (elsewhere: %t): %v", v.Name, elsewhere, err)
 		return
 	}
 	for _, mark := range st.marks {
 		there := strings.Contains(string(out.Body), mark)
 		switch {
-		case v.name == st.origin && !there:
+		case v.Name == st.origin && !there:
 			t.Errorf("%q does not come home (elsewhere: %t): %s (lost: %v)", mark, elsewhere, out.Body, losses)
-		case v.name != st.origin && there && refuses(v):
-			t.Errorf("%q reaches %s: %s", mark, v.name, out.Body)
+		case v.Name != st.origin && there && refuses(v):
+			t.Errorf("%q reaches %s: %s", mark, v.Name, out.Body)
 		}
 	}
-	if v.name != st.origin && refuses(v) && len(losses)+len(out.Changed) == 0 {
-		t.Errorf("nothing is said of what %s does not get: %s", v.name, out.Body)
+	if v.Name != st.origin && refuses(v) && len(losses)+len(out.Changed) == 0 {
+		t.Errorf("nothing is said of what %s does not get: %s", v.Name, out.Body)
 	}
 }
 
 // refuses reports whether a vendor refuses state that is not its own. Those that have a place for any reasoning take
 // what they are given, and make nothing of it.
-func refuses(v side) bool {
-	return slices.Contains([]string{"anthropic", "responses", "gemini", "converse"}, v.name)
+func refuses(v sides.Side) bool {
+	return slices.Contains([]string{"anthropic", "responses", "gemini", "converse"}, v.Name)
 }

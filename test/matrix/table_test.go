@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 var update = flag.Bool("update", false, "write docs/matrix.md")
@@ -20,19 +22,19 @@ var (
 
 // table is the matrix as it is written down.
 type table struct {
-	sides    []side
+	sides    []sides.Side
 	features []string
 	cells    map[[3]string]outcome // feature, caller, vendor
 }
 
-func (m *table) set(feature string, from, to side, o outcome) {
+func (m *table) set(feature string, from, to sides.Side, o outcome) {
 	if m.cells == nil {
 		m.cells = map[[3]string]outcome{}
 	}
 	if !slices.Contains(m.features, feature) {
 		m.features = append(m.features, feature)
 	}
-	m.cells[[3]string{feature, from.name, to.name}] = o
+	m.cells[[3]string{feature, from.Name, to.Name}] = o
 }
 
 var index = regexp.MustCompile(`\[\d+\]`)
@@ -68,17 +70,17 @@ Cohere read, besides what it charges for).
 	return b.String()
 }
 
-func (m *table) section(b *strings.Builder, from side) {
-	fmt.Fprintf(b, "\n## Callers of %s\n\n| |", from.title)
+func (m *table) section(b *strings.Builder, from sides.Side) {
+	fmt.Fprintf(b, "\n## Callers of %s\n\n| |", from.Title)
 	for _, to := range m.sides {
-		fmt.Fprintf(b, " %s |", to.title)
+		fmt.Fprintf(b, " %s |", to.Title)
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(m.sides)))
 	var notes []string
 	for _, f := range m.features {
 		fmt.Fprintf(b, "| %s |", f)
 		for _, to := range m.sides {
-			o := m.cells[[3]string{f, from.name, to.name}]
+			o := m.cells[[3]string{f, from.Name, to.Name}]
 			fmt.Fprintf(b, " %s%s |", signs[o.kind], note(&notes, o))
 		}
 		b.WriteString("\n")

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,11 +16,12 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/sides"
 )
 
 // vendor answers in a dialect, by its own server side, what the scene of a model's name says.
 type vendor struct {
-	side side
+	side sides.Side
 	url  string
 
 	mu     sync.Mutex
@@ -37,7 +38,7 @@ type scene struct {
 	err   error           // what it did not understand
 }
 
-func newVendor(t *testing.T, s side) *vendor {
+func newVendor(t *testing.T, s sides.Side) *vendor {
 	t.Helper()
 	v := &vendor{side: s, scenes: map[string]*scene{}}
 	srv := httptest.NewUnstartedServer(v)
@@ -60,14 +61,14 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
-	if err == nil && v.side.grpc {
+	if err == nil && v.side.GRPC {
 		body, err = frame.OneMessage(body, "", 0)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	codec, vars := v.side.route(r.URL.EscapedPath())
+	codec, vars := v.side.Route(r.URL.EscapedPath())
 	if codec == nil {
 		http.Error(w, "no such path: "+r.URL.Path, http.StatusTeapot)
 		return
@@ -114,17 +115,13 @@ func (v *vendor) answer(w http.ResponseWriter, codec dialect.Codec, sc *scene, r
 		events = append(events, ev)
 	}
 	wire, err := dialecttest.Encode(enc, events, nil)
-	said := dialecttest.Decode(codec, v.side.frames(wire), dialect.Want{})
+	said := dialecttest.Decode(codec, v.side.Frames(wire), dialect.Want{})
 	sc.err = errors.Join(sc.err, err, said.Fault())
 	sc.said = append(sc.said, said.Fold())
-	media := v.side.dialect().Streams
-	if media == "" {
-		media = "text/event-stream"
-	}
-	w.Header().Set("Content-Type", media)
+	w.Header().Set("Content-Type", v.side.Media())
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(wire)
-	if v.side.grpc {
+	if v.side.GRPC {
 		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	}
 }
@@ -133,7 +130,7 @@ func (v *vendor) reply(w http.ResponseWriter, r dialect.Reply) {
 	for k, vs := range r.Header {
 		w.Header()[http.CanonicalHeaderKey(k)] = vs
 	}
-	if !v.side.grpc {
+	if !v.side.GRPC {
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", "application/json")
 		}
@@ -151,33 +148,19 @@ func (v *vendor) reply(w http.ResponseWriter, r dialect.Reply) {
 	w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 }
 
-// frames cuts a stream of this dialect.
-func (s side) frames(wire []byte) iter.Seq2[dialect.Frame, error] {
-	src := bytes.NewReader(wire)
-	switch s.dialect().Streams {
-	case dialect.NDJSON:
-		return frame.NewLines(src, 0).All()
-	case dialect.EventStream:
-		return frame.NewEventStream(src, 0).All()
-	case dialect.GRPC:
-		return frame.NewMessages(src, 0, "").All()
-	}
-	return frame.NewReader(src, 0).All()
-}
-
 // caller calls Plenum in a dialect, by its client side.
 type caller struct {
-	side   side
+	side   sides.Side
 	url    string
 	client *http.Client
 }
 
 const key = "a-key-of-the-matrix-0123456789"
 
-func newCaller(s side, url string) *caller {
+func newCaller(s sides.Side, url string) *caller {
 	tr := &http.Transport{Protocols: new(http.Protocols)}
-	tr.Protocols.SetHTTP1(!s.grpc)
-	tr.Protocols.SetUnencryptedHTTP2(s.grpc)
+	tr.Protocols.SetHTTP1(!s.GRPC)
+	tr.Protocols.SetUnencryptedHTTP2(s.GRPC)
 	return &caller{side: s, url: url, client: &http.Client{Transport: tr}}
 }
 
@@ -190,12 +173,30 @@ type heard struct {
 	lost, changed []string
 }
 
+// named returns what the answer's headers name as lost or changed. They do not say why: of a class of usage it is that
+// it was counted with another, of the choice of a tool that the others were left out.
+func (h heard) named() []dialect.Loss {
+	var out []dialect.Loss
+	for _, name := range h.lost {
+		l := dialect.Loss{What: name, Why: "said otherwise"}
+		if name == "tool_choice" {
+			l.Why = "leaving out the others"
+		}
+		out = append(out, l)
+	}
+	for _, what := range h.changed {
+		word, _, _ := strings.Cut(what, " ")
+		out = append(out, dialect.Loss{What: word})
+	}
+	return out
+}
+
 // call sends a request that was encoded in the caller's dialect, and reads the answer as its SDK would.
 func (c *caller) call(t *testing.T, model string, stream bool, out dialect.Outbound) heard {
 	t.Helper()
-	body, path := out.Body, c.side.path(model, stream)
-	codec, _ := c.side.route(strings.SplitN(path, "?", 2)[0])
-	if c.side.grpc {
+	body, path := out.Body, c.side.Path(model, stream)
+	codec, _ := c.side.Route(path)
+	if c.side.GRPC {
 		body = frame.AppendMessage(nil, body)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url+path, bytes.NewReader(body))
@@ -206,7 +207,7 @@ func (c *caller) call(t *testing.T, model string, stream bool, out dialect.Outbo
 		req.Header[http.CanonicalHeaderKey(k)] = vs
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if c.side.grpc {
+	if c.side.GRPC {
 		req.Header.Set("Content-Type", dialect.GRPC)
 		req.Header.Set("Te", "trailers")
 	}
@@ -230,25 +231,16 @@ func (c *caller) call(t *testing.T, model string, stream bool, out dialect.Outbo
 
 func names(list []string, header string) []string {
 	for _, name := range strings.Split(header, ", ") {
-		if name != "" && !contains(list, name) {
+		if name != "" && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
 	return list
 }
 
-func contains(list []string, name string) bool {
-	for _, x := range list {
-		if x == name {
-			return true
-		}
-	}
-	return false
-}
-
-func (h *heard) read(codec dialect.Codec, s side, resp *http.Response, stream bool) {
+func (h *heard) read(codec dialect.Codec, s sides.Side, resp *http.Response, stream bool) {
 	header := resp.Header
-	if s.grpc {
+	if s.GRPC {
 		if resp.Trailer.Get("Grpc-Status") != "" {
 			header = resp.Trailer
 		}
@@ -261,7 +253,7 @@ func (h *heard) read(codec dialect.Codec, s side, resp *http.Response, stream bo
 		return
 	}
 	if stream {
-		said := dialecttest.Decode(codec, s.frames(h.body), dialect.Want{})
+		said := dialecttest.Decode(codec, s.Frames(h.body), dialect.Want{})
 		if err := said.Fault(); err != nil {
 			h.fault = llm.AsError(err)
 			return
@@ -274,7 +266,7 @@ func (h *heard) read(codec dialect.Codec, s side, resp *http.Response, stream bo
 		return
 	}
 	body := h.body
-	if s.grpc {
+	if s.GRPC {
 		var err error
 		if body, err = frame.OneMessage(body, "", 0); err != nil {
 			h.fault = llm.AsError(err)
