@@ -8,7 +8,7 @@ LINT     := $(TOOLS)/golangci-lint
 FUZZTIME ?= 10m
 SDKS     ?= python node go
 
-.PHONY: help up test deps check build vet lint unit sdk agents corpus cases bench fuzz fmt docs clean
+.PHONY: help up test deps check build vet lint unit sdk agents corpus surface cases bench fuzz fmt docs clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ sdk: ## the official SDKs against the running program; SDKS="python go" for some
 agents: ## real agents (Claude Code, Codex, ...) doing a task on another vendor's model; AGENTS="codex-on-claude" for some
 	@echo "== agents"
 	@case " $(SDKS) " in *" node "*) bash test/agents/run.sh $(AGENTS) ;; *) echo "left out: they need Node" ;; esac
+
+surface: ## every operation of the vendors' descriptions that PLENUM_SPECS names, at the door; writes docs/surface.md
+	$(GO) test ./test/surface -update -count=1
 
 corpus: ## all of the recorded traffic that PLENUM_CORPUS names, through every dialect; writes docs/corpus.md
 	$(GO) test ./test/corpus -update -count=1 -v -run TestCorpus

@@ -45,7 +45,7 @@ import (
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
 func Dialects() []*dialect.Dialect {
-	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectinvoke.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectcohere.First(), dialectcohere.Generate(), dialectopenai.Completions(), dialectxaigrpc.Dialect(), dialectgemini.Dialect()}
+	return []*dialect.Dialect{dialectopenai.Dialect(), dialectresponses.Dialect(), dialectanthropic.Dialect(), dialectinvoke.Dialect(), dialectconverse.Dialect(), dialectollama.Dialect(), dialectollama.Generate(), dialectcohere.Dialect(), dialectcohere.First(), dialectcohere.Generate(), dialectopenai.Completions(), dialectopenai.FIM(), dialectxaigrpc.Dialect(), dialectgemini.Dialect()}
 }
 
 // Providers returns the kinds of provider.

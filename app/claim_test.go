@@ -186,7 +186,7 @@ func TestCase_I10_EveryMemberOfEveryDialectIsTried(t *testing.T) {
 	speakers := map[string]string{"chat": "openai", "speech": "openai", "image edit": "openai", "messages": "anthropic"}
 	for _, d := range all.Dialects() {
 		if d.Names == nil {
-			if !slices.Contains([]string{"ollama", "ollama-generate", "cohere", "cohere-generate", "completions", "invoke", "xaigrpc"}, d.Name) {
+			if !slices.Contains([]string{"ollama", "ollama-generate", "cohere", "cohere-generate", "completions", "fim", "invoke", "xaigrpc"}, d.Name) {
 				t.Errorf("%s does not say what its requests name", d.Name)
 			}
 			continue

@@ -6,7 +6,11 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
+	"github.com/plenum-foundry/plenum/internal/bufs"
+	"github.com/plenum-foundry/plenum/internal/form"
+	"github.com/plenum-foundry/plenum/internal/splice"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -21,6 +25,11 @@ type Lifecycle struct {
 	Beside string
 	// Under is where the resource is below that base: "/vector_stores".
 	Under string
+	// Made is the member of an answer that names what was made; "" is "id".
+	Made string
+	// Once says that a model answers and that nothing is made: the model that the request names is a deployment, and is
+	// said to the upstream as it is called there.
+	Once bool
 }
 
 var _ Codec = Lifecycle{}
@@ -28,6 +37,14 @@ var _ Codec = Lifecycle{}
 // Peek reads the model that a JSON body names, if it does.
 func (Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
 	media, _, err := mime.ParseMediaType(in.Header.Get("Content-Type"))
+	if err == nil && media == "multipart/form-data" {
+		f, err := form.Parse(in.Body, in.Header.Get("Content-Type"))
+		if err != nil {
+			return Head{}, &llm.Error{Kind: llm.Invalid, Op: "dialect.Lifecycle", Message: "the form cannot be read: send multipart/form-data as its boundary says", Err: err}
+		}
+		model, _ := f.Value("model")
+		return Head{Model: model}, nil
+	}
 	if len(in.Body) == 0 || err != nil || media != "application/json" {
 		return Head{}, nil
 	}
@@ -39,6 +56,33 @@ func (Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
 	}
 	model, _ := b.Model.(string)
 	return Head{Model: model}, nil
+}
+
+// Body returns the body of a request with the model as the upstream calls it, where a model answers; else as it is.
+func (l Lifecycle) Body(in Inbound, model string) ([]byte, error) {
+	if !l.Once || model == "" || len(in.Body) == 0 {
+		return in.Body, nil
+	}
+	if media := in.Header.Get("Content-Type"); strings.HasPrefix(strings.ToLower(media), "multipart/") {
+		f, err := form.Parse(in.Body, media)
+		if err != nil {
+			return nil, err
+		}
+		if said, ok := f.Value("model"); !ok || said == model {
+			return in.Body, nil
+		}
+		return f.Apply(bufs.Get(len(in.Body)+len(model)+256), form.Edit{Set: map[string]string{"model": model}}), nil
+	}
+	var found [1]splice.Member
+	if _, err := splice.Scan(in.Body, splice.MaxDepth, []string{"model"}, found[:]); err != nil {
+		return nil, err
+	}
+	if at := found[0].Value; at.Found() && !at.Equal(in.Body, model) {
+		ed := splice.NewEdit(in.Body)
+		ed.SetString(at, model)
+		return ed.Bytes()
+	}
+	return in.Body, nil
 }
 
 // DecodeRequest returns a *llm.Lifecycle.
@@ -73,6 +117,18 @@ func LifecycleRoutes(base string, match func(*http.Request) bool, codec Lifecycl
 		add(c, base+c.Under+"/{id}/{rest...}", all...)
 	}
 	return slices.Clip(out)
+}
+
+// OnceRoutes returns the routes of operations that a model answers and of which nothing is kept, each at its path below
+// the base.
+func OnceRoutes(base string, match func(*http.Request) bool, codec Lifecycle, paths ...string) []Route {
+	var out []Route
+	for _, p := range paths {
+		c := codec
+		c.Resource, c.Under, c.Once = p, "/"+p, true
+		out = append(out, Route{Op: llm.OpLifecycle, Method: http.MethodPost, Pattern: base + c.Under, Match: match, Codec: c})
+	}
+	return out
 }
 
 // Always returns the routes with a Match that holds everywhere.

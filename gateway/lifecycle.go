@@ -117,11 +117,16 @@ func (a *attempt) passOn(ctx context.Context, address string) error {
 		}
 	}
 	req.Header.Set("User-Agent", userAgent)
-	if len(in.Body) > 0 {
-		a.body = a.carry(in.Body)
+	codec, _ := a.call.Codec.(dialect.Lifecycle)
+	body, err := codec.Body(*in, a.call.Try.Target.Offer.Upstream)
+	if err != nil {
+		return dialect.NotJSON("dispatch", err)
+	}
+	if len(body) > 0 {
+		a.body = a.carry(body)
 		a.body.Set(req)
 	}
-	if err := a.conn.Provider.Sign(ctx, req, in.Body); err != nil {
+	if err := a.conn.Provider.Sign(ctx, req, body); err != nil {
 		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
 	}
 	a.call.Try.Sent = true

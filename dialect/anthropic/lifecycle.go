@@ -14,5 +14,6 @@ func lifecycleRoutes() []dialect.Route {
 	named := func(r *http.Request) bool { return r.Header.Get("plenum-deployment") != "" }
 	out := dialect.Always(dialect.LifecycleRoutes("/anthropic/v1", named, c, "files"))
 	out = append(out, dialect.Always(dialect.LifecycleRoutes("/v1", func(r *http.Request) bool { return ours(r) && named(r) }, c, "files"))...)
-	return append(out, dialect.LifecycleRoutes("/v1", ours, c, "skills")...)
+	return append(out, dialect.LifecycleRoutes("/v1", ours, c, "agents", "deployment_runs", "deployments", "dreams", "environments",
+		"memory_stores", "sessions", "skills", "tunnels", "user_profiles", "vaults")...)
 }

@@ -1,6 +1,8 @@
 package cohere
 
 import (
+	"slices"
+
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -23,5 +25,11 @@ func (o *operation) DecodeError(r dialect.Reply) *llm.Error { return o.errors.De
 
 // operationRoutes are those of the operations besides chat.
 func operationRoutes() []dialect.Route {
-	return append(embedRoutes(), rerankRoutes()...)
+	return slices.Concat(embedRoutes(), rerankRoutes(), onceRoutes())
+}
+
+// onceRoutes are those of what a model of the vendor does and nobody translates.
+func onceRoutes() []dialect.Route {
+	c := dialect.Lifecycle{Errors: (&codec{}).EncodeError, Beside: "/v2/chat"}
+	return dialect.OnceRoutes("/cohere", nil, c, "v1/tokenize", "v1/detokenize", "v1/classify", "v1/summarize", "v2/audio/transcriptions")
 }

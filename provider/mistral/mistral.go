@@ -17,6 +17,12 @@ var Kind = provider.Compat(provider.Spec{
 	Env:     []string{"MISTRAL_API_KEY"},
 	Dialect: openai.Dialect,
 	Serves:  []llm.Op{llm.OpEmbed, llm.OpModerate, llm.OpSpeak, llm.OpTranscribe},
+	Also: []provider.Face{{
+		Dialect: openai.FIM,
+		BaseURL: "https://api.mistral.ai/v1",
+		Paths:   map[llm.Op]string{llm.OpGenerate: "/fim/completions"},
+		Beside:  true,
+	}},
 	Traits: plenum.Traits{
 		MaxTokensField: "max_tokens",
 		NoDeveloper:    true,

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -121,7 +122,7 @@ func named(in dialect.Inbound) ([]string, error) {
 }
 
 func namedInJSON(body []byte) ([]string, error) {
-	var ids []string
+	ids := numbered(body)
 	d := json.NewDecoder(bytes.NewReader(body))
 	for {
 		t, err := d.Token()
@@ -175,7 +176,12 @@ func looksLikeID(s string) bool {
 		return false
 	}
 	switch s[:cut] {
-	case "asst", "cfile", "cntr", "conv", "eval", "evalrun", "file", "ftckpt", "ftjob", "run", "skill", "step", "thread", "upload", "vector", "video", "vs", "vsfb":
+	case "asst", "cfile", "cntr", "conv", "eval", "evalrun", "file", "ftckpt", "ftjob", "run", "skill", "step", "thread", "upload", "vector", "video", "vs", "vsfb",
+		"cthr", "cksess":
+	case "agent", "depl", "drun", "drm", "env", "memstore", "sesn", "tunnel", "uprof", "vlt", "voice", "cons", "ag":
+		if len(s) < 24 { // these are words as well
+			return false
+		}
 	default:
 		return false
 	}
@@ -202,7 +208,9 @@ func (l *lifecycle) target() error {
 		if !ok {
 			return &llm.Error{Kind: llm.NotFound, Op: "resolve", Param: "plenum-deployment", Code: "model_not_found", Message: fmt.Sprintf("there is no deployment %q here", clip(name))}
 		}
-	} else if d, ok = c.Config.Deployment(c.Head.Model); !ok || !d.Lifecycle {
+	} else if d, ok = c.Config.Deployment(c.Head.Model); l.codec.Once && c.Head.Model != "" && !ok {
+		return unknown(c)
+	} else if !ok || !d.Lifecycle && !l.codec.Once {
 		d = first(c)
 	}
 	r := &c.Trail.Record
@@ -237,8 +245,31 @@ func first(c *gateway.Call) *plenum.Deployment {
 // ownerOut notes what an answer makes, and takes out of a list what is not the caller's.
 type ownerOut struct {
 	gateway.Out
-	ctx context.Context //nolint:containedctx // it lives as long as the call
-	l   *lifecycle
+	ctx  context.Context //nolint:containedctx // it lives as long as the call
+	l    *lifecycle
+	told bool   // what a stream makes is known
+	head []byte // of a stream, until it is
+}
+
+// mostHead is how far into a stream what it makes is looked for.
+const mostHead = 16 << 10
+
+// begun looks at the beginning of a stream for what it makes, before the caller knows of it.
+func (o *ownerOut) begun(piece []byte) error {
+	l := o.l
+	o.head = append(o.head, piece[:min(len(piece), mostHead-len(o.head))]...)
+	o.told = len(o.head) == mostHead
+	_, rest, ok := bytes.Cut(o.head, []byte(`"`+l.codec.Made+`"`))
+	if !ok {
+		return nil
+	}
+	rest = bytes.TrimLeft(rest, ": ")
+	id, _, ok := bytes.Cut(bytes.TrimPrefix(rest, []byte(`"`)), []byte(`"`))
+	if !ok || !bytes.HasPrefix(rest, []byte(`"`)) || len(id) == 0 || len(id) > 200 {
+		return nil
+	}
+	o.told = true
+	return l.owners.Own(o.ctx, l.call.Caller, l.codec.Resource, string(id), l.place)
 }
 
 // Chunk looks at a whole answer before the caller sees it.
@@ -248,6 +279,8 @@ func (o *ownerOut) Chunk(ch dialect.Chunk) error {
 	rest := in.Vars["rest"]
 	var err error
 	switch {
+	case ch.Body == nil && l.codec.Made != "" && l.id == "" && !o.told:
+		err = o.begun(ch.Frame.Raw)
 	case ch.Body == nil:
 	case l.id == "" && in.Method == http.MethodGet:
 		ch.Body, err = o.mine(ch.Body)
@@ -264,6 +297,10 @@ func (o *ownerOut) Chunk(ch dialect.Chunk) error {
 
 // note notes what the answer says was made: a new thing, and what it brought along.
 func (o *ownerOut) note(body []byte) error {
+	l := o.l
+	if l.codec.Once {
+		return nil // nothing was made
+	}
 	var a struct {
 		ID      string   `json:"id"`
 		Thread  string   `json:"thread_id"`
@@ -275,7 +312,9 @@ func (o *ownerOut) note(body []byte) error {
 	if json.Unmarshal(body, &a) != nil {
 		return nil // it is not an object
 	}
-	l := o.l
+	if l.codec.Made != "" {
+		a.ID = member(body, l.codec.Made)
+	}
 	kinds := map[string]string{}
 	switch {
 	case l.both:
@@ -298,8 +337,29 @@ func (o *ownerOut) note(body []byte) error {
 	return nil
 }
 
+// member returns a text member of an object, or "".
+func member(body []byte, name string) string {
+	var all map[string]json.RawMessage
+	var text string
+	if json.Unmarshal(body, &all) == nil {
+		_ = json.Unmarshal(all[name], &text) // what is no text names nothing
+	}
+	return text
+}
+
+// bare says that a list stands by itself and not in an object: it is put into one while it is looked at.
+func bare(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) }
+
 // mine leaves of a list what the caller's project owns.
 func (o *ownerOut) mine(body []byte) ([]byte, error) {
+	if bare(body) {
+		list, err := o.mine(slices.Concat([]byte(`{"data":`), body, []byte("}")))
+		if err != nil {
+			return nil, err
+		}
+		list = bytes.TrimSuffix(bytes.TrimPrefix(bytes.TrimSpace(list), []byte(`{"data":`)), []byte("}"))
+		return list, nil
+	}
 	list := map[string]json.RawMessage{}
 	var data []json.RawMessage
 	if json.Unmarshal(body, &list) != nil || json.Unmarshal(list["data"], &data) != nil {
@@ -307,7 +367,7 @@ func (o *ownerOut) mine(body []byte) ([]byte, error) {
 	}
 	var ids []string
 	for _, d := range data {
-		ids = append(ids, idOf(d))
+		ids = append(ids, o.l.idOf(d))
 	}
 	owned, err := o.l.owners.Owned(o.ctx, o.l.call.Caller.Project, ids)
 	if err != nil {
@@ -336,10 +396,12 @@ func (o *ownerOut) mine(body []byte) ([]byte, error) {
 	return json.Marshal(list)
 }
 
-func idOf(v json.RawMessage) string {
-	var o struct {
-		ID string `json:"id"`
+// idOf returns the id of an element of a list. What has none is nobody's.
+func (l *lifecycle) idOf(v json.RawMessage) string {
+	if l.codec.Made != "" {
+		if id := member(v, l.codec.Made); id != "" {
+			return id
+		}
 	}
-	_ = json.Unmarshal(v, &o) // what has no id is nobody's
-	return o.ID
+	return member(v, "id")
 }
