@@ -1,5 +1,7 @@
 package dialect
 
+import "github.com/plenum-foundry/plenum/llm"
+
 // Carrier is a Server whose requests carry those of another dialect, as hosts of other vendors' models
 // have it: the model is named in the address, and the body is the vendor's, or nearly so.
 type Carrier interface {
@@ -15,4 +17,6 @@ type Carried struct {
 	In      Inbound
 	Dialect *Dialect
 	Codec   Codec
+	// Op is the operation, where it is another than that of the route.
+	Op llm.Op
 }

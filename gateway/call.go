@@ -28,7 +28,7 @@ import (
 // copies of their own, made by [Call.Attempt].
 type Call struct {
 	ID      string           // edge or Runner
-	Op      llm.Op           // edge
+	Op      llm.Op           // edge; Load, where a request carries one of another operation
 	Dialect *dialect.Dialect // edge: what the caller speaks; Load, where a request carries one of another dialect
 	Codec   dialect.Codec    // with Dialect: the codec of Op in it
 	In      dialect.Inbound  // edge; Body once Load has run, and good until the pipeline returns
@@ -135,6 +135,12 @@ func (c *Call) unpack(b dialect.Bounds) error {
 		return err
 	}
 	c.In, c.Dialect, c.Codec = inner.In, inner.Dialect, inner.Codec
+	if inner.Op != "" {
+		c.Op = inner.Op
+		if c.Trail != nil {
+			c.Trail.Record.Op = inner.Op
+		}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -11,12 +12,24 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// embed speaks embeddings: of one content (:embedContent) or of several (:batchEmbedContents). Upstreams are
-// asked for several, also where there is one.
+// embed speaks embeddings, in one of three forms. The Gemini API is asked for several, also where there is one.
 type embed struct {
 	dialect.Single
 	errors codec
-	batch  bool
+	form   embedForm
+}
+
+// embedForm is a form of the operation.
+type embedForm int
+
+const (
+	embedBatch   embedForm = iota // several contents, at the Gemini API (:batchEmbedContents)
+	embedOne                      // one content (:embedContent)
+	embedPredict                  // several texts, at Vertex AI (:predict)
+)
+
+func newEmbed(form embedForm, names *dialect.Naming) *embed {
+	return &embed{Single: dialect.Single{Where: op, Names: names}, form: form}
 }
 
 var (
@@ -24,25 +37,31 @@ var (
 	_ dialect.Apart = (*embed)(nil)
 )
 
-// embedRoutes lists the operation, the form in which upstreams are asked first.
-func embedRoutes(names *dialect.Naming) []dialect.Route {
-	var out []dialect.Route
-	for _, batch := range [...]bool{true, false} {
-		c, verb := &embed{Single: dialect.Single{Where: op, Names: names}, batch: batch}, "embedContent"
-		if batch {
-			verb = "batchEmbedContents"
-		}
-		for _, v := range [...]string{"/v1beta", "/v1", "/v1alpha"} {
-			out = append(out, dialect.Route{Op: llm.OpEmbed, Method: http.MethodPost, Pattern: v + "/models/{model...}:" + verb, Codec: c})
-		}
+// embedRoutes lists the operation, the form in which upstreams are asked first. What Vertex AI is told to
+// predict may be a vector as well: see predicted.
+func embedRoutes(vertex bool, names *dialect.Naming) []dialect.Route {
+	batch, one := newEmbed(embedBatch, names), newEmbed(embedOne, names)
+	route := func(path, verb string, c *embed) dialect.Route {
+		return dialect.Route{Op: llm.OpEmbed, Method: http.MethodPost, Pattern: path + ":" + verb, Codec: c}
 	}
-	return out
+	var many, single, theirs []dialect.Route
+	for _, v := range [...]string{"/v1beta", "/v1", "/v1alpha"} {
+		many = append(many, route(v+"/models/{model...}", "batchEmbedContents", batch))
+		single = append(single, route(v+"/models/{model...}", "embedContent", one))
+	}
+	for _, path := range vertexPaths() {
+		theirs = append(theirs, route(path, "embedContent", one))
+	}
+	if vertex {
+		return slices.Concat(theirs, many, single)
+	}
+	return slices.Concat(many, single, theirs)
 }
 
-// Apart implements dialect.Apart: the answer for one content is said otherwise than that for several.
+// Apart implements dialect.Apart: each form has an answer of its own.
 func (c *embed) Apart(upstream dialect.Codec) bool {
 	u, ok := upstream.(*embed)
-	return ok && u.batch != c.batch
+	return ok && u.form != c.form
 }
 
 // Peek implements dialect.Server: the model is named in the path.
@@ -54,8 +73,13 @@ func (c *embed) Peek(in dialect.Inbound, b dialect.Bounds) (dialect.Head, error)
 	return dialect.Head{Model: modelOf(in), Names: names}, nil
 }
 
-// EditRequest implements dialect.Client: every request names the model once more.
+// EditRequest implements dialect.Client. In a batch every request names the model once more; Vertex AI, the only
+// one that is asked in the other forms, knows it by the address.
 func (c *embed) EditRequest(in dialect.Inbound, _ dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	if c.form != embedBatch {
+		body, _, err := dialect.WithoutMember(op)(in.Body, "model")
+		return dialect.Outbound{Header: headers(in.Header), Body: body}, err
+	}
 	v, err := wire.Parse(in.Body, nil)
 	if err != nil {
 		return dialect.Outbound{}, notJSON(err)
@@ -104,13 +128,18 @@ func (c *embed) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 		return nil, notJSON(err)
 	}
 	e := &llm.Embed{Model: modelOf(in), Extra: home()}
-	if c.batch {
-		err = wire.Under(v.Get("requests").Elems(func(i int, r wire.Value) error { return c.one(e, i, r) }), "requests")
-	} else {
+	list := "requests"
+	switch c.form {
+	case embedBatch:
+		err = wire.Under(v.Get(list).Elems(func(i int, r wire.Value) error { return c.one(e, i, r) }), list)
+	case embedOne:
 		err = c.one(e, 0, v)
+	case embedPredict:
+		list = "instances"
+		err = readInstances(e, v)
 	}
 	if err == nil && len(e.Inputs) == 0 {
-		err = wire.Bad("requests", "a list that is not empty")
+		err = wire.Bad(list, "a list that is not empty")
 	}
 	if err != nil {
 		return nil, invalid(err)
@@ -127,18 +156,15 @@ func (c *embed) one(e *llm.Embed, i int, v wire.Value) error {
 			return true, nil
 		case "content":
 			return true, readContent(&input, m)
-		case "taskType":
-			var word string
-			word, err = m.Str()
-			one.Purpose = tasks()[word]
-			return one.Purpose != "" || word == "TASK_TYPE_UNSPECIFIED", err
-		case "title":
-			input.Title, err = m.Str()
+		case "embedContentConfig":
+			var rest llm.Extra
+			err = m.Fields(Name, &rest, func(key []byte, m wire.Value) (bool, error) {
+				return embedSetting(one, &input, camel(string(key)), m)
+			})
+			leave(&one.Extra, "embedContentConfig", rest)
 			return true, err
-		case "outputDimensionality":
-			return true, m.IntTo(&one.Size)
 		}
-		return false, nil
+		return embedSetting(one, &input, camel(string(key)), m)
 	})
 	switch {
 	case err != nil:
@@ -146,9 +172,16 @@ func (c *embed) one(e *llm.Embed, i int, v wire.Value) error {
 	case len(input.Blocks) == 0:
 		return wire.Bad("content.parts", "a list of parts that is not empty")
 	}
+	addInput(e, i, one, input)
+	e.Extra.Note(Name, noteRequest+v.JSON())
+	return nil
+}
+
+// addInput adds an input and what was said of it alone.
+func addInput(e *llm.Embed, i int, one *llm.Embed, input llm.EmbedInput) {
 	if i == 0 {
-		e.Purpose, e.Size = one.Purpose, one.Size
-	} else if e.Purpose != one.Purpose || e.Size != one.Size {
+		e.Purpose, e.Size, e.Cut = one.Purpose, one.Size, one.Cut
+	} else if e.Purpose != one.Purpose || e.Size != one.Size || e.Cut != one.Cut {
 		e.Mixed = true
 	}
 	for _, f := range one.Extra.Fields {
@@ -157,8 +190,29 @@ func (c *embed) one(e *llm.Embed, i int, v wire.Value) error {
 		}
 	}
 	e.Inputs = append(e.Inputs, input)
-	e.Extra.Note(Name, noteRequest+v.JSON())
-	return nil
+}
+
+// embedSetting reads what is said of the vectors, in whichever object a form has it.
+func embedSetting(e *llm.Embed, input *llm.EmbedInput, key string, m wire.Value) (known bool, err error) {
+	switch key {
+	case "taskType":
+		word, err := m.Str()
+		e.Purpose = tasks()[word]
+		return e.Purpose != "" || word == "TASK_TYPE_UNSPECIFIED", err
+	case "title":
+		input.Title, err = m.Str()
+	case "outputDimensionality":
+		err = m.IntTo(&e.Size)
+	case "autoTruncate":
+		var cut bool
+		cut, err = m.Bool()
+		if e.Cut = llm.CutNone; cut {
+			e.Cut = llm.CutEnd
+		}
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 func readContent(in *llm.EmbedInput, v wire.Value) error {
@@ -212,38 +266,73 @@ func (c *embed) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound,
 	}
 	var l dialect.Losses
 	var w jsonw.Writer
-	w.Open('{')
-	w.KeyOpen("requests", '[')
-	if e.Extra.Dialect == Name {
-		sayAgain(&w, e, whole(s.Upstream(e.Model)))
-	} else {
-		if err := dialect.FloatsOnly(op, e); err != nil {
-			return dialect.Outbound{}, nil, err
-		}
-		l.LoseEmbed(e, Name, "size", "purpose", "title")
-		if _, ok := taskOf(e.Purpose); !ok && e.Purpose != "" && e.Purpose != llm.PurposeImage {
-			l.Add(dialect.EmbedWord(e.Extra.Dialect, "purpose"), "the target's API has no word for it")
-		}
-		for _, in := range e.Inputs {
-			if err := writeRequest(&w, e, in, whole(s.Upstream(e.Model))); err != nil {
-				return dialect.Outbound{}, nil, err
-			}
-		}
+	err := c.write(&w, e, s.Upstream(e.Model), &l)
+	if err != nil {
+		return dialect.Outbound{}, nil, err
 	}
-	w.Close(']')
-	w.Close('}')
-	return dialect.Outbound{Header: headers(nil), Body: w.Buf}, l.List(), nil
+	body, changed, err := dialect.WithoutRefused(op, w.Buf, s)
+	return dialect.Outbound{Header: headers(nil), Body: body, Changed: changed}, l.List(), err
 }
 
-// sayAgain says the requests as they stood, but for the model.
-func sayAgain(w *jsonw.Writer, e *llm.Embed, model string) {
-	for _, f := range e.Extra.Fields {
+func (c *embed) write(w *jsonw.Writer, e *llm.Embed, model string, l *dialect.Losses) error {
+	switch {
+	case c.form == embedPredict:
+		return writeInstances(w, e, model, l)
+	case c.form == embedOne && len(e.Inputs) != 1:
+		return dialect.Beyond(op, "input", "the model makes one vector a call: send each input in a call of its own")
+	}
+	if c.form == embedOne {
+		return writeRequests(w, e, "", l)
+	}
+	w.Open('{')
+	w.KeyOpen("requests", '[')
+	err := writeRequests(w, e, whole(model), l)
+	w.Close(']')
+	w.Close('}')
+	return err
+}
+
+// writeRequests says a request for each input: with a model's name, or without where the address says it.
+func writeRequests(w *jsonw.Writer, e *llm.Embed, model string, l *dialect.Losses) error {
+	if saidAgain(w, e, model) {
+		return nil
+	}
+	if err := dialect.FloatsOnly(op, e); err != nil {
+		return err
+	}
+	l.LoseEmbed(e, "", "size", "purpose", "title", "cut")
+	loseTask(e, l)
+	if e.Cut == llm.CutStart {
+		l.Add(dialect.EmbedWord(e.Extra.Dialect, "cut"), "the end is cut")
+	}
+	for _, in := range e.Inputs {
+		if err := writeRequest(w, e, in, model); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loseTask names a purpose for which there is no word.
+func loseTask(e *llm.Embed, l *dialect.Losses) {
+	if _, ok := taskOf(e.Purpose); !ok && e.Purpose != "" && e.Purpose != llm.PurposeImage {
+		l.Add(dialect.EmbedWord(e.Extra.Dialect, "purpose"), "the target's API has no word for it")
+	}
+}
+
+// saidAgain says the requests as they stood, but for the model, and reports whether there are any.
+func saidAgain(w *jsonw.Writer, e *llm.Embed, model string) bool {
+	any := false
+	for _, f := range e.Extra.In(Name) {
 		raw, ok := strings.CutPrefix(f.Key, noteRequest)
 		if !ok || f.Raw != "" {
 			continue
 		}
+		any = true
 		w.Open('{')
-		w.KeyStr("model", model)
+		if model != "" {
+			w.KeyStr("model", model)
+		}
 		// The visit has no error to give.
 		_ = wire.Raw(raw).Members(func(key []byte, m wire.Value) error {
 			if string(key) != "model" {
@@ -253,6 +342,7 @@ func sayAgain(w *jsonw.Writer, e *llm.Embed, model string) {
 		})
 		w.Close('}')
 	}
+	return any
 }
 
 func taskOf(p llm.Purpose) (string, bool) {
@@ -269,7 +359,9 @@ func writeRequest(w *jsonw.Writer, e *llm.Embed, in llm.EmbedInput, model string
 		return dialect.Beyond(op, "input", "the target embeds texts and images: send text in place of lists of tokens, which are another model's")
 	}
 	w.Open('{')
-	w.KeyStr("model", model)
+	if model != "" {
+		w.KeyStr("model", model)
+	}
 	w.KeyOpen("content", '{')
 	w.KeyOpen("parts", '[')
 	for _, b := range in.Blocks {
@@ -292,7 +384,20 @@ func writeRequest(w *jsonw.Writer, e *llm.Embed, in llm.EmbedInput, model string
 	}
 	w.Close(']')
 	w.Close('}')
-	if word, ok := taskOf(e.Purpose); ok {
+	writeSettings(w, e, in, model == "")
+	w.Close('}')
+	return nil
+}
+
+// writeSettings says what is said of a vector. What becomes of an input that is too long stands in an object of its
+// own, where Vertex AI has all of it.
+func writeSettings(w *jsonw.Writer, e *llm.Embed, in llm.EmbedInput, inside bool) {
+	word, task := taskOf(e.Purpose)
+	object := e.Cut != "" || inside && (task || in.Title != "" || e.Size.Set)
+	if object && inside {
+		w.KeyOpen("embedContentConfig", '{')
+	}
+	if task {
 		w.KeyStr("taskType", word)
 	}
 	if in.Title != "" {
@@ -301,8 +406,15 @@ func writeRequest(w *jsonw.Writer, e *llm.Embed, in llm.EmbedInput, model string
 	if e.Size.Set {
 		w.KeyInt("outputDimensionality", int64(e.Size.V))
 	}
-	w.Close('}')
-	return nil
+	if object && !inside {
+		w.KeyOpen("embedContentConfig", '{')
+	}
+	if e.Cut != "" {
+		w.KeyBool("autoTruncate", e.Cut != llm.CutNone)
+	}
+	if object {
+		w.Close('}')
+	}
 }
 
 // DecodeResponse implements dialect.Client.
@@ -339,6 +451,10 @@ func (c *embed) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 			return true, m.Elems(add)
 		case "embedding":
 			return true, add(0, m)
+		case "predictions":
+			return true, m.Elems(func(i int, el wire.Value) error { return readPrediction(res, i, el) })
+		case "metadata":
+			res.Usage.Characters = m.Get("billableCharacterCount").Count()
 		case "usageMetadata":
 			res.Usage = embedUsage(m)
 		}
@@ -377,6 +493,9 @@ func embedUsage(v wire.Value) llm.Usage {
 
 // Gist implements dialect.Client.
 func (c *embed) Gist(body []byte) dialect.Gist {
+	if c.form == embedPredict {
+		return predictedGist(body)
+	}
 	found := make([]splice.Member, 3)
 	if _, err := splice.Scan(body, splice.MaxDepth, []string{"usageMetadata", "embeddings", "embedding"}, found); err != nil {
 		return dialect.Gist{}
@@ -397,9 +516,12 @@ func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dia
 	if err != nil {
 		return dialect.Reply{}, nil, err
 	}
+	if c.form == embedPredict {
+		return encodePredictions(p, res, vectors)
+	}
 	var w jsonw.Writer
 	o := wire.Begin(&w, res.Extra.In(Name))
-	if c.batch {
+	if c.form == embedBatch {
 		w.KeyOpen("embeddings", '[')
 	} else {
 		w.Key("embedding")
@@ -415,7 +537,7 @@ func (c *embed) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dia
 		vo.Raw("values", list)
 		vo.End()
 	}
-	if c.batch {
+	if c.form == embedBatch {
 		w.Close(']')
 	}
 	if res.Extra.Dialect != Name && res.Usage.Reported != 0 {

@@ -30,10 +30,9 @@ func Vertex() *dialect.Dialect { return build(true) }
 
 func build(vertex bool) *dialect.Dialect {
 	names := naming()
-	return &dialect.Dialect{
+	d := &dialect.Dialect{
 		Name:    Name,
 		Title:   "Google Gemini",
-		Routes:  slices.Concat(routes(vertex, names), embedRoutes(names), listRoutes()),
 		Names:   names,
 		Headers: namespace(),
 		Speaks: func(path string, h http.Header) bool {
@@ -41,6 +40,8 @@ func build(vertex bool) *dialect.Dialect {
 				strings.Contains(path, "/publishers/google/") || h.Get("X-Goog-Api-Key") != ""
 		},
 	}
+	d.Routes = slices.Concat(routes(vertex, names), embedRoutes(vertex, names), predictRoutes(d, names), listRoutes())
+	return d
 }
 
 // routes lists the operations at the addresses of both APIs. A model's name may hold slashes.
@@ -49,12 +50,7 @@ func routes(vertex bool, names *dialect.Naming) []dialect.Route {
 	for _, v := range [...]string{"/v1beta", "/v1", "/v1alpha"} {
 		paths = append(paths, v+"/models/{model...}", v+"/tunedModels/{model...}")
 	}
-	for _, v := range [...]string{"/v1", "/v1beta1", "/vertex/v1", "/vertex/v1beta1"} {
-		paths = append(paths,
-			v+"/projects/{project}/locations/{location}/publishers/{publisher}/models/{model...}",
-			v+"/projects/{project}/locations/{location}/endpoints/{model}",
-			v+"/publishers/{publisher}/models/{model...}")
-	}
+	paths = append(paths, vertexPaths()...)
 	// Older clients take a name with a slash for one of another kind of model, and say it whole.
 	paths = append(paths, "/v1beta/{model...}")
 	var out []dialect.Route
@@ -68,6 +64,18 @@ func routes(vertex bool, names *dialect.Naming) []dialect.Route {
 		}
 	}
 	return out
+}
+
+// vertexPaths are where Vertex AI has its models.
+func vertexPaths() []string {
+	var paths []string
+	for _, v := range [...]string{"/v1", "/v1beta1", "/vertex/v1", "/vertex/v1beta1"} {
+		paths = append(paths,
+			v+"/projects/{project}/locations/{location}/publishers/{publisher}/models/{model...}",
+			v+"/projects/{project}/locations/{location}/endpoints/{model}",
+			v+"/publishers/{publisher}/models/{model...}")
+	}
+	return paths
 }
 
 func namespace() dialect.Namespace {

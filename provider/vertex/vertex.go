@@ -2,6 +2,7 @@
 // at an address of its own, all below /v1/projects/PROJECT/locations/LOCATION:
 //
 //	publishers/google/models/MODEL:generateContent Gemini, in its own dialect
+//	publishers/google/models/MODEL:predict         Google's models of vectors and of images
 //	publishers/anthropic/models/MODEL:rawPredict   Claude, in Anthropic's dialect
 //	publishers/mistralai/models/MODEL:rawPredict   Mistral, in OpenAI's; ai21 likewise
 //	endpoints/openapi/chat/completions             everyone else's (Grok, Llama, DeepSeek, Qwen, gpt-oss),
@@ -136,12 +137,13 @@ type address struct{ host, path string }
 
 // place is a connection to Vertex AI: a provider for each address and language.
 type place struct {
-	chat   provider.Provider
-	claude provider.Provider
-	gemini provider.Provider
-	others map[string]provider.Provider // by publisher
-	only   string                       // the dialect that the connection chose
-	token  func(context.Context) (string, error)
+	chat    provider.Provider
+	claude  provider.Provider
+	gemini  provider.Provider
+	predict provider.Provider            // Google's models of vectors and images that are told to predict
+	others  map[string]provider.Provider // by publisher
+	only    string                       // the dialect that the connection chose
+	token   func(context.Context) (string, error)
 }
 
 var (
@@ -175,7 +177,11 @@ func (p *place) open(in provider.Settings, at address) (err error) {
 	p.gemini = openDoor(at.spec(gemini.Vertex, map[llm.Op]string{
 		llm.OpGenerate:    "/publishers/google/models/{model}:generateContent",
 		llm.OpCountTokens: "/publishers/google/models/{model}:countTokens",
+		llm.OpEmbed:       "/publishers/google/models/{model}:embedContent",
 	}, "/publishers/google/models/{model}:streamGenerateContent?alt=sse"))
+	p.predict = openDoor(at.spec(gemini.Predict, map[llm.Op]string{
+		llm.OpEmbed: "/publishers/google/models/{model}:predict",
+	}, ""))
 	p.others = map[string]provider.Provider{}
 	for _, publisher := range predicting() {
 		models := "/publishers/" + publisher + "/models/{model}"
@@ -209,7 +215,7 @@ func (p *place) PlanIn(caller, model string, op llm.Op, stream bool) (*provider.
 	case anthropic.Name:
 		return p.claude.Plan(name, op, stream)
 	case gemini.Name:
-		return p.gemini.Plan(name, op, stream)
+		return p.google(name, op, stream)
 	case openai.Name:
 		return p.chat.Plan(model, op, stream)
 	}
@@ -220,12 +226,20 @@ func (p *place) PlanIn(caller, model string, op llm.Op, stream bool) (*provider.
 		if caller == openai.Name && strings.HasPrefix(model, "google/") && op == llm.OpGenerate {
 			return p.chat.Plan(model, op, stream)
 		}
-		return p.gemini.Plan(name, op, stream)
+		return p.google(name, op, stream)
 	}
 	if d, ok := p.others[publisher]; ok {
 		return d.Plan(name, op, stream)
 	}
 	return p.chat.Plan(model, op, stream)
+}
+
+// google plans for Google's own models.
+func (p *place) google(name string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if op == llm.OpEmbed && !gemini.EmbedsContent(name) {
+		return p.predict.Plan(name, op, stream)
+	}
+	return p.gemini.Plan(name, op, stream)
 }
 
 // split returns the publisher of a model and its name there. Ids come as vendors and tools write them: bare,
@@ -242,7 +256,8 @@ func split(model string) (publisher, name string) {
 		}
 	}
 	for prefix, p := range map[string]string{
-		"claude-": "anthropic", "gemini-": "google", "mistral-": "mistralai", "ministral-": "mistralai", "codestral-": "mistralai", "jamba-": "ai21",
+		"claude-": "anthropic", "gemini-": "google", "imagen-": "google", "text-embedding-": "google",
+		"text-multilingual-embedding-": "google", "multimodalembedding": "google", "mistral-": "mistralai", "ministral-": "mistralai", "codestral-": "mistralai", "jamba-": "ai21",
 	} {
 		if strings.HasPrefix(model, prefix) {
 			return p, model
