@@ -18,8 +18,8 @@ type Laned interface {
 	Ends(f Frame) Ending
 	// Whole returns the message that says what has come whole instead of as events, which mostly is a refusal.
 	Whole(r Reply, lane string) []byte
-	// Remark returns the message that says of an answer what is a header over HTTP.
-	Remark(about Remark, lane string) []byte
+	// Remark returns the last message of an answer with what is said of it in headers over HTTP.
+	Remark(last []byte, about Remark) []byte
 	// Again returns items of an answer that nobody keeps as a later request can say them.
 	Again(items []Item) []Item
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // laneWriter says an answer of a lane as messages. The last is held back until all is known of the answer: what
-// was lost and changed is told before it, and nothing after it.
+// was lost and changed is told in it.
 type laneWriter struct {
 	session *lanes
 	lane    string
@@ -59,15 +59,12 @@ func (w *laneWriter) end(c *Call) error {
 	if !w.events && w.status != 0 {
 		w.final = w.session.codec.Whole(dialect.Reply{Status: w.status, Header: w.header, Body: w.body.Bytes()}, w.lane)
 	}
-	r := c.Trail.Snapshot()
-	if len(r.Lost)+len(r.Changed) > 0 {
-		about := dialect.Remark{CallID: c.ID, Deployment: r.Deployment, Target: r.Target, Lost: r.Lost, Changed: r.Changed}
-		if err := w.session.tell(w.session.codec.Remark(about, w.lane)); err != nil {
-			return err
-		}
-	}
 	if w.final == nil {
 		return nil
+	}
+	if r := c.Trail.Snapshot(); len(r.Lost)+len(r.Changed) > 0 {
+		about := dialect.Remark{CallID: c.ID, Deployment: r.Deployment, Target: r.Target, Lost: r.Lost, Changed: r.Changed}
+		w.final = w.session.codec.Remark(w.final, about)
 	}
 	return w.session.tell(w.final)
 }

@@ -27,6 +27,7 @@ func Completions() *dialect.Dialect {
 			post("/openai/v1/completions"),
 			post("/openai/deployments/{" + deploymentVar + "}/completions"),
 			post("/completions"),
+			post("/openai/completions"), // the base URL of chat completions given without /v1
 		},
 		Headers: namespace(),
 	}

@@ -239,20 +239,22 @@ func (c *codec) Whole(r dialect.Reply, lane string) []byte {
 	return w.Buf
 }
 
-// Remark implements dialect.Laned. No event of the API's has a place for it, so it is one of its own, which
-// clients pass over that do not know it.
-func (c *codec) Remark(about dialect.Remark, lane string) []byte {
-	var w jsonw.Writer
+// Remark implements dialect.Laned. It is a member of the last message, which clients pass over that do not know
+// it; some stumble over a message of a type that they do not know.
+func (c *codec) Remark(last []byte, about dialect.Remark) []byte {
+	body, ok := bytes.CutSuffix(bytes.TrimSpace(last), []byte("}"))
+	if !ok {
+		return last
+	}
+	w := jsonw.Writer{Buf: append(bytes.Clone(body), `,"plenum":`...)}
 	w.Open('{')
-	w.KeyStr("type", "plenum.remark")
-	optMember(&w, laneMember, lane)
 	w.KeyStr("request_id", about.CallID)
 	optMember(&w, "deployment", about.Deployment)
 	optMember(&w, "target", about.Target)
 	appendStrings(&w, "lost", about.Lost)
 	appendStrings(&w, "changed", about.Changed)
 	w.Close('}')
-	return w.Buf
+	return append(w.Buf, '}')
 }
 
 func appendStrings(w *jsonw.Writer, key string, list []string) {
