@@ -122,12 +122,18 @@ func (p *Price) Free() bool {
 	return p.Over == nil
 }
 
+// At returns the rates of a call that reads so many tokens.
+func (p *Price) At(read int64) *Price {
+	for p.Over != nil && read > p.Above {
+		p = p.Over
+	}
+	return p
+}
+
 // Cost returns what a usage costs, rounded once, half up, over the sum of all classes. It saturates
 // rather than wraps: an absurd count never becomes a credit.
 func (p *Price) Cost(u llm.Usage) Micros {
-	for p.Over != nil && u.In() > p.Above {
-		p = p.Over
-	}
+	p = p.At(u.In())
 	var hi, lo uint64
 	for class, n := range u.Classes() {
 		r := p.Rate(class)

@@ -2,6 +2,7 @@ package plenum
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -46,6 +47,17 @@ type Record struct {
 	BytesIn   int64     `json:"bytes_in,omitempty"`
 	BytesOut  int64     `json:"bytes_out,omitempty"`
 	Raw       bool      `json:"raw,omitempty"` // the bytes passed within one dialect
+	Charges   []Charge  `json:"charges,omitempty"`
+	// Held is what budgets hold for the call at the moment, and HeldOf of which accounts. It is not kept.
+	Held   Micros   `json:"-"`
+	HeldOf []Charge `json:"-"`
+}
+
+// Charge is what a call spent of an account, such as a budget's: micro-dollars, or whatever the account counts.
+type Charge struct {
+	Account string `json:"account"`
+	Slot    int64  `json:"slot"` // in which part of the account's window: see [Window.Slot]
+	Amount  int64  `json:"amount"`
 }
 
 // Outcome is how a call ended.
@@ -78,6 +90,7 @@ type Attempt struct {
 	Priced    bool     `json:"priced"`
 	Estimated bool     `json:"estimated,omitempty"`
 	Won       bool     `json:"won,omitempty"`
+	Charges   []Charge `json:"-"` // they are kept with the call
 }
 
 // Tokens is a usage as it is recorded: the classes, without what a dialect added.
@@ -120,6 +133,21 @@ func (r *Record) Add(a Attempt) {
 	r.Usage = r.Usage.Add(a.Usage)
 	r.Cost += a.Cost
 	r.Estimated = r.Estimated || a.Estimated
+	r.Charges = AddCharges(r.Charges, a.Charges)
+}
+
+// AddCharges adds charges to a list that has one for each account and slot.
+func AddCharges(list, more []Charge) []Charge {
+	for _, c := range more {
+		i := slices.IndexFunc(list, func(o Charge) bool { return o.Account == c.Account && o.Slot == c.Slot })
+		if i < 0 {
+			list = append(list[:len(list):len(list)], c)
+			continue
+		}
+		list = slices.Clone(list)
+		list[i].Amount += c.Amount
+	}
+	return list
 }
 
 // Classes yields every class with its count, in a fixed order, zeros included.

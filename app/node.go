@@ -22,6 +22,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/batch"
+	books "github.com/plenum-foundry/plenum/budget"
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/file"
@@ -33,6 +34,7 @@ import (
 	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/metric"
+	"github.com/plenum-foundry/plenum/stage/budget"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
 	"github.com/plenum-foundry/plenum/store/sqlite"
@@ -58,6 +60,7 @@ type Node struct {
 	batches  *batch.Engine
 	pipeline gateway.Handler
 	history  *history.History
+	book     books.Book
 	logs     *callLog
 	draining atomic.Bool
 	warned   map[string]bool // warn: what was told of the configuration in force
@@ -85,9 +88,13 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
 	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
 	n.history = history.New(n.store, n.name(), clock.Real, log)
+	if err := n.openBook(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
-		History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers()),
+		Budgets: budget.NewAccounts(n.book, clock.Real), History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers()),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {

@@ -312,7 +312,10 @@ func (p *purse) take(n int) bool {
 	return true
 }
 
-func (p *purse) Reserve(context.Context, *gateway.Call) (budget.Hold, error) {
+func (p *purse) Reserve(_ context.Context, c *gateway.Call) (budget.Hold, error) {
+	if err := c.Budgeted(); err != nil {
+		return nil, err
+	}
 	if !p.take(slice) {
 		return nil, &llm.Error{Kind: llm.Quota, Op: "budget", Message: "the budget test is used up"}
 	}

@@ -157,8 +157,8 @@ func unwise(s *config.Snapshot) []string {
 // relies on it.
 func unenforced(s *config.Snapshot) []string {
 	var out []string
-	for _, b := range s.Budgets {
-		out = append(out, fmt.Sprintf("budget %q is declared but budgets are not enforced by this version: spending is recorded and not stopped", b.Name))
+	if b := s.Declared.Budgets; len(b) > 0 && !s.Declared.Database.Empty() {
+		out = append(out, "budgets are counted by each node alone: several nodes may each spend all of one")
 	}
 	for _, d := range s.Deployments {
 		if d.Guardrail != "" {

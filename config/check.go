@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 )
@@ -261,6 +262,14 @@ func (c *compiler) budgets() {
 			c.fail(path+".name", "%q is the name of another budget as well", clip(b.Name))
 		}
 		seen[b.Name] = true
+		if strings.ContainsAny(b.Name, "[]") {
+			c.fail(path+".name", "%q has a bracket in it, which is kept for the parts of a budget", clip(b.Name))
+		}
+		zone, err := time.LoadLocation(b.Zone)
+		if err != nil || b.Zone == "Local" {
+			c.fail(path+".zone", "%q is no time zone; say one as Europe/Berlin or America/New_York, or UTC", clip(b.Zone))
+		}
+		b.Window.Zone = zone
 		if d := b.Scope.Deployment; d != "" && !slices.Contains(c.deploymentNames(), d) {
 			c.fail(path+".scope.deployment", "there is no deployment %q%s", clip(d), suggest(d, c.deploymentNames()))
 		}

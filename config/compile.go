@@ -54,7 +54,6 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c := &compiler{file: f, opt: o, kinds: map[string]*Kind{}, snap: &Snapshot{
 		Version:     fmt.Sprintf("%d-%x", o.Sequence, f.source.digest[:4]),
 		Declared:    f,
-		Budgets:     f.Budgets,
 		connections: map[string]*Connected{},
 		exact:       map[string]*plenum.Deployment{},
 		keys:        map[[32]byte]*plenum.Key{},
@@ -68,6 +67,7 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c.deployments()
 	c.budgets()
 	c.keys()
+	c.snap.Budgets = newBudgets(f.Budgets)
 	if err := c.all().asError(); err != nil {
 		return nil, err
 	}

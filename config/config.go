@@ -205,13 +205,15 @@ type Limits struct {
 	Concurrent        int `conf:"concurrent" min:"0" doc:"Calls at the same time."`
 }
 
-// Budget is a limit in money.
+// Budget is a limit in money. Several may hold for one call, within each other in any way: all must have room.
 type Budget struct {
-	Name   string        `conf:"name" required:"yes" doc:"What it is called in records and errors."`
+	Name   string        `conf:"name" required:"yes" doc:"What it is called in records and errors. What was spent is kept under this name."`
 	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
+	Per    string        `conf:"per" enum:"project member key provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
 	Amount plenum.Micros `conf:"amount_usd" required:"yes" doc:"US dollars for each window."`
-	Window string        `conf:"window" default:"month" enum:"hour day week month total" doc:"When it begins anew."`
-	Kind   string        `conf:"kind" default:"hard" enum:"hard soft" doc:"hard refuses calls that it cannot pay for, soft only tells."`
+	Window plenum.Window `conf:"window" default:"month" doc:"When it begins anew: minute, hour, day, week (from Monday), month, quarter, year or total; or a time such as 24h or 30d, for what was spent in so long until now."`
+	Zone   string        `conf:"zone" default:"UTC" doc:"Whose calendar and clock the window goes by, such as Europe/Berlin."`
+	Kind   string        `conf:"kind" default:"hard" enum:"hard soft" doc:"hard is never overspent: what a call may cost at most is held before it is made, and while it goes on. soft holds what such calls cost of late, and may be overspent by the calls that are under way."`
 }
 
 // Scope says which calls a budget counts: those that match every field that is given.
@@ -220,7 +222,8 @@ type Scope struct {
 	Member     string `conf:"member" doc:"The member of the key."`
 	Key        string `conf:"key" doc:"The name of the key."`
 	Provider   string `conf:"provider" doc:"The kind of the connection."`
-	Model      string `conf:"model" doc:"The model in the catalog."`
+	Publisher  string `conf:"publisher" doc:"Who made the model: what stands before the / of its name in the catalog."`
+	Model      string `conf:"model" doc:"The model in the catalog, as publisher/name."`
 	Deployment string `conf:"deployment" doc:"The deployment's name."`
 }
 

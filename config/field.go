@@ -50,10 +50,10 @@ func fieldsOf(t reflect.Type) []field {
 	return fs
 }
 
-// isStruct reports whether a type is a declared struct, with members of its own: secrets and times
+// isStruct reports whether a type is a declared struct, with members of its own: secrets, times and windows
 // are written as one scalar.
 func isStruct(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[plenum.Secret]() && t != reflect.TypeFor[time.Time]()
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[plenum.Secret]() && t != reflect.TypeFor[time.Time]() && t != reflect.TypeFor[plenum.Window]()
 }
 
 // setDefaults fills a struct, and the structs directly in it, with what an empty file would mean.

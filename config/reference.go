@@ -107,6 +107,8 @@ func typeName(f field) string {
 		return "duration"
 	case time.Time:
 		return "time"
+	case plenum.Window:
+		return "window"
 	case Size:
 		return "size"
 	case plenum.Rate, plenum.Micros:

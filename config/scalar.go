@@ -34,6 +34,8 @@ func setScalar(v reflect.Value, f field, text string) error {
 		return setMoney(v, f, text)
 	case plenum.Tri:
 		return setTri(v, text)
+	case plenum.Window:
+		return setWindow(v, text)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -79,6 +81,15 @@ func setTri(v reflect.Value, text string) error {
 	default:
 		return errors.New("must be true or false, or left out where it is not known")
 	}
+	return nil
+}
+
+func setWindow(v reflect.Value, text string) error {
+	w, err := plenum.ParseWindow(text)
+	if err != nil {
+		return errors.New("must be minute, hour, day, week, month, quarter, year or total, or a time such as 24h or 30d for a window that rolls")
+	}
+	v.Set(reflect.ValueOf(w))
 	return nil
 }
 

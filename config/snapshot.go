@@ -18,8 +18,8 @@ type Snapshot struct {
 	Declared *File
 	// Deployments are all deployments, in the order of the file.
 	Deployments []*plenum.Deployment
-	// Budgets are all budgets, in the order of the file.
-	Budgets []Budget
+	// Budgets are all budgets.
+	Budgets Budgets
 
 	connections map[string]*Connected
 	exact       map[string]*plenum.Deployment

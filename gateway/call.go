@@ -349,6 +349,13 @@ func (t *Trail) Answered(try *Try) {
 	}
 }
 
+// Hold notes what budgets hold for the call, and of which accounts: should the node die, that is what it has cost.
+func (t *Trail) Hold(held plenum.Micros, of []plenum.Charge) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Record.Held, t.Record.HeldOf = held, of
+}
+
 // Attempted adds an attempt that has ended. What it consumed is part of the call's cost, whether or not
 // its answer went out.
 func (t *Trail) Attempted(try *Try) {

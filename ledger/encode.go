@@ -97,6 +97,8 @@ func appendBegin(dst []byte, r *Begin) []byte {
 	o.text("deployment", r.Deployment)
 	o.text("target", r.Target)
 	o.flag("stream", r.Stream)
+	o.count("held_micros", int64(r.Held))
+	appendCharges(&o, r.Charges)
 	return o.end()
 }
 
@@ -152,6 +154,27 @@ func appendOutcome(o *object, r *plenum.Record) {
 	o.count("bytes_in", r.BytesIn)
 	o.count("bytes_out", r.BytesOut)
 	o.flag("raw", r.Raw)
+	appendCharges(o, r.Charges)
+}
+
+// appendCharges appends what was spent of accounts, unless that is nothing.
+func appendCharges(o *object, cs []plenum.Charge) {
+	if len(cs) == 0 {
+		return
+	}
+	o.name("charges")
+	sep := byte('[')
+	for i := range cs {
+		o.b = append(o.b, sep)
+		sep = ','
+		c := start(o.b)
+		c.name("account")
+		c.b = appendString(c.b, cs[i].Account)
+		c.num("slot", cs[i].Slot)
+		c.num("amount", cs[i].Amount)
+		o.b = c.end()
+	}
+	o.b = append(o.b, ']')
 }
 
 // appendAttempts appends the attempts, unless there are none.

@@ -23,6 +23,9 @@ type Begin struct {
 	Deployment string `json:"deployment,omitempty"`
 	Target     string `json:"target,omitempty"`
 	Stream     bool   `json:"stream,omitempty"`
+	// Held is what budgets hold for the call so far, and Charges of which accounts.
+	Held    plenum.Micros   `json:"held_micros,omitempty"`
+	Charges []plenum.Charge `json:"charges,omitempty"`
 }
 
 // BeginOf takes from a record what a Begin keeps.
@@ -30,17 +33,19 @@ func BeginOf(r *plenum.Record) Begin {
 	return Begin{
 		ID: r.ID, Parent: r.Parent, Start: r.Start, Op: r.Op, Dialect: r.Dialect, KeyID: r.KeyID,
 		Project: r.Project, Deployment: r.Deployment, Target: r.Target, Stream: r.Stream,
+		Held: r.Held, Charges: r.HeldOf,
 	}
 }
 
 // Lost is the record of a call that was begun and never ended: what is known of it, marked as an
-// estimate. It is the default for Options.Settle.
+// estimate. What was held for it when it began is taken for what it cost, and charged. It is the default for Options.Settle.
 func Lost(b Begin) plenum.Record {
 	return plenum.Record{
 		ID: b.ID, Parent: b.Parent, Start: b.Start, Op: b.Op, Dialect: b.Dialect, KeyID: b.KeyID,
 		Project: b.Project, Deployment: b.Deployment, Target: b.Target, Stream: b.Stream,
 		Outcome: plenum.OutcomeLost, ErrorKind: llm.Internal,
 		Error: "the node stopped before the call ended", Estimated: true,
+		Cost: b.Held, Priced: b.Held > 0, Charges: b.Charges,
 	}
 }
 

@@ -20,6 +20,9 @@ type Records interface {
 	Calls(ctx context.Context, f Filter) ([]plenum.Record, error)
 	// Usage returns sums over a window, ordered by name.
 	Usage(ctx context.Context, q UsageQuery) ([]Usage, error)
+	// Charges returns what the counted records spent of accounts, in slots that begin at a moment or after (Unix
+	// milliseconds) and in slot 0, which is that of windows without an end.
+	Charges(ctx context.Context, since int64) ([]plenum.Charge, error)
 	// Entries returns what the ledger sent, ordered by node, seq and chain, from the one after on.
 	Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledger.Entry, error)
 }

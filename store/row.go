@@ -31,6 +31,7 @@ type Row struct {
 	Deployment string
 	Outcome    plenum.Outcome
 	Sum        Sum // of this one call
+	Charges    []plenum.Charge
 }
 
 // RowOf makes the row of an entry. It reads the few members that it needs and no more: decoding whole
@@ -71,6 +72,8 @@ func (r *Row) read() {
 			priced = v.Bool()
 		case "estimated":
 			r.Sum.Estimated = 1
+		case "charges":
+			r.Charges = chargesOf(v)
 		}
 		return true
 	})
@@ -80,6 +83,15 @@ func (r *Row) read() {
 	if r.Outcome == plenum.OutcomeError || r.Lost() {
 		r.Sum.Errors = 1
 	}
+}
+
+// chargesOf reads what was spent of accounts.
+func chargesOf(list gjson.Result) (out []plenum.Charge) {
+	list.ForEach(func(_, v gjson.Result) bool {
+		out = append(out, plenum.Charge{Account: v.Get("account").Str, Slot: v.Get("slot").Int(), Amount: v.Get("amount").Int()})
+		return true
+	})
+	return out
 }
 
 // tokensOf reads a usage.
@@ -145,38 +157,65 @@ type Bucket struct {
 	Deployment string
 }
 
-// Tally gathers what a batch of calls adds to the usage.
-type Tally map[Bucket]*Sum
-
-// Add counts a call.
-func (t Tally) Add(r *Row) { t.count(r, 1) }
-
-// Remove takes a call out again.
-func (t Tally) Remove(r *Row) { t.count(r, -1) }
-
-// count counts a call n times.
-func (t Tally) count(r *Row, n int64) {
-	b := Bucket{hourOf(r.Start), r.Project, r.KeyID, r.Deployment}
-	s := t[b]
-	if s == nil {
-		s = new(Sum)
-		t[b] = s
-	}
-	s.add(&r.Sum, n)
+// Tally gathers what a batch of calls adds to the usage, and to what was spent of accounts.
+type Tally struct {
+	usage   map[Bucket]*Sum
+	charges map[place]int64
 }
 
-// All ranges over the tally in one order for everybody, so that nodes that write at once do not lock
+// place is where a charge is added up: an account, and a slot of its window.
+type place struct {
+	account string
+	slot    int64
+}
+
+// Add counts a call.
+func (t *Tally) Add(r *Row) { t.count(r, 1) }
+
+// Remove takes a call out again.
+func (t *Tally) Remove(r *Row) { t.count(r, -1) }
+
+// count counts a call n times.
+func (t *Tally) count(r *Row, n int64) {
+	if t.usage == nil {
+		t.usage, t.charges = map[Bucket]*Sum{}, map[place]int64{}
+	}
+	b := Bucket{hourOf(r.Start), r.Project, r.KeyID, r.Deployment}
+	s := t.usage[b]
+	if s == nil {
+		s = new(Sum)
+		t.usage[b] = s
+	}
+	s.add(&r.Sum, n)
+	for _, c := range r.Charges {
+		t.charges[place{c.Account, c.Slot}] += n * c.Amount
+	}
+}
+
+// All ranges over the usage in one order for everybody, so that nodes that write at once do not lock
 // each other out.
-func (t Tally) All() iter.Seq2[Bucket, *Sum] {
-	buckets := slices.SortedFunc(maps.Keys(t), func(a, b Bucket) int {
+func (t *Tally) All() iter.Seq2[Bucket, *Sum] {
+	buckets := slices.SortedFunc(maps.Keys(t.usage), func(a, b Bucket) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Project, b.Project),
 			cmp.Compare(a.KeyID, b.KeyID), cmp.Compare(a.Deployment, b.Deployment))
 	})
 	return func(yield func(Bucket, *Sum) bool) {
 		for _, b := range buckets {
-			if !yield(b, t[b]) {
+			if !yield(b, t.usage[b]) {
 				return
 			}
 		}
 	}
+}
+
+// Charges returns what was spent of accounts, in one order for everybody.
+func (t *Tally) Charges() []plenum.Charge {
+	out := make([]plenum.Charge, 0, len(t.charges))
+	for p, n := range t.charges {
+		out = append(out, plenum.Charge{Account: p.account, Slot: p.slot, Amount: n})
+	}
+	slices.SortFunc(out, func(a, b plenum.Charge) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Slot, b.Slot))
+	})
+	return out
 }

@@ -41,6 +41,7 @@ var diagram = []layer{
 	{"L1", []string{"provider"}, with(meaning, "dialect")},
 	{"L1", []string{"provider/..."}, with(meaning, "dialect/...", "provider")},
 	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured"}, meaning},
+	{"L1", []string{"budget/..."}, with(meaning, "budget")},
 	{"L1", []string{"guard"}, meaning},
 	{"L1", []string{"guard/..."}, with(meaning, "guard")},
 	{"L1", []string{"engine"}, meaning},

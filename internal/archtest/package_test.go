@@ -80,7 +80,7 @@ func inits(t *tree) (violations []string) {
 }
 
 // forTests are the packages that exist for tests and so may import testing.
-var forTests = []string{"internal/testkit", "dialect/dialecttest", "provider/providertest", "store/storetest"}
+var forTests = []string{"internal/testkit", "dialect/dialecttest", "provider/providertest", "store/storetest", "budget/budgettest"}
 
 // testsApart finds tests' things in what is shipped.
 func testsApart(t *tree) (violations []string) {

@@ -1,5 +1,5 @@
-// Package budget is the stage that reserves money for each attempt and settles it afterwards. Without
-// Budgets, the mechanism behind it, it lets every attempt pass.
+// Package budget is the stage that reserves money for each attempt and settles it afterwards. [Accounts] holds calls to the
+// budgets that a configuration declares. Without Budgets, the mechanism behind it, it lets every attempt pass.
 package budget
 
 import (
@@ -7,12 +7,14 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 // Budgets reserves money.
 type Budgets interface {
 	// Reserve holds what the attempt may cost, or refuses it with an *llm.Error of kind Quota. It may
-	// lower the attempt's cap on output by adding to c.Edits.
+	// lower the attempt's cap on output by adding to c.Edits. Where no budget holds for the attempt it returns
+	// neither a Hold nor an error; where one does, it asks c.Budgeted.
 	Reserve(ctx context.Context, c *gateway.Call) (Hold, error)
 }
 
@@ -25,6 +27,15 @@ type Hold interface {
 	Settle(c *gateway.Call)
 }
 
+// Folding is a Hold whose attempt is streamed for a caller who wants the answer whole. Should the money run out on
+// the way, the caller gets what was said until then, as an answer that was cut short.
+type Folding interface {
+	Hold
+	// Cut returns why the answer is to be ended before its end, and whether that is to be said so. It is asked after
+	// Extend has failed.
+	Cut() (why string, cut bool)
+}
+
 // New returns the stage. A nil Budgets holds nothing.
 func New(b Budgets) gateway.Stage {
 	return gateway.Stage{Name: "budget", Wrap: func(next gateway.Handler) gateway.Handler {
@@ -32,31 +43,53 @@ func New(b Budgets) gateway.Stage {
 			return next
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
-			if err := c.Budgeted(); err != nil {
-				return err
-			}
 			hold, err := b.Reserve(ctx, c)
-			if err != nil {
-				return err
+			if err != nil || hold == nil {
+				return orElse(err, func() error { return next(ctx, c, out) })
 			}
 			defer hold.Settle(c)
-			return next(ctx, c, &holdOut{out, ctx, c, hold})
+			o := &holdOut{out, ctx, c, hold, false}
+			err = next(ctx, c, o)
+			if why, cut := o.cutShort(); cut {
+				hold.Settle(c)
+				c.Trail.Change(why)
+				return out.Chunk(dialect.Chunk{Events: []llm.Event{llm.Finish{Stop: llm.Stop{Reason: llm.StopLength}}, llm.End{}}})
+			}
+			return err
 		}
 	}}
 }
 
+func orElse(err error, do func() error) error {
+	if err != nil {
+		return err
+	}
+	return do()
+}
+
 type holdOut struct {
-	next gateway.Out
-	ctx  context.Context
-	call *gateway.Call
-	hold Hold
+	next   gateway.Out
+	ctx    context.Context
+	call   *gateway.Call
+	hold   Hold
+	failed bool // Extend has
 }
 
 func (o *holdOut) Begin(h gateway.Head) error { return o.next.Begin(h) }
 
 func (o *holdOut) Chunk(ch dialect.Chunk) error {
 	if err := o.hold.Extend(o.ctx, o.call, ch); err != nil {
+		o.failed = true
 		return err
 	}
 	return o.next.Chunk(ch)
+}
+
+// cutShort returns why the answer was ended before its end, where that is not an error.
+func (o *holdOut) cutShort() (string, bool) {
+	f, ok := o.hold.(Folding)
+	if !ok || !o.failed {
+		return "", false
+	}
+	return f.Cut()
 }

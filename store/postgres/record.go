@@ -46,30 +46,30 @@ func rowOf(e *ledger.Entry) store.Row {
 // insertNew inserts rows on the assumption that all are new, which nearly always holds. Where it does
 // not, the error says so and nothing is kept.
 func insertNew(ctx context.Context, tx pgx.Tx, rows []store.Row) error {
-	tally := store.Tally{}
+	var tally store.Tally
 	for i := range rows {
 		tally.Add(&rows[i])
 	}
 	if err := insert(ctx, tx, rows, true); err != nil {
 		return err
 	}
-	return addUsage(ctx, tx, tally)
+	return addUp(ctx, tx, &tally)
 }
 
 // insertKnown inserts rows of which some are there already.
 func insertKnown(ctx context.Context, tx pgx.Tx, rows []store.Row) error {
-	tally := store.Tally{}
+	var tally store.Tally
 	for i := range rows {
-		if err := insertOne(ctx, tx, &rows[i], tally); err != nil {
+		if err := insertOne(ctx, tx, &rows[i], &tally); err != nil {
 			return err
 		}
 	}
-	return addUsage(ctx, tx, tally)
+	return addUp(ctx, tx, &tally)
 }
 
 // insertOne inserts a row unless it is there, and counts it unless its call is counted. A record that
 // tells how a call really ended takes the place of one that calls it lost.
-func insertOne(ctx context.Context, tx pgx.Tx, r *store.Row, tally store.Tally) error {
+func insertOne(ctx context.Context, tx pgx.Tx, r *store.Row, tally *store.Tally) error {
 	known, err := hasRecord(ctx, tx, r)
 	if err != nil || known {
 		return err
@@ -129,9 +129,9 @@ func insert(ctx context.Context, tx pgx.Tx, rows []store.Row, counted bool) erro
 	return err
 }
 
-// addUsage adds to the sums, in the tally's order: nodes that add to the same sums at once wait for each
+// addUp adds to all sums, in the tally's order: nodes that add to the same sums at once wait for each
 // other, and never in a circle.
-func addUsage(ctx context.Context, tx pgx.Tx, tally store.Tally) error {
+func addUp(ctx context.Context, tx pgx.Tx, tally *store.Tally) error {
 	var sets, marks []string
 	for c := range strings.SplitSeq(store.SumColumns, ", ") {
 		sets = append(sets, c+" = usage."+c+" + excluded."+c)
@@ -142,6 +142,10 @@ func addUsage(ctx context.Context, tx pgx.Tx, tally store.Tally) error {
 	var batch pgx.Batch
 	for b, s := range tally.All() {
 		batch.Queue(sql, append([]any{b.Hour, b.Project, b.KeyID, b.Deployment}, s.Values()...)...)
+	}
+	for _, c := range tally.Charges() {
+		batch.Queue(`INSERT INTO charges (account, slot, amount) VALUES ($1, $2, $3)
+			ON CONFLICT (account, slot) DO UPDATE SET amount = charges.amount + excluded.amount`, clean(c.Account), c.Slot, c.Amount)
 	}
 	return tx.SendBatch(ctx, &batch).Close()
 }
@@ -221,6 +225,21 @@ func scanUsage(r pgx.Row) (store.Usage, error) {
 	var u store.Usage
 	err := r.Scan(append([]any{&u.Name}, u.Pointers()...)...)
 	return u, err
+}
+
+// Charges returns what was spent of accounts.
+func (d *DB) Charges(ctx context.Context, since int64) ([]plenum.Charge, error) {
+	rows, err := d.pool.Query(ctx, "SELECT account, slot, amount FROM charges WHERE slot >= $1 OR slot = 0 ORDER BY account, slot", since)
+	charges, err := collect(rows, err, scanCharge)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was spent: %w", err)
+	}
+	return charges, nil
+}
+
+// scanCharge reads a charge.
+func scanCharge(r pgx.Row) (c plenum.Charge, err error) {
+	return c, r.Scan(&c.Account, &c.Slot, &c.Amount)
 }
 
 // Entries returns what the ledger sent.

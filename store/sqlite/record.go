@@ -41,7 +41,7 @@ func (d *DB) Append(ctx context.Context, entries []ledger.Entry) error {
 // insertNew inserts rows on the assumption that all are new, which nearly always holds. Where it does
 // not, the error says so and nothing is kept.
 func insertNew(ctx context.Context, tx *sql.Tx, rows []store.Row) error {
-	tally := store.Tally{}
+	var tally store.Tally
 	for i := range rows {
 		tally.Add(&rows[i])
 	}
@@ -60,23 +60,23 @@ func insertNew(ctx context.Context, tx *sql.Tx, rows []store.Row) error {
 			return err
 		}
 	}
-	return addUsage(ctx, tx, tally)
+	return addUp(ctx, tx, &tally)
 }
 
 // insertKnown inserts rows of which some are there already.
 func insertKnown(ctx context.Context, tx *sql.Tx, rows []store.Row) error {
-	tally := store.Tally{}
+	var tally store.Tally
 	for i := range rows {
-		if err := insertOne(ctx, tx, &rows[i], tally); err != nil {
+		if err := insertOne(ctx, tx, &rows[i], &tally); err != nil {
 			return err
 		}
 	}
-	return addUsage(ctx, tx, tally)
+	return addUp(ctx, tx, &tally)
 }
 
 // insertOne inserts a row unless it is there, and counts it unless its call is counted. A record that
 // tells how a call really ended takes the place of one that calls it lost.
-func insertOne(ctx context.Context, tx *sql.Tx, r *store.Row, tally store.Tally) error {
+func insertOne(ctx context.Context, tx *sql.Tx, r *store.Row, tally *store.Tally) error {
 	known, err := hasRecord(ctx, tx, r)
 	if err != nil || known {
 		return err
@@ -140,8 +140,23 @@ func marks(n, columns int) string {
 	return one + strings.Repeat(", "+one, n-1)
 }
 
-// addUsage adds to the sums.
-func addUsage(ctx context.Context, tx *sql.Tx, tally store.Tally) error {
+// addUp adds to all sums.
+func addUp(ctx context.Context, tx *sql.Tx, tally *store.Tally) error {
+	if err := addUsage(ctx, tx, tally); err != nil {
+		return err
+	}
+	for _, c := range tally.Charges() {
+		_, err := tx.ExecContext(ctx, `INSERT INTO charges (account, slot, amount) VALUES (?, ?, ?)
+			ON CONFLICT (account, slot) DO UPDATE SET amount = amount + excluded.amount`, c.Account, c.Slot, c.Amount)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addUsage adds to the usage.
+func addUsage(ctx context.Context, tx *sql.Tx, tally *store.Tally) error {
 	var sets []string
 	for c := range strings.SplitSeq(store.SumColumns, ", ") {
 		sets = append(sets, c+" = "+c+" + excluded."+c)
@@ -236,6 +251,21 @@ func scanUsage(r row) (store.Usage, error) {
 	var u store.Usage
 	err := r.Scan(append([]any{&u.Name}, u.Pointers()...)...)
 	return u, err
+}
+
+// Charges returns what was spent of accounts.
+func (d *DB) Charges(ctx context.Context, since int64) ([]plenum.Charge, error) {
+	rows, err := d.read.QueryContext(ctx, "SELECT account, slot, amount FROM charges WHERE slot >= ? OR slot = 0 ORDER BY account, slot", since)
+	charges, err := collect(rows, err, scanCharge)
+	if err != nil {
+		return nil, fmt.Errorf("reading what was spent: %w", err)
+	}
+	return charges, nil
+}
+
+// scanCharge reads a charge.
+func scanCharge(r row) (c plenum.Charge, err error) {
+	return c, r.Scan(&c.Account, &c.Slot, &c.Amount)
 }
 
 // Entries returns what the ledger sent.

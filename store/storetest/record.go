@@ -309,3 +309,26 @@ func cancelled(t *testing.T, open Open) {
 		t.Errorf("the usage is %+v, want 1 call", got)
 	}
 }
+
+func charges(t *testing.T, open Open) {
+	s := open(t)
+	spend := func(id string, cs ...plenum.Charge) plenum.Record {
+		r := ok(id, 1795377600123456)
+		r.Charges = cs
+		return r
+	}
+	j := newJournal(t)
+	lost := spend("c", plenum.Charge{Account: "lab", Slot: 1000, Amount: 500})
+	lost.Outcome = plenum.OutcomeLost
+	j.end(s,
+		spend("a", plenum.Charge{Account: "lab", Slot: 1000, Amount: 5}, plenum.Charge{Account: "é[x]", Amount: 1}),
+		spend("b", plenum.Charge{Account: "lab", Slot: 1000, Amount: 7}, plenum.Charge{Account: "lab", Slot: 900, Amount: 100}),
+		lost)
+	// A call that was called lost and has ended after all counts as it ended.
+	newJournal(t).end(s, spend("c", plenum.Charge{Account: "lab", Slot: 1000, Amount: 9}))
+	want := []plenum.Charge{{Account: "lab", Slot: 1000, Amount: 21}, {Account: "é[x]", Amount: 1}}
+	got, err := s.Charges(t.Context(), 1000)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

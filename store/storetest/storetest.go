@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"listing calls":               listing,
 		"usage":                       usage,
 		"usage by the hour":           hours,
+		"what accounts spent":         charges,
 		"entries sent again":          again,
 		"a call counts once":          once,
 		"what happened beats a guess": lostThenReal,
