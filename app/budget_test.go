@@ -62,7 +62,9 @@ func withBudgets(t *testing.T, budgets string) *purseful {
 	up.Handle(scribe)
 	book := books.NewMemory()
 	p := &purseful{book: book, up: up}
-	p.world = newWorld(t, Mechanisms{Budgets: budget.NewAccounts(book, clock.Real)}, budgetDeployments+budgets, up.URL)
+	accounts := budget.NewAccounts(book, clock.Real)
+	accounts.Patience = 10 * time.Minute // a slow machine refuses nobody
+	p.world = newWorld(t, Mechanisms{Budgets: accounts}, budgetDeployments+budgets, up.URL)
 	return p
 }
 

@@ -18,6 +18,9 @@ import (
 
 // Accounts holds calls to the budgets that are declared.
 type Accounts struct {
+	// Patience is how long a call waits for what others hold and have not spent, before it is refused.
+	Patience time.Duration
+
 	book  books.Book
 	clock clock.Clock
 
@@ -36,10 +39,10 @@ const firstGuess = 2048
 
 // NewAccounts returns budgets that are kept in a book.
 func NewAccounts(b books.Book, ck clock.Clock) *Accounts {
-	return &Accounts{book: b, clock: ck, recent: map[string]usual{}}
+	return &Accounts{Patience: patience, book: b, clock: ck, recent: map[string]usual{}}
 }
 
-// patience is how long a call waits for what others hold and have not spent, before it is refused.
+// patience is how long callers are content to wait for a first word, and more than most answers take.
 const patience = 20 * time.Second
 
 // Reserve implements Budgets.
@@ -241,7 +244,7 @@ func (h *hold) try(ctx context.Context, total plenum.Micros) (*books.Refusal, er
 
 // take takes more, and waits where others hold what they may not spend.
 func (h *hold) take(ctx context.Context, total plenum.Micros) error {
-	until, wait := h.accounts.clock.Now().Add(patience), 5*time.Millisecond
+	until, wait := h.accounts.clock.Now().Add(h.accounts.Patience), 5*time.Millisecond
 	for {
 		r, err := h.try(ctx, total)
 		if r == nil || err != nil {
