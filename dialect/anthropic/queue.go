@@ -33,7 +33,7 @@ type outBlock struct {
 	waits  bool // a tool whose name has not come
 	pieces []piece
 	// signature and sealed are held back: they come after the text that they belong to.
-	origin            string // whose a signature is that goes in an envelope
+	origin, item      string // whose a signature is that goes in an envelope, and of what of it
 	signature, sealed strings.Builder
 	custom            strings.Builder // free text for a tool, which becomes an object at the end
 	args              dialect.ArgsScan
@@ -129,7 +129,7 @@ func (q *queue) startThought(b *outBlock, k llm.Thought, path string) {
 	}
 	text, signature := fit.Text, fit.Signature
 	if k.Origin != Name && k.Origin != "" && fit.Sealed == "" {
-		b.origin, signature = k.Origin, k.Signature
+		b.origin, b.item, signature = k.Origin, k.Item, k.Signature
 	}
 	fit.Text, fit.Signature = "", ""
 	b.block = fit
@@ -238,7 +238,7 @@ func isCustom(b llm.Block) bool {
 
 // sign returns the signature to say: that of another vendor in its envelope.
 func (b *outBlock) sign() string {
-	t := llm.Thought{Signature: b.signature.String(), Sealed: b.sealed.String(), Origin: b.origin}
+	t := llm.Thought{Signature: b.signature.String(), Sealed: b.sealed.String(), Origin: b.origin, Item: b.item}
 	if b.origin != "" && dialect.Signed(t) {
 		return dialect.Enclose(t)
 	}

@@ -29,6 +29,7 @@ type outBlock struct {
 	block  llm.Block // as it began
 	open   bool
 	shut   bool // it was closed on the wire before it ended
+	read   bool // reasoning that is read was said of it
 	ended  bool
 	gone   bool // it cannot be said, which has been named
 	waits  bool // a tool whose name has not come, or a block that is said whole at its end
@@ -297,6 +298,7 @@ func (q *queue) write(b *outBlock, p piece) {
 	if p.kind == argsPiece {
 		b.args.Feed(p.s)
 	}
+	b.read = b.read || p.kind == thoughtPiece
 	q.encoder.emit("contentBlockDelta", func(w *jsonw.Writer) {
 		w.KeyOpen("delta", '{')
 		appendPiece(w, p)
@@ -361,7 +363,7 @@ func (q *queue) lastThought(b *outBlock, k llm.Thought) {
 	if k.Sealed == "" {
 		return
 	}
-	if b.shut || k.Signature != "" {
+	if b.shut || b.read || k.Signature != "" {
 		q.closeAt(b.wire)
 		b.wire = q.next
 		q.next++

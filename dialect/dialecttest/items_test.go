@@ -16,6 +16,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/ollama"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/dialect/responses"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 // others are the dialects that requests of Responses cross to.
@@ -28,7 +29,7 @@ func others() map[string]dialect.Codec {
 
 func responsesSide(t *testing.T) side {
 	return side{
-		codec: generates(responses.Dialect()), spec: vendorSpec(t, openaiSpec),
+		codec: generates(responses.Dialect()), spec: specs.Load(t, openaiSpec),
 		fixed: map[string]any{
 			"model": "gpt", "parameters": schema{"type": "object", "properties": schema{}}, "arguments": `{"a":"b"}`,
 			"image_url": "data:image/png;base64,iVBORw0KGgo=", "file_data": "data:application/pdf;base64,JVBERi0xLjcK",

@@ -13,6 +13,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // side is a dialect with what its vendor says about it.
 type side struct {
 	codec    dialect.Codec
-	spec     *spec
+	spec     *specs.Spec
 	requests []string // names of schemas
 	answers  []string
 	fixed    map[string]any
@@ -41,13 +42,13 @@ func (s side) tellsNothing(what string) bool {
 
 func anthropicSide(t *testing.T) side {
 	s := likeAnthropic()
-	s.spec = vendorSpec(t, anthropicSpec)
+	s.spec = specs.Load(t, anthropicSpec)
 	return s
 }
 
 func openaiSide(t *testing.T) side {
 	s := likeOpenAI()
-	s.spec = vendorSpec(t, openaiSpec)
+	s.spec = specs.Load(t, openaiSpec)
 	return s
 }
 
@@ -233,14 +234,12 @@ func without(body []byte, key string, res *llm.Response) []byte {
 }
 
 func TestEveryRequestOfMessagesAsChatCompletions(t *testing.T) {
-	crossRequests(t, anthropicSide(t), openaiSide(t), schemaOf("CreateChatCompletionRequest"))
+	crossRequests(t, anthropicSide(t), openaiSide(t), specs.Ref("CreateChatCompletionRequest"))
 }
 
 func TestEveryRequestOfChatCompletionsAsMessages(t *testing.T) {
-	crossRequests(t, openaiSide(t), anthropicSide(t), schemaOf("CreateMessageParams"))
+	crossRequests(t, openaiSide(t), anthropicSide(t), specs.Ref("CreateMessageParams"))
 }
-
-func schemaOf(name string) schema { return schema{"$ref": "#/components/schemas/" + name} }
 
 // crossRequests checks that whatever a request says is said in the other dialect or named as lost, and that
 // what is said there is what the other vendor takes.
@@ -262,7 +261,7 @@ func crossRequests(t *testing.T, from, to side, as schema) {
 				r.add(name+x.what, err.Error())
 				continue
 			}
-			if bad := to.spec.check(as, unmarshal(t, out.Body), "body"); bad != "" && !(len(losses) > 0 && strings.Contains(bad, "messages: 0 is less")) {
+			if bad := to.spec.Check(as, unmarshal(t, out.Body), "body"); bad != "" && !(len(losses) > 0 && strings.Contains(bad, "messages: 0 is less")) {
 				r.add(name+x.what, bad)
 			}
 			if i == 0 {
@@ -293,7 +292,7 @@ func TestEveryAnswerOfChatCompletionsAsMessages(t *testing.T) {
 func crossAnswers(t *testing.T, from, to side, whole, piece string) {
 	r := reports{t: t, beside: from.beside}
 	n := 0
-	to.spec.lax = true
+	to.spec.Lax = true
 	req := &llm.Request{Stream: true, StreamUsage: llm.Some(true)}
 	meta := dialect.Meta{CallID: "c", Now: 1}
 	for _, name := range from.answers {
@@ -310,7 +309,7 @@ func crossAnswers(t *testing.T, from, to side, whole, piece string) {
 				r.add(name+x.what, err.Error())
 				continue
 			}
-			if bad := to.spec.check(schemaOf(whole), unmarshal(t, out.Body), "body"); bad != "" {
+			if bad := to.spec.Check(specs.Ref(whole), unmarshal(t, out.Body), "body"); bad != "" {
 				r.add(name+x.what, bad)
 			}
 			said, more := crossStream(&r, to, res.(*llm.Response), name+x.what, piece)
@@ -402,7 +401,7 @@ func crossStream(r *reports, to side, res *llm.Response, what, piece string) (st
 		if to.named {
 			data = schema{f.Event: data}
 		}
-		if bad := to.spec.check(schemaOf(piece), data, "event"); bad != "" {
+		if bad := to.spec.Check(specs.Ref(piece), data, "event"); bad != "" {
 			r.add(what+" streamed", bad, string(f.Data))
 		}
 	}
@@ -441,7 +440,7 @@ func hosts(t *testing.T) map[string]side {
 		fixed := maps.Clone(base.fixed)
 		fixed["role"], fixed["name"], fixed["url"] = "user", "name", "https://example.com/x.png"
 		out[h.name] = side{
-			codec: h.codec, spec: vendorSpec(t, h.file), requests: h.request, answers: h.answer, fixed: fixed,
+			codec: h.codec, spec: specs.Load(t, h.file), requests: h.request, answers: h.answer, fixed: fixed,
 			nothing: base.nothing, always: schema{"model": "m", "max_tokens": 4000}, beside: h.beside,
 		}
 	}

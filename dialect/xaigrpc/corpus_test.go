@@ -13,10 +13,11 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/dialecttest"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 func TestRecordedRequestsAreSaidAgain(t *testing.T) {
-	files, c := schema(t), whole()
+	files, c := specs.XAI(t), whole()
 	for _, r := range recordings(t) {
 		p, err := c.DecodeRequest(dialect.Inbound{Body: r.request})
 		if err != nil {
@@ -35,7 +36,7 @@ func TestRecordedRequestsAreSaidAgain(t *testing.T) {
 }
 
 func TestRecordedAnswersAreSaidAgain(t *testing.T) {
-	files, c := schema(t), whole()
+	files, c := specs.XAI(t), whole()
 	for _, r := range recordings(t) {
 		if len(r.answer) == 0 {
 			continue

@@ -10,19 +10,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
-	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
 	"github.com/plenum-foundry/plenum/internal/frame"
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 // recording is one recorded call: the bytes of its messages.
@@ -99,45 +93,12 @@ func recordingsOf(t testing.TB, file string) []recording {
 	return out
 }
 
-// schema returns the vendor's own description of its messages.
-func schema(t testing.TB) *protoregistry.Files {
-	t.Helper()
-	dir := os.Getenv("PLENUM_SPECS")
-	if dir == "" {
-		corpus, err := testkit.FindCorpus()
-		if err != nil {
-			t.Skip("no description of the vendor's messages: PLENUM_SPECS names a directory with it")
-		}
-		dir = filepath.Join(corpus, "..", "specs")
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, "xai", "proto-from-sdk-1.19.0", "xai.filedescriptorset.binpb"))
-	if err != nil {
-		t.Skip("no description of the vendor's messages: PLENUM_SPECS names a directory with it")
-	}
-	var set descriptorpb.FileDescriptorSet
-	if err := proto.Unmarshal(raw, &set); err != nil {
-		t.Fatal(err)
-	}
-	for _, known := range []protoreflect.FileDescriptor{emptypb.File_google_protobuf_empty_proto, timestamppb.File_google_protobuf_timestamp_proto} {
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(known))
-	}
-	files, err := protodesc.FileOptions{AllowUnresolvable: true}.NewFiles(&set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
 // parse reads a message by the vendor's description.
-func parse(t testing.TB, files *protoregistry.Files, name string, b []byte) *dynamicpb.Message {
+func parse(t testing.TB, vendor *specs.Messages, name string, b []byte) *dynamicpb.Message {
 	t.Helper()
-	d, err := files.FindDescriptorByName(protoreflect.FullName("xai_api." + name))
+	m, err := vendor.Parse(name, b)
 	if err != nil {
 		t.Fatal(err)
-	}
-	m := dynamicpb.NewMessage(d.(protoreflect.MessageDescriptor))
-	if err := proto.Unmarshal(b, m); err != nil {
-		t.Fatalf("%s: %v", name, err)
 	}
 	return m
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // echo puts an answer into the next turn's body as clients do: the message that the assistant said goes back
-// as it came, in the place of one that says only that there was one.
-func (x *cell) echo(body []byte, req *llm.Request, answer *llm.Response) ([]byte, error) {
+// as it came, in the place of one that says only that there was one; and what was asked for besides is asked for again.
+func (x *cell) echo(body, first []byte, req *llm.Request, answer *llm.Response) ([]byte, error) {
 	whole, _ := x.c.side.Route(x.c.side.Path(x.name(), false))
 	reply, _, err := whole.EncodeResponse(req, answer, dialect.Meta{CallID: "c", Now: 1})
 	if err != nil {
@@ -27,6 +27,17 @@ func (x *cell) echo(body []byte, req *llm.Request, answer *llm.Response) ([]byte
 	}
 	if err := json.Unmarshal(reply.Body, &said); err != nil {
 		return nil, err
+	}
+	if first != nil {
+		var before map[string]any
+		if err := json.Unmarshal(first, &before); err != nil {
+			return nil, err
+		}
+		for k, v := range before {
+			if _, there := next[k]; !there {
+				next[k] = v
+			}
+		}
 	}
 	key, role := "messages", "assistant"
 	var message []any

@@ -109,10 +109,17 @@ type cell struct {
 	sc      *scene
 	codec   dialect.Codec
 	vars    map[string]string
+	heard   []heard // an answer for each turn
 	outcome outcome
 }
 
 func (w *world) try(t *testing.T, from, to sides.Side, f feature, stream bool) outcome {
+	t.Helper()
+	return w.cell(t, from, to, f, stream).outcome
+}
+
+// cell tries a cell.
+func (w *world) cell(t *testing.T, from, to sides.Side, f feature, stream bool) *cell {
 	t.Helper()
 	model := fmt.Sprintf("anthropic.claude-%s-%s-%t", from.Name, strings.ReplaceAll(strings.ReplaceAll(f.name, " ", "-"), ",", ""), stream)
 	x := &cell{w: w, c: w.callers[from.Name], v: w.vendors[to.Name], f: f, stream: stream, model: model, sc: &scene{failure: f.fails}}
@@ -132,7 +139,7 @@ func (w *world) try(t *testing.T, from, to sides.Side, f feature, stream bool) o
 		f.ask(r)
 	}
 	x.run(t, r)
-	return x.outcome
+	return x
 }
 
 // name is how the caller knows the model.
@@ -174,6 +181,8 @@ func (x *cell) run(t *testing.T, r *llm.Request) {
 	if x.f.again {
 		x.goOn(t, r, h)
 	}
+	x.frame(r, h)
+	x.needs()
 	switch {
 	case len(x.f.about) > 0 && !told.Has(x.f.about...) && x.f.ask != nil && x.f.says == nil:
 		x.outcome.kind = mute
@@ -198,7 +207,7 @@ func (x *cell) say(t *testing.T, r *llm.Request, before *llm.Response) (dialectt
 		return nil, heard{}, false
 	}
 	if before != nil {
-		if out.Body, err = x.echo(out.Body, r, before); err != nil {
+		if out.Body, err = x.echo(out.Body, x.heard[0].asked, r, before); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -208,7 +217,9 @@ func (x *cell) say(t *testing.T, r *llm.Request, before *llm.Response) (dialectt
 		x.wrong("the caller's own words are not understood: %v", err)
 		return nil, heard{}, false
 	}
-	return dialecttest.Asked(p.(*llm.Request), false), x.c.call(t, x.name(), x.stream, out), true
+	h := x.c.call(t, x.name(), x.stream, out)
+	x.heard = append(x.heard, h)
+	return dialecttest.Asked(p.(*llm.Request), false), h, true
 }
 
 func (x *cell) compare(what string, said, got dialecttest.Meaning, h heard) {
@@ -229,16 +240,14 @@ func unsaid(losses []dialect.Loss) bool {
 
 // goOn sends the next turn: what was answered, as the caller got it, and a result for each call.
 func (x *cell) goOn(t *testing.T, r *llm.Request, h heard) {
-	var calls []llm.Block
 	var results []llm.Message
 	for _, b := range h.answer.Choices[0].Blocks {
 		if c, ok := b.(llm.ToolUse); ok {
-			calls = append(calls, c)
 			results = append(results, result(c.ID, text("20 degrees")))
 		}
 	}
 	next := *r
-	next.Messages = slices.Concat(r.Messages, []llm.Message{assistant(calls...)}, results)
+	next.Messages = slices.Concat(r.Messages, []llm.Message{assistant(h.answer.Choices[0].Blocks...)}, results)
 	told, again, ok := x.say(t, &next, h.answer)
 	if !ok {
 		return
@@ -251,6 +260,11 @@ func (x *cell) goOn(t *testing.T, r *llm.Request, h heard) {
 	x.compare("second turn", told, heard, again)
 	x.lose(again.lost)
 	said := dialecttest.Answered(x.sc.said[0])
+	for _, id := range items(x.sc.said[0].Choices[0].Blocks) {
+		if back := x.sc.asked[1].Messages; !slices.ContainsFunc(back, func(m llm.Message) bool { return slices.Contains(items(m.Blocks), id) }) {
+			x.wrong("second turn: the vendor calls what it thought %s, and gets it back under no such name", id)
+		}
+	}
 	for _, k := range []string{"thought.text", "thought.seal"} {
 		if back := heard["turn[1]."+k]; back != said[k] && !unsaid(append(again.named(), h.named()...)) {
 			x.wrong("second turn: the vendor thought %s %q, and gets back %q (named: %v %v)", k, said[k], back, h.lost, again.lost)
@@ -283,8 +297,8 @@ func (x *cell) failure(h heard) {
 }
 
 func clip(b []byte) string {
-	if len(b) > 400 {
-		b = b[:400]
+	if len(b) > 4000 {
+		b = b[:4000]
 	}
 	return string(b)
 }

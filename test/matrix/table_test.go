@@ -51,7 +51,9 @@ func (m *table) page() string {
 Every dialect that callers speak, against every dialect that vendors speak, feature by feature. The page is made by the tests
 in `+"`test/matrix`"+`, which send each cell through the whole gateway twice, streamed and not, and compare what the vendor
 understood with what the caller said, and what the caller was answered with what the vendor said. A cell in which something
-is lost in silence, or in which a stream and a whole answer differ, fails the tests.
+is lost in silence, or in which a stream and a whole answer differ, fails the tests. So does a request or an answer that is
+not as the vendor's own description has it, where that is at hand (`+"`PLENUM_SPECS`"+`), and a member of either that nobody would
+miss: each is taken out once, and the other side must understand something else then.
 
 | | | cells |
 |---|---|---|

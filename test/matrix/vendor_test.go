@@ -33,9 +33,10 @@ type scene struct {
 	answers []*llm.Response // one for each turn
 	failure *llm.Error
 
-	asked []*llm.Request  // as it understood them
-	said  []*llm.Response // as its dialect has words for them
-	err   error           // what it did not understand
+	bodies [][]byte        // of the requests
+	asked  []*llm.Request  // as it understood them
+	said   []*llm.Response // as its dialect has words for them
+	err    error           // what it did not understand
 }
 
 func newVendor(t *testing.T, s sides.Side) *vendor {
@@ -80,6 +81,7 @@ func (v *vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("no scene %q, %v", head.Model, err), http.StatusTeapot)
 		return
 	}
+	sc.bodies = append(sc.bodies, body)
 	p, err := codec.DecodeRequest(in)
 	if err != nil {
 		sc.err = fmt.Errorf("%w: %s", err, body)
@@ -167,7 +169,7 @@ func newCaller(s sides.Side, url string) *caller {
 // heard is what a caller was answered.
 type heard struct {
 	status        int
-	body          []byte
+	asked, body   []byte
 	answer        *llm.Response
 	fault         *llm.Error
 	lost, changed []string
@@ -217,7 +219,7 @@ func (c *caller) call(t *testing.T, model string, stream bool, out dialect.Outbo
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	h := heard{status: resp.StatusCode}
+	h := heard{status: resp.StatusCode, asked: out.Body}
 	if h.body, err = io.ReadAll(resp.Body); err != nil {
 		t.Fatalf("reading the answer: %v after %q", err, h.body)
 	}
