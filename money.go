@@ -74,6 +74,11 @@ type Price struct {
 	// cost no more. It may have an Over of its own.
 	Above int64
 	Over  *Price
+	// Tiers holds the rates of service tiers besides the standard one, Hours those of some hours of the day, and
+	// Pictures those of images by what they are like; nil where they make no difference.
+	Tiers    *Tiers
+	Hours    *Hours
+	Pictures *Pictures
 }
 
 // Rate returns the rate of one class.
@@ -130,7 +135,7 @@ func (p *Price) At(read int64) *Price {
 	return p
 }
 
-// Cost returns what a usage costs, rounded once, half up, over the sum of all classes. It saturates
+// Cost returns what a usage costs on the standard terms, rounded once, half up, over the sum of all classes. It saturates
 // rather than wraps: an absurd count never becomes a credit.
 func (p *Price) Cost(u llm.Usage) Micros {
 	p = p.At(u.In())

@@ -89,21 +89,21 @@ type Facts struct {
 
 // Offer returns what is known of a model at a provider, by the provider's kind and the model's id
 // there. An id that ends in a date, or in -latest, and is not known itself is taken as its family at
-// those vendors whose snapshots cost the same.
+// those vendors whose snapshots cost the same; ARNs and whole names of resources are what they name.
 func (c *Catalog) Offer(kind, upstream string) (Facts, bool) {
 	p, ok := c.provider(kind)
 	if !ok {
 		return Facts{}, false
 	}
-	id := strings.ToLower(upstream)
-	o, ok := p.byID[id]
-	if !ok && steady(kind) {
-		o, ok = p.byID[family(id)]
-	}
-	if !ok {
+	o, priced := p.find(kind, upstream)
+	if o == nil {
 		return Facts{}, false
 	}
-	return p.facts(o), true
+	f := p.facts(o)
+	if !priced {
+		f.Price = plenum.Price{}
+	}
+	return f, true
 }
 
 func (c *Catalog) provider(kind string) (*provider, bool) {
@@ -172,12 +172,42 @@ func priceOf(r *record.Price, made string) *plenum.Price {
 			p.Over.Search = p.Search
 		}
 	}
+	tiers := plenum.Tiers{Priority: tierOf(r.Priority, p, made), Flex: tierOf(r.Flex, p, made), Batch: tierOf(r.Batch, p, made)}
+	if tiers != (plenum.Tiers{}) {
+		p.Tiers = &tiers
+	}
+	if r.Hours != nil {
+		p.Hours = &plenum.Hours{From: r.Hours.From, To: r.Hours.To, Price: priceOf(r.Hours.Price, made)}
+	}
+	if len(r.Pictures) > 0 {
+		p.Pictures = &plenum.Pictures{Quality: "standard", Size: "1024x1024"} // as the vendors of such prices have it
+		for _, l := range r.Pictures {
+			p.Pictures.List = append(p.Pictures.List, plenum.Picture{Quality: l.Quality, Size: l.Size, Rate: plenum.Rate(l.Rate) * 1000})
+		}
+	}
+	return p
+}
+
+// tierOf fills the price of a service tier. Where it has no rates of long prompts they are at least those of the
+// standard tier: a budget must hold.
+func tierOf(r *record.Price, standard *plenum.Price, made string) *plenum.Price {
+	if r == nil {
+		return nil
+	}
+	p := priceOf(r, made)
+	if p.Over == nil && standard.Over != nil && standard.Over.Input > p.Input {
+		p.Above, p.Over = standard.Above, standard.Over
+	}
+	if p.Search == 0 {
+		p.Search = standard.Search
+	}
 	return p
 }
 
 func traitsOf(o *record.Offer) plenum.Traits {
 	return plenum.Traits{
 		MaxTokensField: o.MaxField, DefaultMaxOut: o.DefaultTo, Refuses: o.Refuses,
+		SchemaRefuses: o.SchemaRefuses, Effort: o.Effort,
 		Capabilities: capabilitiesOf(o.Can, o.Cannot),
 	}
 }
@@ -213,6 +243,10 @@ func (c *Catalog) Describe(kind, upstream, model string) (plenum.Offer, bool) {
 	if ok {
 		o = plenum.Offer{Model: m.ID, Context: m.Context, MaxOutput: m.MaxOutput}
 		o.Traits.Capabilities = m.Capabilities
+	}
+	if t, is := fresh(upstream, model); is && slices.Contains([]string{"anthropic", "azure", "bedrock", "vertex"}, kind) {
+		t.Capabilities = o.Traits.Capabilities
+		o.Traits, ok = t, true
 	}
 	if slices.Contains([]string{"llamacpp", "ollama", "vllm"}, kind) {
 		o.Price, ok = plenum.Price{Known: true, Source: "own machine"}, true

@@ -139,6 +139,17 @@ func sound(t *testing.T, name string, p plenum.Price) {
 	if p.CacheRead > p.Input || p.CacheWrite5m > 2*p.Input || !strings.HasPrefix(p.Source, "catalog 20") {
 		t.Errorf("%s: %+v", name, p)
 	}
+	if p.Tiers != nil {
+		for tier, q := range map[string]*plenum.Price{"priority": p.Tiers.Priority, "flex": p.Tiers.Flex, "batch": p.Tiers.Batch} {
+			if q == nil {
+				continue
+			}
+			if tier == "priority" && q.Input < p.Input || tier != "priority" && q.Input > p.Input {
+				t.Errorf("%s: %s costs %d instead of %d", name, tier, q.Input, p.Input)
+			}
+			sound(t, name+" "+tier, *q)
+		}
+	}
 	if p.Over != nil {
 		if p.Above < 1000 || p.Over.Input < p.Input {
 			t.Errorf("%s: long prompts are cheaper, or begin at %d", name, p.Above)
@@ -200,7 +211,8 @@ func TestQuirksAreKnown(t *testing.T) {
 	c := catalog.New()
 	for _, tt := range tests {
 		f, _ := c.Offer(tt.kind, tt.id)
-		want := plenum.Traits{MaxTokensField: tt.field, DefaultMaxOut: tt.out, Refuses: tt.refuses, Capabilities: f.Traits.Capabilities}
+		want := plenum.Traits{MaxTokensField: tt.field, DefaultMaxOut: tt.out, Refuses: tt.refuses}
+		want.Capabilities, want.SchemaRefuses, want.Effort = f.Traits.Capabilities, f.Traits.SchemaRefuses, f.Traits.Effort // see hosts_test.go
 		if diff := cmp.Diff(want, f.Traits); diff != "" {
 			t.Errorf("%s %s: %s", tt.kind, tt.id, diff)
 		}

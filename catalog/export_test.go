@@ -1,6 +1,9 @@
 package catalog
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // All yields every entry of a provider, for tests.
 func All(c *Catalog, kind string) iter.Seq2[string, Facts] {
@@ -15,4 +18,10 @@ func All(c *Catalog, kind string) iter.Seq2[string, Facts] {
 			}
 		}
 	}
+}
+
+// AlsoOf returns the other ids of an offer.
+func AlsoOf(c *Catalog, kind, id string) []string {
+	p, _ := c.provider(kind)
+	return p.byID[strings.ToLower(id)].Also
 }

@@ -241,6 +241,14 @@ func (c *compiler) target(t *Target, d *Deployment, path string) (plenum.Target,
 	o.ID = o.Connection + "/" + o.Upstream
 	o.Context, o.MaxOutput = t.Context, t.MaxOutput
 	t.Traits.over(&o.Traits)
+	if t.Price != nil && t.Price.Hours != nil {
+		for name, at := range map[string]string{"from": t.Price.Hours.From, "to": t.Price.Hours.To} {
+			if _, err := minuteOf(at); err != nil {
+				c.fail(path+".price.hours."+name, "%q is not a time of the day such as 16:30", clip(at))
+				return plenum.Target{}, false
+			}
+		}
+	}
 	t.Price.over(&o.Price)
 	if !strings.Contains(o.Upstream, "*") {
 		c.describe(&o)

@@ -166,6 +166,43 @@ type Price struct {
 	Image        *plenum.Rate `conf:"image_usd_per_thousand" scale:"1000" doc:"A thousand images made."`
 	Character    *plenum.Rate `conf:"character_usd_per_million" doc:"A million characters of text that were made sound."`
 	Second       *plenum.Rate `conf:"second_usd_per_thousand" scale:"1000" doc:"A thousand seconds of sound that were read."`
+
+	Long     *LongPrice     `conf:"long_prompts" doc:"What calls cost that read more than so many tokens, all of them."`
+	Priority *TierPrice     `conf:"priority" doc:"What the priority tier costs, where the upstream says that it served at it."`
+	Flex     *TierPrice     `conf:"flex" doc:"What the flexible tier costs, likewise."`
+	Batch    *TierPrice     `conf:"batch" doc:"What the batch tier costs, likewise."`
+	Hours    *HoursPrice    `conf:"hours" doc:"What some hours of each day cost."`
+	Pictures []PicturePrice `conf:"images" doc:"What images cost by quality and size; the first line that fits counts, and those that none fits cost image_usd_per_thousand."`
+}
+
+// TierPrice is what is charged on other terms than the standard ones. A class that is left out costs what the plain
+// class of its side does.
+type TierPrice struct {
+	Input        *plenum.Rate `conf:"input_usd_per_million" required:"yes" doc:"Tokens read."`
+	Output       *plenum.Rate `conf:"output_usd_per_million" required:"yes" doc:"Tokens written."`
+	CacheRead    *plenum.Rate `conf:"cache_read_usd_per_million" doc:"Tokens read from the prompt cache."`
+	CacheWrite5m *plenum.Rate `conf:"cache_write_5m_usd_per_million" doc:"Tokens written to the prompt cache, default lifetime."`
+	CacheWrite1h *plenum.Rate `conf:"cache_write_1h_usd_per_million" doc:"Tokens written to the prompt cache for an hour."`
+}
+
+// LongPrice is what long prompts cost.
+type LongPrice struct {
+	Above int       `conf:"above" required:"yes" min:"1" doc:"Tokens read."`
+	Price TierPrice `conf:"price" required:"yes" doc:"What they cost."`
+}
+
+// HoursPrice is what some hours of each day cost.
+type HoursPrice struct {
+	From  string    `conf:"from" required:"yes" doc:"The first minute in UTC, as 16:30."`
+	To    string    `conf:"to" required:"yes" doc:"The minute at which it ends, as 00:30."`
+	Price TierPrice `conf:"price" required:"yes" doc:"What they cost."`
+}
+
+// PicturePrice is what images of a quality and a size cost.
+type PicturePrice struct {
+	Quality string       `conf:"quality" doc:"As requests say it; left out it is any."`
+	Size    string       `conf:"size" doc:"As requests say it, such as 1024x1024; left out it is any."`
+	Rate    *plenum.Rate `conf:"image_usd_per_thousand" required:"yes" scale:"1000" doc:"A thousand images."`
 }
 
 // Traits are the ways in which a host's version of a dialect differs from the plain one. What is left

@@ -77,28 +77,3 @@ func mergeCapabilities(base, over plenum.Capabilities) plenum.Capabilities {
 		Streaming: pick(base.Streaming, over.Streaming), Logprobs: pick(base.Logprobs, over.Logprobs),
 	}
 }
-
-// over puts a declared price into one that is not known yet. A class that is left out costs what the
-// plain class of its side does, so that nothing passes for free by oversight.
-func (p *Price) over(out *plenum.Price) {
-	if p == nil {
-		return
-	}
-	pick := func(r *plenum.Rate, otherwise plenum.Rate) plenum.Rate {
-		if r != nil {
-			return *r
-		}
-		return otherwise
-	}
-	in, written := pick(p.Input, 0), pick(p.Output, 0)
-	short := pick(p.CacheWrite5m, in)
-	*out = plenum.Price{
-		Known: true, Source: "configuration",
-		Input: in, CacheRead: pick(p.CacheRead, in),
-		CacheWrite5m: short, CacheWrite1h: pick(p.CacheWrite1h, short),
-		InputAudio: pick(p.InputAudio, in), InputImage: pick(p.InputImage, in),
-		Output: written, Reasoning: pick(p.Reasoning, written),
-		OutputAudio: pick(p.OutputAudio, written), OutputImage: pick(p.OutputImage, written),
-		Search: pick(p.Search, 0), Image: pick(p.Image, 0), Character: pick(p.Character, 0), Second: pick(p.Second, 0),
-	}
-}

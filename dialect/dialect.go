@@ -197,6 +197,8 @@ type Gist struct {
 	Usage     llm.Usage // its Extra may be missing
 	Stop      llm.StopReason
 	Text      int // bytes of the answer, about
+	// Tier is the service tier that the answer was given at, in the vendor's words; the standard one may be "".
+	Tier string
 }
 
 // Shape is how a request must look for its target.

@@ -241,8 +241,9 @@ type Try struct {
 	Sent bool // dispatch
 	// Text counts the bytes of answer that came, for an estimate where no usage was reported.
 	Text int // meter
-	// Usage is what the attempt has consumed so far, as reported.
+	// Usage is what the attempt has consumed so far, as reported, and Tier the service tier that it was served at.
 	Usage llm.Usage // meter
+	Tier  string    // meter
 }
 
 // Head is the head of an answer.

@@ -369,7 +369,10 @@ func (a *attempt) bounds() bounds {
 }
 
 func gistEvents(g dialect.Gist) []llm.Event {
-	evs := make([]llm.Event, 0, 2)
+	evs := make([]llm.Event, 0, 3)
+	if g.Tier != "" {
+		evs = append(evs, llm.Start{Tier: g.Tier})
+	}
 	if !g.Usage.Zero() {
 		evs = append(evs, llm.UsageReport{Usage: g.Usage})
 	}

@@ -40,6 +40,10 @@ func places() []place {
 		{name: "openai", publisher: "openai", dev: "openai", genai: "openai", litellm: []string{"openai"}, vendor: true, newer: []string{"gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.6-terra"}},
 		{name: "anthropic", publisher: "anthropic", dev: "anthropic", genai: "anthropic", litellm: []string{"anthropic"}, vendor: true, newer: []string{"claude-opus-5"}},
 		{name: "azure", dev: "azure", genai: "azure", follows: []string{"openai", "anthropic", "xai"}, litellm: []string{"azure", "azure_ai"}, vendor: true, unnamed: true},
+		{name: "gemini", publisher: "google", dev: "google", genai: "google", litellm: []string{"gemini"}, newer: []string{"gemini-3.6-flash"}},
+		{name: "vertex", dev: "google-vertex", genai: "google", follows: []string{"anthropic", "gemini", "xai"}, litellm: vertexNames(), unnamed: true},
+		{name: "bedrock", dev: "amazon-bedrock", genai: "aws", follows: []string{"anthropic"}, litellm: []string{"bedrock", "bedrock_converse", "bedrock_mantle"}, unnamed: true},
+		{name: "cohere", publisher: "cohere", dev: "cohere", genai: "cohere", litellm: []string{"cohere", "cohere_chat"}},
 		{name: "groq", dev: "groq", genai: "groq", litellm: []string{"groq"}},
 		{name: "mistral", publisher: "mistral", dev: "mistral", genai: "mistral", litellm: []string{"mistral"}, vendor: true},
 		{name: "deepseek", publisher: "deepseek", dev: "deepseek", genai: "deepseek", litellm: []string{"deepseek"}, vendor: true},
@@ -77,6 +81,8 @@ func merge(t *tables, p place, date string) *record.File {
 		}
 	}
 	share(f.Offers, all)
+	complete(p, f)
+	pictures(t, p, f.Offers)
 	f.Offers = fold(f.Offers)
 	return f
 }
@@ -127,7 +133,7 @@ func gather(t *tables, p place) map[string]*facts {
 	}
 	for id, f := range all {
 		if f.genai == nil {
-			f.genai = find(t.genai[p.genai], id)
+			f.genai = find(t.genai[p.genai], p.name, id)
 		}
 	}
 	if p.name == "huggingface" {
@@ -163,9 +169,9 @@ func hosts(t *tables, of func(string) *facts) {
 	}
 }
 
-func find(list []genaiModel, id string) *genaiModel {
+func find(list []genaiModel, place, id string) *genaiModel {
 	for i := range list {
-		if list[i].Match.fits(id) {
+		if list[i].Match.fits(id) || place == "bedrock" && list[i].Match.begins(id) {
 			return &list[i]
 		}
 	}
@@ -177,6 +183,9 @@ func litellmID(p place, key string, m litellmModel) (string, bool) {
 	name := m.text("litellm_provider")
 	if !slices.Contains(p.litellm, name) || len(m) < 3 {
 		return "", false
+	}
+	if id, ok := cloudID(p, key); ok || p.name == "vertex" || p.name == "bedrock" || p.name == "cohere" {
+		return id, ok
 	}
 	id, prefixed := strings.CutPrefix(key, name+"/")
 	if p.name == "azure" && (strings.Contains(id, "/") || !prefixed) {
@@ -214,6 +223,10 @@ func offer(t *tables, p place, id string, f *facts, date string) (record.Offer, 
 	}
 	o.Listed = listed(p, f, &o)
 	traits(p, f, &o)
+	hostTraits(p, &o)
+	if o.Mode == "image" {
+		o.Context, o.Output, o.Can, o.Cannot = 0, 0, nil, nil
+	}
 	return o, o.Price != nil || o.Context != 0
 }
 
@@ -235,7 +248,7 @@ func quotesOf(t *tables, p place, id string, f *facts) []quote {
 		add(fromLitellm, "", litellmQuote(f.litellm))
 	}
 	for _, other := range p.follows {
-		if q := t.settled[other][id]; len(quotes) > 0 {
+		if q := t.settled[other][homeID(p, id)]; len(quotes) > 0 {
 			add(q.from, q.since, q.price)
 		}
 	}
@@ -256,7 +269,7 @@ func sinceOf(quotes []quote, price *record.Price) string {
 	return ""
 }
 
-func free(p *record.Price) bool { return plain(p) == "0 0" && p.Over == nil }
+func free(p *record.Price) bool { return plain(p) == "0 0" && p.Over == nil && p.Image == nil }
 
 func witnesses(f *facts) []int {
 	var out []int
@@ -281,7 +294,7 @@ func skipped(p place, id string, f *facts, mode string) bool {
 	if f.dev == nil && (p.name == "openrouter" || f.litellm == nil && doubtful(p, id, f)) {
 		return true
 	}
-	return mode == "other"
+	return mode == "other" || mode == "image" && (f.litellm == nil || strings.Contains(id, "/"))
 }
 
 // doubtful reports whether an id that only genai-prices has may not be one at this provider: that table
@@ -299,6 +312,11 @@ func modeOf(f *facts) string {
 		return mode
 	case "chat", "completion":
 		return ""
+	case "image_generation":
+		if f.dev != nil && slices.Contains(f.dev.Modalities.Output, "text") {
+			return "" // it answers with words as well
+		}
+		return "image"
 	case "":
 	default:
 		return "other"
@@ -339,7 +357,7 @@ func expired(f *facts, date string) bool {
 // listed reports whether a start without configuration may name an offer: everyone can call it under
 // this id, today, for chat.
 func listed(p place, f *facts, o *record.Offer) bool {
-	if p.unnamed || o.Mode != "" || o.Status != "" || strings.Contains(o.ID, "instruct-") {
+	if p.unnamed || o.Mode != "" || o.Status != "" || regexp.MustCompile(`instruct-|-tts|-live|-audio|-image|embedding`).MatchString(o.ID) {
 		return false
 	}
 	return f.dev != nil || slices.Contains(p.newer, o.ID)
@@ -369,6 +387,9 @@ func modelOf(t *tables, p place, id string, all map[string]*facts) string {
 	if f := all[id]; f.dev != nil && f.dev.Base != "" {
 		return f.dev.Base
 	}
+	if p.name == "vertex" || p.name == "bedrock" {
+		return cloudModel(t, p, id)
+	}
 	bare, _, _ := strings.Cut(id, ":")
 	publisher, name, ok := strings.Cut(bare, "/")
 	switch {
@@ -380,7 +401,7 @@ func modelOf(t *tables, p place, id string, all map[string]*facts) string {
 		}
 		return undated(t, p.publisher+"/"+bare)
 	}
-	return known(t, bare)
+	return named(t, bare)
 }
 
 // publisherName gives a lab the one name that it has in the catalog.
@@ -403,8 +424,8 @@ func undated(t *tables, id string) string {
 	return regexp.MustCompile(`-(20\d\d-\d\d-\d\d|20\d{6})$`).ReplaceAllString(id, "")
 }
 
-// known finds the model whose name, written in any of the usual ways, ends an id; "" if there is none.
-func known(t *tables, id string) string {
+// named finds the model whose name, written in any of the usual ways, ends an id; "" if there is none.
+func named(t *tables, id string) string {
 	want := spelled(id)
 	found := ""
 	for m := range t.devModels {

@@ -101,30 +101,57 @@ func litellmQuote(m litellmModel) *record.Price {
 	if m == nil {
 		return nil
 	}
-	at := func(above int64) *record.Price {
-		suffix := ""
-		if above > 0 {
-			suffix = fmt.Sprintf("_above_%dk_tokens", above/1000)
-		}
-		return &record.Price{
-			Above: above,
-			Input: m.rate("input_cost_per_token" + suffix), Output: m.rate("output_cost_per_token" + suffix),
-			CacheRead:    m.rate("cache_read_input_token_cost" + suffix),
-			CacheWrite5m: m.rate("cache_creation_input_token_cost" + suffix),
-			CacheWrite1h: m.rate("cache_creation_input_token_cost_above_1hr" + suffix),
-			InputAudio:   m.rate("input_cost_per_audio_token" + suffix),
-			InputImage:   m.rate("input_cost_per_image_token" + suffix),
-			Reasoning:    m.rate("output_cost_per_reasoning_token" + suffix),
-			OutputAudio:  m.rate("output_cost_per_audio_token" + suffix),
-			OutputImage:  m.rate("output_cost_per_image_token" + suffix),
-		}
+	p := m.rates(0, "")
+	if p.Input == nil && p.Image != nil {
+		p.Input = new(record.Rate) // nothing is charged for the words
 	}
-	p := at(0)
 	if p.Input == nil {
 		return nil
 	}
 	p.Search = searchRate(m)
-	chain(p, thresholds(m), at)
+	chain(p, thresholds(m), func(above int64) *record.Price { return m.rates(above, "") })
+	p.Priority, p.Flex, p.Batch = m.tier("_priority"), m.tier("_flex"), m.tier("_batches")
+	return p
+}
+
+// rates reads the rates of prompts of more than so many tokens at a service tier.
+func (m litellmModel) rates(above int64, tier string) *record.Price {
+	suffix := tier
+	if above > 0 {
+		suffix = fmt.Sprintf("_above_%dk_tokens%s", above/1000, tier)
+	}
+	p := &record.Price{
+		Above: above,
+		Input: m.rate("input_cost_per_token" + suffix), Output: m.rate("output_cost_per_token" + suffix),
+		CacheRead:    m.rate("cache_read_input_token_cost" + suffix),
+		CacheWrite5m: m.rate("cache_creation_input_token_cost" + suffix),
+		CacheWrite1h: m.rate("cache_creation_input_token_cost_above_1hr" + suffix),
+		InputAudio:   m.rate("input_cost_per_audio_token" + suffix),
+		InputImage:   m.rate("input_cost_per_image_token" + suffix),
+		Reasoning:    m.rate("output_cost_per_reasoning_token" + suffix),
+		OutputAudio:  m.rate("output_cost_per_audio_token" + suffix),
+		OutputImage:  m.rate("output_cost_per_image_token" + suffix),
+	}
+	if suffix == "" && p.OutputImage == nil && m.text("mode") == "image_generation" {
+		p.Image = m.picture()
+	}
+	return p
+}
+
+// tier reads the rates of a service tier; nil where there are none. Where the table leaves a side of them out it
+// is as dear as at the standard tier.
+func (m litellmModel) tier(suffix string) *record.Price {
+	p := m.rates(0, suffix)
+	if p.Input == nil || p.Output == nil {
+		return nil
+	}
+	long := map[int64]bool{}
+	for above := range thresholds(m) {
+		if over := m.rates(above, suffix); over.Input != nil && over.Output != nil {
+			long[above] = true
+		}
+	}
+	chain(p, long, func(above int64) *record.Price { return m.rates(above, suffix) })
 	return p
 }
 
@@ -172,6 +199,11 @@ func settle(quotes []quote) (p *record.Price, from []int, disputed bool) {
 	}
 	out := combine(prices)
 	out.Over = longPrompts(agree)
+	for _, q := range agree {
+		if q.from == fromLitellm { // the others have no tiers, and those of another provider are its own
+			out.Priority, out.Flex, out.Batch = q.price.Priority, q.price.Flex, q.price.Batch
+		}
+	}
 	return out, from, false
 }
 
@@ -254,6 +286,7 @@ func combine(prices []*record.Price) *record.Price {
 		OutputAudio:  vote(func(p *record.Price) *record.Rate { return p.OutputAudio }),
 		OutputImage:  vote(func(p *record.Price) *record.Rate { return p.OutputImage }),
 		Search:       vote(func(p *record.Price) *record.Rate { return p.Search }),
+		Image:        vote(func(p *record.Price) *record.Rate { return p.Image }),
 	}
 }
 

@@ -34,6 +34,7 @@ const (
 	fromDev = iota
 	fromGenai
 	fromLitellm
+	fromPages
 )
 
 // sources says what was read, and as of when.
@@ -42,6 +43,7 @@ func sources() []record.Source {
 		{Name: "models.dev", Date: "2026-07-02", License: "MIT"},
 		{Name: "genai-prices", Date: "2026-08-21", License: "MIT"},
 		{Name: "litellm", Date: "2026-08-06", License: "MIT"},
+		{Name: "the hosts' own pages", Date: "2026-10-31", License: "facts"},
 	}
 }
 
@@ -184,6 +186,22 @@ func (m match) fits(id string) bool {
 	}
 	for _, o := range m.Or {
 		if o.fits(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// begins reports whether a rule of a host whose ids begin with a region and end with a version names an id.
+func (m match) begins(id string) bool {
+	if rest, ok := strings.CutPrefix(id, m.Contains); ok && m.Contains != "" && strings.Trim(rest, "-:0123456789v") == "" {
+		return true
+	}
+	if rest, ok := strings.CutPrefix(id, m.StartsWith); ok && m.StartsWith != "" && strings.Trim(rest, "-:0123456789v") == "" {
+		return true
+	}
+	for _, o := range m.Or {
+		if o.begins(id) {
 			return true
 		}
 	}

@@ -18,8 +18,11 @@ func traits(p place, f *facts, o *record.Offer) {
 		openAITraits(o)
 	case p.name == "xai":
 		xaiTraits(f, o)
-	case strings.HasPrefix(o.ID, "claude-") && (p.name == "anthropic" || p.name == "azure"):
+	case strings.HasPrefix(o.ID, "claude-") && (p.name == "anthropic" || p.name == "azure" || p.name == "vertex"), strings.Contains(o.ID, "anthropic.claude-"):
 		anthropicTraits(f, o)
+	}
+	if b := f.litellm.says("supports_native_structured_output"); p.name == "bedrock" && o.Mode == "" && !onMantle(o.ID) {
+		say(o, "schema", b != nil && *b || regexp.MustCompile(`gpt-oss|gemma-3`).MatchString(o.ID))
 	}
 }
 
@@ -66,7 +69,7 @@ const mostDefault = 32_000
 // with an error.
 func anthropicTraits(f *facts, o *record.Offer) {
 	o.DefaultTo = min(o.Output, mostDefault)
-	for p := o.Price; p != nil; p = p.Over {
+	for p := o.Price; p != nil && *p.Input > 0; p = p.Over {
 		hour := 2 * *p.Input // the vendor's own rule; the tables have it wrong for some
 		p.CacheWrite1h = &hour
 	}

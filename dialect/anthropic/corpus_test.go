@@ -163,7 +163,7 @@ func TestEveryRecordedAnswerSurvives(t *testing.T) {
 func checkGist(t *testing.T, c dialect.Codec, body []byte, r *llm.Response) {
 	t.Helper()
 	g := c.Gist(body)
-	want := dialect.Gist{ID: r.ID, Model: r.Model, Usage: r.Usage, Stop: r.Choices[0].Stop.Reason, Text: g.Text}
+	want := dialect.Gist{ID: r.ID, Model: r.Model, Usage: r.Usage, Stop: r.Choices[0].Stop.Reason, Text: g.Text, Tier: r.Tier}
 	if d := cmp.Diff(want, g); d != "" {
 		t.Errorf("Gist differs from the decoded answer:\n%s", d)
 	}

@@ -426,7 +426,7 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 			g.Model = m.Text()
 		case "usage":
 			// A usage object that cannot be read is one that was not reported.
-			g.Usage, _, _ = decodeUsage(m)
+			g.Usage, g.Tier, _ = decodeUsage(m)
 		case "stop_reason":
 			if word := m.Text(); word != "" {
 				g.Stop, _ = stopReason(word)

@@ -377,8 +377,8 @@ func (a *answer) stop(s llm.Stop) (word, more string) {
 
 // Gist implements dialect.Client.
 func (c *codec) Gist(body []byte) dialect.Gist {
-	var found [3]splice.Member
-	keys := [...]string{"usage", "stopReason", "output"}
+	var found [4]splice.Member
+	keys := [...]string{"usage", "stopReason", "output", "serviceTier"}
 	if _, err := splice.Scan(body, splice.MaxDepth, keys[:], found[:]); err != nil || c.op != llm.OpGenerate {
 		return dialect.Gist{}
 	}
@@ -389,6 +389,9 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	}
 	g.Stop, _ = stopReason(at(1).Text())
 	g.Text = answerSize(at(2).Get("message", "content"))
+	if found[3].Found() {
+		decodeTier(&g.Tier, at(3))
+	}
 	return g
 }
 

@@ -591,6 +591,7 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	g := dialect.Gist{Model: at(2).Text(), ID: at(3).Text()}
 	if found[1].Found() {
 		g.Usage = decodeUsage(at(1))
+		g.Tier = takeTier(&g.Usage)
 	}
 	candidates := at(0)
 	g.Usage.Searches = searches(candidates)

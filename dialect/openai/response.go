@@ -512,6 +512,10 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 			g.Model = m.Text()
 		case "usage":
 			g.Usage = meterUsage(m)
+		case "service_tier":
+			if !m.Is("default") {
+				g.Tier = m.Text()
+			}
 		case "choices":
 			return m.Elems(func(i int, v wire.Value) error {
 				g.Text += gistChoice(&g, i, v)

@@ -589,6 +589,9 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	}
 	g.ID, g.Model = v.Get("id").Text(), v.Get("model").Text()
 	g.Usage = decodeUsage(v, false)
+	if tier := v.Get("service_tier"); !tier.Is("default") {
+		g.Tier = tier.Text()
+	}
 	called := false
 	if out := v.Get("output"); out.Kind() == '[' {
 		_ = out.Elems(func(_ int, item wire.Value) error {

@@ -4,6 +4,7 @@ package meter
 
 import (
 	"context"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
@@ -43,14 +44,26 @@ func (o *meterOut) Chunk(ch dialect.Chunk) error {
 		switch e := ev.(type) {
 		case llm.UsageReport:
 			t.Usage = e.Usage
+		case llm.Start:
+			o.served(e.Tier)
 		case llm.End:
+			o.served(e.Tier)
 			last = true
 		}
+	}
+	if r, ok := ch.Result.(*llm.Response); ok {
+		o.served(r.Tier)
 	}
 	if last {
 		o.settle(nil)
 	}
 	return o.next.Chunk(ch)
+}
+
+func (o *meterOut) served(tier string) {
+	if tier != "" {
+		o.call.Try.Tier = tier
+	}
 }
 
 // settle writes down what the attempt consumed. It is called at the end of the answer, before its last
@@ -75,8 +88,22 @@ func (o *meterOut) settle(err error) {
 	price := &t.Target.Offer.Price
 	rec.Priced = price.Known
 	if price.Known {
-		rec.Cost = price.Cost(u)
+		rec.Cost = price.For(terms(o.call)).Cost(u)
 	}
+}
+
+// terms returns what the price depends on besides what was consumed.
+func terms(c *gateway.Call) plenum.Terms {
+	t := plenum.Terms{Tier: c.Try.Tier, At: time.UnixMicro(c.Try.Record.Start)}
+	if c.Op != llm.OpImage && c.Op != llm.OpImageEdit && c.Op != llm.OpImageVary {
+		return t
+	}
+	if p, err := c.Payload(); err == nil {
+		if d, ok := p.(*llm.Draw); ok {
+			t.Quality, t.Size = d.Word("quality"), d.Word("size")
+		}
+	}
+	return t
 }
 
 // mayCost reports whether the upstream may bill the attempt though it did not say so: it has begun to

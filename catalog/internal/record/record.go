@@ -35,13 +35,16 @@ type Offer struct {
 	MaxField  string   `json:"max_tokens_field,omitempty"`
 	DefaultTo int      `json:"default_output,omitempty"`
 	Refuses   []string `json:"refuses,omitempty"`
-	Can       []string `json:"can,omitempty"`
-	Cannot    []string `json:"cannot,omitempty"`
-	Mode      string   `json:"mode,omitempty"`   // "" is chat; else "responses", "embedding", ...
-	Status    string   `json:"status,omitempty"` // "" is current; else "deprecated"
-	Listed    bool     `json:"listed,omitempty"` // it can be called by everyone under this id today
-	Disputed  bool     `json:"disputed,omitempty"`
-	From      []int    `json:"from"` // numbers of the sources
+	// SchemaRefuses are words of JSON Schema; Effort says that how hard to think is said as a word.
+	SchemaRefuses []string `json:"schema_refuses,omitempty"`
+	Effort        bool     `json:"effort,omitempty"`
+	Can           []string `json:"can,omitempty"`
+	Cannot        []string `json:"cannot,omitempty"`
+	Mode          string   `json:"mode,omitempty"`   // "" is chat; else "responses", "embedding", ...
+	Status        string   `json:"status,omitempty"` // "" is current; else "deprecated"
+	Listed        bool     `json:"listed,omitempty"` // it can be called by everyone under this id today
+	Disputed      bool     `json:"disputed,omitempty"`
+	From          []int    `json:"from"` // numbers of the sources
 }
 
 // Price holds the rates of an offer in dollars, exactly. What is nil costs what the plain class of its
@@ -63,6 +66,26 @@ type Price struct {
 	Character    *Rate  `json:"character,omitempty"`       // for a million
 	Second       *Rate  `json:"second_thousand,omitempty"` // for a thousand
 	Over         *Price `json:"over,omitempty"`
+	// The rates of service tiers, and those of images by what they are like.
+	Priority *Price    `json:"priority,omitempty"`
+	Flex     *Price    `json:"flex,omitempty"`
+	Batch    *Price    `json:"batch,omitempty"`
+	Pictures []Picture `json:"pictures,omitempty"`
+	Hours    *Hours    `json:"hours,omitempty"`
+}
+
+// Picture is the rate of a thousand images of a quality and a size.
+type Picture struct {
+	Quality string `json:"quality,omitempty"`
+	Size    string `json:"size,omitempty"`
+	Rate    Rate   `json:"thousand"`
+}
+
+// Hours are the rates of some hours of the day, in minutes from midnight, UTC.
+type Hours struct {
+	From  int    `json:"from"`
+	To    int    `json:"to"`
+	Price *Price `json:"price"`
 }
 
 // Rate is an amount of dollars, in millionths. It is written as a decimal number and read without
