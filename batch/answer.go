@@ -26,13 +26,13 @@ func (e *Engine) create(ctx context.Context, c *gateway.Call, out gateway.Out) e
 		return err
 	}
 	b := &Batch{}
-	b.Dialect, b.Caller, b.Status, b.Created = c.Dialect.Name, c.Caller, validating, e.now()
-	if b.Dialect != "anthropic" {
-		b.Dialect = "openai"
-	}
+	b.Dialect, b.Caller, b.Status, b.Created = wordsOf(c), c.Caller, validating, e.now()
 	read := e.readOpenAI
-	if b.anthropic() {
+	switch {
+	case b.anthropic():
 		read = e.readAnthropic
+	case b.mistral():
+		read = e.readMistral
 	}
 	if err := read(ctx, c, b); err != nil {
 		return unavailable(err)
@@ -146,6 +146,9 @@ func (e *Engine) get(ctx context.Context, c *gateway.Call, out gateway.Out) erro
 	if err != nil {
 		return err
 	}
+	if wordsOf(c) == mistralWords && wantsInline(c) {
+		return e.sayInline(ctx, c, out, b)
+	}
 	return e.say(c, out, b)
 }
 
@@ -155,7 +158,7 @@ func (e *Engine) cancel(ctx context.Context, c *gateway.Call, out gateway.Out) e
 	if err != nil {
 		return err
 	}
-	if b.Status.over() && !b.anthropic() {
+	if b.Status.over() && !b.anthropic() && !b.mistral() {
 		return &llm.Error{Kind: llm.Conflict, Op: "batch", Message: fmt.Sprintf("the batch is %s and cannot be cancelled", b.Status)}
 	}
 	if b, err = e.change(ctx, b.ID, func(b *Batch) error {
@@ -192,6 +195,9 @@ func (e *Engine) delete(ctx context.Context, c *gateway.Call, out gateway.Out) e
 			return unavailable(err)
 		}
 	}
+	if wordsOf(c) == mistralWords {
+		return sayJSON(c, out, map[string]any{"id": b.ID, "object": "batch", "deleted": true})
+	}
 	return sayJSON(c, out, map[string]any{"id": b.ID, "type": "message_batch_deleted"})
 }
 
@@ -219,10 +225,14 @@ func (e *Engine) results(ctx context.Context, c *gateway.Call, out gateway.Out) 
 
 // list tells the batches of a project in the caller's words, page by page.
 func (e *Engine) list(ctx context.Context, c *gateway.Call, out gateway.Out) error {
-	anthropic := c.Dialect.Name == "anthropic"
+	words := wordsOf(c)
+	anthropic := words == "anthropic"
 	q, err := url.ParseQuery(c.In.RawQuery)
 	if err != nil {
 		return invalid("", "the query cannot be read")
+	}
+	if words == mistralWords {
+		return e.listMistral(ctx, c, out, q)
 	}
 	page, err := file.PageOf(q, anthropic, 100)
 	if err != nil {
@@ -231,14 +241,19 @@ func (e *Engine) list(ctx context.Context, c *gateway.Call, out gateway.Out) err
 	if !anthropic && q.Get("limit") == "" {
 		page.Limit = 20
 	}
-	label := "openai"
-	if anthropic {
-		label = "anthropic"
-	}
-	found, more, err := page.Read(ctx, e.store, store.ObjectFilter{Kind: Kind, Project: c.Caller.Project, Label: label})
+	found, more, err := page.Read(ctx, e.store, store.ObjectFilter{Kind: Kind, Project: c.Caller.Project, Label: words})
 	if err != nil {
 		return unavailable(err)
 	}
+	data, err := e.saidAll(ctx, c, found)
+	if err != nil {
+		return err
+	}
+	return sayJSON(c, out, file.Listed(anthropic, data, found, more))
+}
+
+// saidAll returns batches in the words of the caller.
+func (e *Engine) saidAll(ctx context.Context, c *gateway.Call, found []store.Object) ([]any, error) {
 	data := make([]any, 0, len(found))
 	for i := range found {
 		b, err := batchOf(&found[i])
@@ -246,11 +261,11 @@ func (e *Engine) list(ctx context.Context, c *gateway.Call, out gateway.Out) err
 			err = e.count(ctx, b)
 		}
 		if err != nil {
-			return unavailable(err)
+			return nil, unavailable(err)
 		}
 		data = append(data, said(c, b))
 	}
-	return sayJSON(c, out, file.Listed(anthropic, data, found, more))
+	return data, nil
 }
 
 func (e *Engine) say(c *gateway.Call, out gateway.Out, b *Batch) error {
@@ -267,8 +282,11 @@ func sayJSON(c *gateway.Call, out gateway.Out, v any) error {
 
 // said returns a batch in the words of the caller.
 func said(c *gateway.Call, b *Batch) any {
-	if c.Dialect.Name == "anthropic" {
+	switch wordsOf(c) {
+	case "anthropic":
 		return saidAnthropic(b)
+	case mistralWords:
+		return saidMistral(b)
 	}
 	return saidOpenAI(b)
 }

@@ -106,6 +106,7 @@ type job struct {
 	Endpoint string            `json:"endpoint"`
 	Input    string            `json:"input"` // the object whose content has the lines
 	Window   string            `json:"window"`
+	Model    string            `json:"model,omitempty"` // of lines that name none
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Caller   plenum.Principal  `json:"caller"`
 	Status   Status            `json:"status"`
@@ -161,8 +162,20 @@ func (b *Batch) keepIn(o *store.Object) error {
 	return nil
 }
 
-// words are the two ways in which a batch is spoken of.
+// anthropic and mistral are ways in which a batch is spoken of, beside OpenAI's.
 func (j *job) anthropic() bool { return j.Dialect == "anthropic" }
+func (j *job) mistral() bool   { return j.Dialect == mistralWords }
+
+// wordsOf returns in whose words a call speaks of batches.
+func wordsOf(c *gateway.Call) string {
+	if own, ok := c.Codec.(dialect.Own); ok && own.Words != "" {
+		return own.Words
+	}
+	if c.Dialect.Name == "anthropic" {
+		return c.Dialect.Name
+	}
+	return "openai"
+}
 
 // change changes a batch while nobody else does.
 func (e *Engine) change(ctx context.Context, id string, f func(*Batch) error) (*Batch, error) {

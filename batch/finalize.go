@@ -136,7 +136,7 @@ func (r *run) sayLines(ctx context.Context, w io.Writer, why Status, only store.
 	}
 	defer input.Close()
 	page := &pages{store: e.store, batch: r.batch.ID}
-	for l, err := range lines(input, r.batch.anthropic(), r.batch.Endpoint) {
+	for l, err := range lines(input, &r.batch.job) {
 		if err != nil {
 			return err
 		}

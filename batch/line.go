@@ -35,7 +35,7 @@ var errTooMany = errors.New("the input has more than 100,000 lines")
 
 // lines reads the lines of an input in order. One that cannot be read is a bad line, and not the end; only an
 // input that cannot be read any further is.
-func lines(r io.Reader, anthropic bool, endpoint string) iter.Seq2[line, error] {
+func lines(r io.Reader, j *job) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
 		seen := map[string]bool{}
@@ -54,7 +54,7 @@ func lines(r io.Reader, anthropic bool, endpoint string) iter.Seq2[line, error] 
 				if errors.Is(err, errLong) {
 					l.bad = err
 				} else {
-					l.read(text, anthropic, endpoint, seen)
+					l.read(text, j, seen)
 				}
 				if !yield(l, nil) {
 					return
@@ -99,7 +99,7 @@ type asked struct {
 }
 
 // read reads a line, and notes what is wrong with it.
-func (l *line) read(text []byte, anthropic bool, endpoint string, seen map[string]bool) {
+func (l *line) read(text []byte, j *job, seen map[string]bool) {
 	var a asked
 	if err := json.Unmarshal(text, &a); err != nil {
 		l.bad = errors.New("this line is not a JSON object of the form that a batch has")
@@ -109,9 +109,13 @@ func (l *line) read(text []byte, anthropic bool, endpoint string, seen map[strin
 		l.name = *a.CustomID
 	}
 	l.body = a.Body
-	if anthropic {
+	switch {
+	case j.anthropic():
 		l.body = a.Params
+	case j.mistral():
+		l.asMistral(j)
 	}
+	bare := j.anthropic() || j.mistral()
 	switch {
 	case l.name == "":
 		l.bad = errors.New("custom_id is missing")
@@ -119,10 +123,10 @@ func (l *line) read(text []byte, anthropic bool, endpoint string, seen map[strin
 		l.name, l.bad = clip(l.name), fmt.Errorf("custom_id is longer than %d bytes", nameBytes)
 	case seen[l.name]:
 		l.bad = errors.New("custom_id is that of an earlier line as well")
-	case !anthropic && !strings.EqualFold(a.Method, http.MethodPost):
+	case !bare && !strings.EqualFold(a.Method, http.MethodPost):
 		l.bad = errors.New("method must be POST")
-	case !anthropic && a.URL != endpoint:
-		l.bad = fmt.Errorf("url must be %s, the endpoint of the batch", endpoint)
+	case !bare && a.URL != j.Endpoint:
+		l.bad = fmt.Errorf("url must be %s, the endpoint of the batch", j.Endpoint)
 	default:
 		l.bad = l.checkBody()
 	}

@@ -219,7 +219,7 @@ func (r *run) validate(ctx context.Context) error {
 		return err
 	default:
 		defer in.Close()
-		for _, err := range lines(in, r.batch.anthropic(), r.batch.Endpoint) {
+		for _, err := range lines(in, &r.batch.job) {
 			if errors.Is(err, errTooMany) {
 				why = &fault{Code: "too_many_lines", Message: errTooMany.Error(), Param: "input_file_id"}
 			} else if err != nil {
@@ -272,7 +272,7 @@ func (r *run) lines(ctx context.Context) error {
 	defer in.Close()
 	g, going := errgroup.WithContext(ctx)
 	g.SetLimit(linesAt)
-	for l, err := range lines(in, r.batch.anthropic(), r.batch.Endpoint) {
+	for l, err := range lines(in, &r.batch.job) {
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}

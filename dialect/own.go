@@ -13,6 +13,8 @@ type Own struct {
 	Local
 	What   llm.Op
 	Errors func(error) Reply
+	// Words is whose words the operation is spoken of in, where a dialect's callers have several: "mistral".
+	Words string
 }
 
 var _ Codec = Own{}
@@ -38,12 +40,13 @@ func (Own) NewEncoder(llm.Payload, Meta) Encoder { return nil }
 type OwnRoutes struct {
 	Errors func(error) Reply
 	Match  func(*http.Request) bool
+	Words  string
 	routes []Route
 }
 
 // Add adds a route.
 func (o *OwnRoutes) Add(op llm.Op, method, pattern string) {
-	o.routes = append(o.routes, Route{Op: op, Method: method, Pattern: pattern, Match: o.Match, Codec: Own{What: op, Errors: o.Errors}})
+	o.routes = append(o.routes, Route{Op: op, Method: method, Pattern: pattern, Match: o.Match, Codec: Own{What: op, Errors: o.Errors, Words: o.Words}})
 }
 
 // Files adds the operations on files under a path.

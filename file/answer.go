@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/plenum-foundry/plenum/gateway"
@@ -23,11 +24,15 @@ type shape int
 const (
 	openaiShape shape = iota
 	anthropicShape
+	mistralShape
 )
 
 func spoken(c *gateway.Call) shape {
 	if c.Dialect.Name == "anthropic" {
 		return anthropicShape
+	}
+	if strings.Contains(c.In.Header.Get("User-Agent"), "mistral-client-") {
+		return mistralShape
 	}
 	return openaiShape
 }
@@ -42,6 +47,14 @@ type openaiFile struct {
 	Filename  string `json:"filename"`
 	Purpose   string `json:"purpose"`
 	Status    string `json:"status"`
+}
+
+// mistralFile is a file as Mistral's clients expect it, which know OpenAI's members and some more.
+type mistralFile struct {
+	openaiFile
+	SampleType string `json:"sample_type"`
+	Source     string `json:"source"`
+	Deleted    bool   `json:"deleted"`
 }
 
 // anthropicFile is a file as Anthropic says it.
@@ -69,6 +82,13 @@ func said(c *gateway.Call, f *File) any {
 	if f.Expires > 0 {
 		at := f.Expires / 1000
 		o.ExpiresAt = &at
+	}
+	if spoken(c) == mistralShape {
+		m := mistralFile{openaiFile: o, SampleType: "batch_request", Source: "upload"}
+		if f.Purpose == Output {
+			m.SampleType, m.Source = "batch_result", "mistral"
+		}
+		return m
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package cohere
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -134,7 +135,9 @@ type firstAnswer struct {
 	answer
 	req *llm.Request
 
-	text      string
+	parts     strings.Builder // of the text
+	runes     int             // of the parts
+	text      string          // the parts, once all are said
 	calls     []llm.ToolUse
 	citations []string
 	documents []string
@@ -160,6 +163,7 @@ func (a *firstAnswer) whole(w *jsonw.Writer, r *llm.Response) {
 	for i, b := range ch.Blocks {
 		a.add(b, "content["+itoa(i)+"]")
 	}
+	a.text = a.parts.String()
 	a.extra("", r.Extra)
 	a.extra("choices[0]", ch.Extra)
 	a.extra("choices[0].message", ch.Message)
@@ -310,7 +314,7 @@ func (a *firstAnswer) add(b llm.Block, path string) {
 		if t.Text != "" && len(a.calls) > 0 {
 			a.Add(path, "a text after a call is said before it")
 		}
-		at := len([]rune(a.text))
+		at := a.runes
 		a.say(t.Text)
 		for _, c := range t.Citations {
 			a.citation(c, t.Text, at)
@@ -320,7 +324,10 @@ func (a *firstAnswer) add(b llm.Block, path string) {
 	}
 }
 
-func (a *firstAnswer) say(text string) { a.text += text }
+func (a *firstAnswer) say(text string) {
+	a.parts.WriteString(text)
+	a.runes += utf8.RuneCountInString(text)
+}
 
 func (a *firstAnswer) call(b llm.ToolUse, path string) llm.ToolUse {
 	if b.Extra.Dialect == FirstName {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -283,7 +284,7 @@ func (a *firstAnswer) prompt(w *jsonw.Writer, r *llm.Response) {
 
 func (a *firstAnswer) generation(w *jsonw.Writer, ch llm.Choice, i int, r *llm.Response) {
 	path := "choices[" + itoa(i) + "]"
-	a.text, a.calls, a.citations = "", nil, nil
+	a.parts, a.runes, a.calls, a.citations = strings.Builder{}, 0, nil, nil
 	for k, b := range ch.Blocks {
 		at := path + ".content[" + itoa(k) + "]"
 		if _, call := b.(llm.ToolUse); call {
@@ -292,6 +293,7 @@ func (a *firstAnswer) generation(w *jsonw.Writer, ch llm.Choice, i int, r *llm.R
 		}
 		a.add(b, at)
 	}
+	a.text = a.parts.String()
 	if len(a.citations) > 0 {
 		a.Add(path+".citations", "")
 	}

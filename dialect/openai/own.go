@@ -2,8 +2,10 @@ package openai
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 // ownRoutes are those of what Plenum keeps for its callers: files, and the batches that it runs. The bare
@@ -17,5 +19,11 @@ func ownRoutes() []dialect.Route {
 	whole.Batches("/openai/v1/batches")
 	whole.Files("/openai/files")
 	whole.Batches("/openai/batches")
-	return append(bare.All(), whole.All()...)
+	// Mistral's clients speak of batches in words of their own.
+	jobs := dialect.OwnRoutes{Errors: bare.Errors, Words: "mistral"}
+	for _, path := range [...]string{"/v1/batch/jobs", "/openai/v1/batch/jobs"} {
+		jobs.Batches(path)
+		jobs.Add(llm.OpBatchDelete, http.MethodDelete, path+"/{id}")
+	}
+	return slices.Concat(bare.All(), whole.All(), jobs.All())
 }

@@ -65,7 +65,6 @@ func reasons() map[string][][2]string {
 			{"/v1/workflows", platform},
 			{"/v1/connectors", platform},
 			{"/v1/rag", platform},
-			{"/v1/batch/jobs", "batches run at `/v1/batches`"},
 			{"/v1/files/{file_id}/url", "a file is kept here and fetched with a key: `/v1/files/{id}/content`"},
 			{"/v1/fine_tuning/models", account},
 			{"/v1/", notYet},

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from mistralai.client import Mistral
@@ -101,3 +102,40 @@ def test_error(client, side, scenario, args, status):
         client.chat.complete(model=side.model(scenario, args), messages=HELLO, retries=None)
     assert e.value.status_code == status
     assert "does not exist" in e.value.body or "as you wish" in e.value.body
+
+
+def test_batch_on_any_model(client, side):
+    """Jobs run by Plenum: of a file, and of requests that come along."""
+    body = {"max_tokens": 50, "messages": [{"role": "user", "content": "Say hello."}]}
+    lines = [{"custom_id": "a", "body": body}, {"custom_id": "b", "body": {"messages": "none"}}, {"custom_id": "c", "body": body | {"model": side.model("text", "c")}}]
+    text = "\n".join(json.dumps(x) for x in lines) + "\nnot json\n"
+    f = client.files.upload(file={"file_name": "in.jsonl", "content": text.encode()}, purpose="batch")
+    assert f.purpose == "batch" and client.files.retrieve(file_id=f.id).size_bytes == len(text)
+    job = client.batch.jobs.create(input_files=[f.id], model=side.model("text"), endpoint="/v1/chat/completions", metadata={"who": "sdk"})
+    job = settled(client, job)
+    assert (job.status, job.total_requests, job.succeeded_requests, job.failed_requests) == ("SUCCESS", 4, 2, 2)
+    out = [json.loads(x) for x in client.files.download(file_id=job.output_file).read().decode().splitlines()]
+    assert [x["custom_id"] for x in out] == ["a", "c"]
+    assert out[0]["response"]["body"]["choices"][0]["message"]["content"] == GREETING
+    bad = [json.loads(x) for x in client.files.download(file_id=job.error_file).read().decode().splitlines()]
+    assert [x["custom_id"] for x in bad] == ["b", ""] and bad[1]["error"]["code"] == "invalid_line"
+    assert job.id in [x.id for x in client.batch.jobs.list(page=0, page_size=50).data]
+    assert client.batch.jobs.get(job_id=job.id, inline=True).outputs[0]["custom_id"] == "a"
+
+    job = client.batch.jobs.create(requests=[{"body": body}, {"body": body}], model=side.model("text"), endpoint="/v1/chat/completions", timeout_hours=2)
+    job = settled(client, job)
+    assert (job.status, job.succeeded_requests, job.input_files) == ("SUCCESS", 2, [])
+    outputs = client.batch.jobs.get(job_id=job.id, inline=True).outputs
+    assert [x["custom_id"] for x in outputs] == ["0", "1"]
+    job = client.batch.jobs.create(requests=[{"body": body}], model=side.model("text"), endpoint="/v1/chat/completions")
+    assert client.batch.jobs.cancel(job_id=job.id).status in ("CANCELLATION_REQUESTED", "CANCELLED", "SUCCESS", "RUNNING")
+    assert client.files.delete(file_id=f.id).deleted
+
+
+def settled(client, job):
+    for _ in range(300):
+        job = client.batch.jobs.get(job_id=job.id)
+        if job.status not in ("QUEUED", "RUNNING", "CANCELLATION_REQUESTED"):
+            break
+        time.sleep(0.1)
+    return job
