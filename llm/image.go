@@ -10,8 +10,20 @@ type Draw struct {
 	N      Opt[int]
 	Images []Picture // to be changed or varied, and the mask of what is to be changed
 	Stream bool      // the answer is wanted as events, with unfinished images before the last
-	Fields []FormField
-	Extra  Extra
+	Size   string    // in pixels, "1024x1536", or "auto"
+	Aspect string    // "16:9", where a dialect speaks of that and not of pixels
+	Detail string    // "1K", likewise
+	// Quality is a word of the dialect: "high", "hd", "premium".
+	Quality     string
+	Format      string   // the media type that an image is wanted in
+	Compression Opt[int] // in percent
+	Links       bool     // images are wanted by their addresses
+	Negative    string   // what is not wanted
+	Seed        Opt[int]
+	Guidance    Opt[float64] // how closely the prompt is to be followed
+	User        string
+	Fields      []FormField
+	Extra       Extra
 }
 
 // Word returns a field of the request that is a text, such as quality or size, however it came; "" where it did not.
@@ -60,5 +72,6 @@ type Drawn struct {
 	URL     string
 	Data    string
 	Revised string // the prompt as the model understood it
+	MIME    string // of the bytes, where it was said
 	Extra   Extra
 }

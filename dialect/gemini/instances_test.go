@@ -127,7 +127,9 @@ func TestWhatIsPredictedTellsItsOperation(t *testing.T) {
 			continue
 		}
 		for body, want := range map[string]llm.Op{
-			`{"instances":[{"content":"a"}]}`: llm.OpEmbed,
+			`{"instances":[{"content":"a"}]}`:                       llm.OpEmbed,
+			`{"instances":[{"prompt":"a"}]}`:                        llm.OpImage,
+			`{"instances":[{"prompt":"a","referenceImages":[{}]}]}`: llm.OpImageEdit,
 		} {
 			got, err := carrier.Unpack(dialect.Inbound{Body: []byte(body), Vars: embedVars()}, dialect.Bounds{})
 			if err != nil || got.Op != want || got.Dialect.Name != gemini.Name {

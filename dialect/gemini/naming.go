@@ -29,6 +29,7 @@ func naming() *dialect.Naming {
 			tool+"retrieval.vertexAiSearch.engine", tool+"retrieval.vertexAiSearch.dataStoreSpecs.+.dataStore")
 	}
 	add(fileOf, "content."+parts, "requests.+.content."+parts)
+	add(fileOf, "instances.+.image.gcsUri", "instances.+.referenceImages.+.referenceImage.gcsUri", "parameters.storageUri")
 	return dialect.NewNaming(asks, nil)
 }
 

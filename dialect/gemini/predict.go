@@ -16,6 +16,7 @@ type predicted struct {
 	home   *dialect.Dialect
 	names  *dialect.Naming
 	embeds *embed
+	draws  *draw
 }
 
 var (
@@ -25,7 +26,7 @@ var (
 
 // predictRoutes lists the addresses of the verb.
 func predictRoutes(d *dialect.Dialect, names *dialect.Naming) []dialect.Route {
-	c := &predicted{home: d, names: names, embeds: newEmbed(embedPredict, names)}
+	c := &predicted{home: d, names: names, embeds: newEmbed(embedPredict, names), draws: newDraw(names)}
 	paths := vertexPaths()
 	for _, v := range [...]string{"/v1beta", "/v1", "/v1alpha"} {
 		paths = append(paths, v+"/models/{model...}")
@@ -48,6 +49,12 @@ func (c *predicted) Unpack(in dialect.Inbound, _ dialect.Bounds) (dialect.Carrie
 		return dialect.Carried{}, invalid(wire.Bad("instances", "a list of objects that is not empty"))
 	}
 	out := dialect.Carried{In: in, Dialect: c.home, Codec: c.embeds, Op: llm.OpEmbed}
+	switch {
+	case changes(first) && first.Get("prompt").Found() || first.Get("referenceImages").Found():
+		out.Codec, out.Op = c.draws, llm.OpImageEdit
+	case first.Get("prompt").Found():
+		out.Codec, out.Op = c.draws, llm.OpImage
+	}
 	return out, nil
 }
 
@@ -80,6 +87,9 @@ func (c *predicted) DecodeRequest(in dialect.Inbound) (llm.Payload, error) {
 
 // EncodeResponse implements dialect.Server.
 func (c *predicted) EncodeResponse(p llm.Payload, r llm.Result, m dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+	if _, ok := r.(*llm.Drawing); ok {
+		return c.draws.EncodeResponse(p, r, m)
+	}
 	return c.embeds.EncodeResponse(p, r, m)
 }
 
@@ -97,8 +107,15 @@ func Predict() *dialect.Dialect {
 		Name: Name, Title: "Google Gemini", Headers: namespace(), Names: names,
 		Routes: []dialect.Route{
 			{Op: llm.OpEmbed, Method: http.MethodPost, Codec: newEmbed(embedPredict, names)},
+			{Op: llm.OpImage, Method: http.MethodPost, Codec: newDraw(names)},
+			{Op: llm.OpImageEdit, Method: http.MethodPost, Codec: newDraw(names)},
 		},
 	}
+}
+
+// Draws reports whether a model of images is told to predict. Gemini's own make images as answers do.
+func Draws(model string) bool {
+	return strings.Contains(model, "imagen") || strings.Contains(model, "virtual-try-on")
 }
 
 // EmbedsContent reports whether Vertex AI makes the vectors of a model by embedContent, as the official SDKs know

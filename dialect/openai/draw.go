@@ -1,8 +1,11 @@
 package openai
 
 import (
+	"encoding/base64"
 	"iter"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/form"
@@ -102,7 +105,7 @@ func (c *draw) readJSON(r *llm.Draw, in dialect.Inbound) error {
 			r.Stream, err = m.Bool()
 			return r.Stream || err != nil, err
 		default:
-			return false, nil
+			return drawMember(r, string(key), m)
 		}
 		return true, err
 	})
@@ -110,6 +113,77 @@ func (c *draw) readJSON(r *llm.Draw, in dialect.Inbound) error {
 		return invalid(err)
 	}
 	return nil
+}
+
+// drawMember reads a member that other dialects have a word for.
+func drawMember(r *llm.Draw, key string, m wire.Value) (known bool, err error) {
+	switch key {
+	case "size":
+		return m.StrTo(&r.Size)
+	case "aspect_ratio":
+		return m.StrTo(&r.Aspect)
+	case "quality":
+		return m.StrTo(&r.Quality)
+	case "user":
+		return m.StrTo(&r.User)
+	case "output_format":
+		if format := m.Text(); format != "" {
+			r.Format = "image/" + format
+			return true, nil
+		}
+	case "output_compression":
+		return true, m.IntTo(&r.Compression)
+	case "response_format":
+		r.Links = m.Is("url")
+		return r.Links, nil
+	case "images":
+		if list, ok := sentAlong(m); ok {
+			r.Images = append(r.Images, list...)
+			return true, nil
+		}
+	case "image", "mask":
+		if p, ok := picture(m); ok {
+			p.Field = key
+			r.Images = append(r.Images, p)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// sentAlong returns the images of a list, if all of them were sent along.
+func sentAlong(v wire.Value) (out []llm.Picture, ok bool) {
+	if v.Kind() != '[' {
+		return nil, false
+	}
+	ok = true
+	// The visit has no error to give.
+	_ = v.Elems(func(_ int, el wire.Value) error {
+		p, sent := picture(el)
+		p.Field, ok = "image[]", ok && sent
+		out = append(out, p)
+		return nil
+	})
+	return out, ok && len(out) > 0
+}
+
+// picture returns an image that stands in a JSON body as a data URL.
+func picture(v wire.Value) (llm.Picture, bool) {
+	for _, name := range [...]string{"image_url", "url"} {
+		at := v.Get(name)
+		if at.Kind() == '{' {
+			at = at.Get("url")
+		}
+		head, data, ok := strings.Cut(at.Text(), ";base64,")
+		mime, isData := strings.CutPrefix(head, "data:")
+		if !ok || !isData {
+			continue
+		}
+		if raw, err := base64.StdEncoding.DecodeString(data); err == nil {
+			return llm.Picture{Name: "image." + mime[strings.IndexByte(mime, '/')+1:], MIME: mime, Data: raw}, true
+		}
+	}
+	return llm.Picture{}, false
 }
 
 func (c *draw) readForm(r *llm.Draw, in dialect.Inbound) error {
@@ -134,11 +208,36 @@ func (c *draw) readForm(r *llm.Draw, in dialect.Inbound) error {
 			r.N = llm.Some(n)
 		case p.Name == "stream":
 			r.Stream = yes(string(value))
+		case drawField(r, p.Name, string(value)):
 		default:
 			r.Fields = append(r.Fields, llm.FormField{Name: p.Name, Value: string(value)})
 		}
 	}
 	return nil
+}
+
+// drawField reads a field that other dialects have a word for.
+func drawField(r *llm.Draw, name, value string) (known bool) {
+	switch name {
+	case "size":
+		r.Size = value
+	case "quality":
+		r.Quality = value
+	case "user":
+		r.User = value
+	case "output_format":
+		r.Format = "image/" + value
+	case "output_compression":
+		n, err := strconv.Atoi(value)
+		r.Compression = llm.Some(n)
+		return err == nil
+	case "response_format":
+		r.Links = value == "url"
+		return r.Links
+	default:
+		return false
+	}
+	return true
 }
 
 // EncodeRequest implements dialect.Client.
@@ -147,11 +246,13 @@ func (c *draw) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, 
 	if !ok {
 		return dialect.Outbound{}, nil, dialect.NotThis(where, p)
 	}
-	if len(r.Images) > 0 {
-		return drawForm(r, s), nil, nil
+	r, l, err := foreignDraw(r)
+	if err != nil {
+		return dialect.Outbound{}, nil, err
 	}
-	var l losses
-	l.extra("", r.Extra)
+	if len(r.Images) > 0 {
+		return drawForm(r, s), l.List(), nil
+	}
 	var w jsonw.Writer
 	o := wire.Begin(&w, r.Extra.In(Name))
 	o.Str("model", s.Upstream(r.Model))
@@ -160,9 +261,71 @@ func (c *draw) EncodeRequest(p llm.Payload, s dialect.Shape) (dialect.Outbound, 
 	if r.Stream {
 		o.Raw("stream", "true")
 	}
+	for _, f := range drawFields(r) {
+		switch {
+		case f.Name == "output_compression":
+			o.Raw(f.Name, f.Value)
+		default:
+			o.Str(f.Name, f.Value)
+		}
+	}
 	o.End()
 	body, changed, err := dialect.WithoutRefused(where, w.Buf, s)
 	return dialect.Outbound{Body: body, Changed: changed}, l.List(), err
+}
+
+// drawFields are the members that stand in a form as they do in JSON.
+func drawFields(r *llm.Draw) []llm.FormField {
+	var out []llm.FormField
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, llm.FormField{Name: name, Value: value})
+		}
+	}
+	add("size", r.Size)
+	if r.Extra.Dialect == Name {
+		add("aspect_ratio", r.Aspect)
+	}
+	add("quality", r.Quality)
+	add("output_format", strings.TrimPrefix(r.Format, "image/"))
+	if r.Compression.Set {
+		add("output_compression", strconv.Itoa(r.Compression.V))
+	}
+	if r.Links {
+		add("response_format", "url")
+	}
+	add("user", r.User)
+	return out
+}
+
+// foreignDraw returns a request of another dialect in the words of this one, and names what it has none for.
+func foreignDraw(in *llm.Draw) (*llm.Draw, *dialect.Losses, error) {
+	l := &dialect.Losses{}
+	if in.Extra.Dialect == Name || in.Extra.Dialect == "" {
+		return in, l, nil
+	}
+	r := *in
+	r.Images = slices.Clone(in.Images)
+	l.LoseDraw(in, "size", "aspect", "quality", "format", "compression", "links", "user")
+	if x, y, ok := dialect.Pixels(strings.Replace(r.Aspect, ":", "x", 1)); ok {
+		near, exact := dialect.AspectOf(x, y, "1:1", "3:2", "2:3")
+		r.Size = map[string]string{"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}[near]
+		if !exact {
+			l.Add(dialect.DrawWord(r.Extra.Dialect, "aspect"), "as size "+r.Size)
+		}
+	}
+	for i := range r.Images {
+		p := &r.Images[i]
+		if p.Field != "mask" {
+			continue
+		}
+		data, err := dialect.Remask(p.Data, dialect.MaskWhite, dialect.MaskClear)
+		if err != nil {
+			return nil, nil, dialect.Beyond(where, "mask", "the mask cannot be said to the target: "+err.Error())
+		}
+		p.Data, p.MIME, p.Name = data, "image/png", "mask.png"
+	}
+	return &r, l, nil
 }
 
 func drawForm(r *llm.Draw, s dialect.Shape) dialect.Outbound {
@@ -177,6 +340,9 @@ func drawForm(r *llm.Draw, s dialect.Shape) dialect.Outbound {
 	}
 	if r.Stream {
 		b.field("stream", "true")
+	}
+	for _, x := range drawFields(r) {
+		b.field(x.Name, x.Value)
 	}
 	for _, x := range r.Fields {
 		b.field(x.Name, x.Value)
@@ -263,6 +429,10 @@ func (c *draw) EncodeResponse(_ llm.Payload, r llm.Result, m dialect.Meta) (dial
 	if !ok {
 		return dialect.Reply{}, nil, dialect.NotThis(where, r)
 	}
+	var l dialect.Losses
+	if res.Extra.Dialect != Name {
+		l.AddExtra("", res.Extra)
+	}
 	var w jsonw.Writer
 	o := wire.Begin(&w, res.Extra.In(Name))
 	created := res.Created
@@ -279,10 +449,34 @@ func (c *draw) EncodeResponse(_ llm.Payload, r llm.Result, m dialect.Meta) (dial
 		io.OptStr("url", img.URL)
 		io.OptStr("revised_prompt", img.Revised)
 		io.End()
+		if img.Extra.Dialect != Name {
+			l.AddExtra("data", img.Extra)
+		}
 	}
 	w.Close(']')
+	if u := res.Usage; u.Reported != 0 && o.Free("usage") && res.Extra.Dialect != Name {
+		w.Key("usage")
+		drawUsage(&w, u)
+	}
 	o.End()
-	return dialect.JSONReply(w.Buf), nil, nil
+	return dialect.JSONReply(w.Buf), l.List(), nil
+}
+
+// drawUsage says the usage of images.
+func drawUsage(w *jsonw.Writer, u llm.Usage) {
+	w.Open('{')
+	w.KeyInt("input_tokens", u.In())
+	w.KeyOpen("input_tokens_details", '{')
+	w.KeyInt("text_tokens", u.In()-u.InputImage)
+	w.KeyInt("image_tokens", u.InputImage)
+	w.Close('}')
+	w.KeyInt("output_tokens", u.Out())
+	w.KeyOpen("output_tokens_details", '{')
+	w.KeyInt("text_tokens", u.Out()-u.OutputImage)
+	w.KeyInt("image_tokens", u.OutputImage)
+	w.Close('}')
+	w.KeyInt("total_tokens", u.In()+u.Out())
+	w.Close('}')
 }
 
 // DecodeStream implements dialect.Client.

@@ -8,7 +8,7 @@
 // AWS credentials (Signature Version 4), which are found as every AWS tool finds them.
 //
 // Callers who speak Anthropic's dialect reach Claude by InvokeModel, where their bytes pass; all others, and
-// all other models, by Converse. Models of vectors and rankings are invoked as well.
+// all other models, by Converse. Models of vectors, rankings and images are invoked as well.
 package bedrock
 
 import (
@@ -125,6 +125,18 @@ func vectorsOf(runtime string) provider.Spec {
 	}
 }
 
+// imagesOf describes the models of images.
+func imagesOf(runtime string) provider.Spec {
+	return provider.Spec{
+		Name:        "bedrock",
+		Title:       "Amazon Bedrock",
+		BaseURL:     runtime,
+		Dialect:     invoke.Images,
+		Paths:       map[llm.Op]string{llm.OpImage: "/model/{model}/invoke", llm.OpImageEdit: "/model/{model}/invoke", llm.OpImageVary: "/model/{model}/invoke"},
+		KeyOptional: true,
+	}
+}
+
 // addressOf returns the address of a dialect's place in a region.
 func addressOf(dialect, region string) string {
 	if dialect != "" && dialect != converse.Name {
@@ -188,6 +200,7 @@ type place struct {
 	runtime provider.Provider // the dialect that the connection chose, or Converse
 	claude  provider.Provider // InvokeModel; nil where the connection chose another
 	vectors provider.Provider // embeddings and rankings, which are invoked; nil likewise
+	images  provider.Provider // likewise
 	always  bool              // of all models
 	chain   *chain            // nil where a key is sent
 	region  string
@@ -218,6 +231,9 @@ func (p *place) open(in provider.Settings, key plenum.Secret) error {
 		if p.vectors, err = provider.Compat(vectorsOf(at)).New(plain); err != nil {
 			return err
 		}
+		if p.images, err = provider.Compat(imagesOf(at)).New(plain); err != nil {
+			return err
+		}
 		p.always = in.Options["invoke"] == "claude"
 	} else {
 		plain.Options["dialect"] = name
@@ -233,6 +249,9 @@ func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, erro
 	}
 	if p.vectors != nil && (op == llm.OpEmbed || op == llm.OpRerank) {
 		return p.vectors.Plan(model, op, stream)
+	}
+	if p.images != nil && (op == llm.OpImage || op == llm.OpImageEdit || op == llm.OpImageVary) {
+		return p.images.Plan(model, op, stream)
 	}
 	return p.runtime.Plan(model, op, stream)
 }

@@ -2,8 +2,10 @@
 package gemini
 
 import (
+	"errors"
 	"strings"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/dialect/gemini"
 	"github.com/plenum-foundry/plenum/dialect/openai"
 	"github.com/plenum-foundry/plenum/llm"
@@ -31,7 +33,7 @@ func kind() provider.Kind {
 		Also: []provider.Face{{
 			BaseURL: "https://generativelanguage.googleapis.com/v1beta/openai",
 			Dialect: openai.Dialect,
-			Serves:  []llm.Op{llm.OpEmbed},
+			Serves:  []llm.Op{llm.OpEmbed, llm.OpImage},
 		}},
 	})
 	open := k.New
@@ -40,13 +42,37 @@ func kind() provider.Kind {
 		if err != nil {
 			return nil, err
 		}
-		return place{p}, nil
+		if d := in.Options["dialect"]; d != "" && d != gemini.Name {
+			return place{Provider: p}, nil
+		}
+		return withImages(p, in)
 	}
 	return k
 }
 
+// withImages adds the models of images, which are asked in two ways.
+func withImages(p provider.Provider, in provider.Settings) (provider.Provider, error) {
+	out := place{Provider: p}
+	in.Options = nil
+	var err error
+	door := func(d func() *dialect.Dialect, path string) provider.Provider {
+		one, fault := provider.Compat(provider.Spec{
+			Name: "gemini", Title: "Google Gemini", BaseURL: "https://generativelanguage.googleapis.com", Vendor: true,
+			Dialect: d, KeyHeader: "X-Goog-Api-Key", Paths: map[llm.Op]string{llm.OpImage: path, llm.OpImageEdit: path},
+		}).New(in)
+		err = errors.Join(err, fault)
+		return one
+	}
+	out.predict = door(gemini.Predict, "/v1beta/models/{model}:predict")
+	out.depict = door(gemini.Depict, "/v1beta/models/{model}:generateContent")
+	return out, err
+}
+
 // place takes models also by their whole names, as the API lists them: models/gemini-2.5-flash.
-type place struct{ provider.Provider }
+type place struct {
+	provider.Provider
+	predict, depict provider.Provider // images, by Imagen and by Gemini; nil in another dialect
+}
 
 var (
 	_ provider.Polyglot = place{}
@@ -55,12 +81,23 @@ var (
 
 // Plan implements provider.Provider.
 func (p place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	return p.named(p.Provider.Plan(short(model), op, stream))(model)
+	return p.named(p.door(model, op).Plan(short(model), op, stream))(model)
 }
 
 // PlanIn implements provider.Polyglot.
 func (p place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider.Plan, error) {
-	return p.named(provider.PlanFor(p.Provider, dialect, short(model), op, stream))(model)
+	return p.named(provider.PlanFor(p.door(model, op), dialect, short(model), op, stream))(model)
+}
+
+// door returns how a model is asked for an operation.
+func (p place) door(model string, op llm.Op) provider.Provider {
+	switch {
+	case p.predict == nil || op != llm.OpImage && op != llm.OpImageEdit:
+		return p.Provider
+	case gemini.Draws(model):
+		return p.predict
+	}
+	return p.depict
 }
 
 // Warnings implements provider.Warner.

@@ -141,6 +141,7 @@ type place struct {
 	claude  provider.Provider
 	gemini  provider.Provider
 	predict provider.Provider            // Google's models of vectors and images that are told to predict
+	depict  provider.Provider            // Gemini's models that make images
 	others  map[string]provider.Provider // by publisher
 	only    string                       // the dialect that the connection chose
 	token   func(context.Context) (string, error)
@@ -180,7 +181,13 @@ func (p *place) open(in provider.Settings, at address) (err error) {
 		llm.OpEmbed:       "/publishers/google/models/{model}:embedContent",
 	}, "/publishers/google/models/{model}:streamGenerateContent?alt=sse"))
 	p.predict = openDoor(at.spec(gemini.Predict, map[llm.Op]string{
-		llm.OpEmbed: "/publishers/google/models/{model}:predict",
+		llm.OpEmbed:     "/publishers/google/models/{model}:predict",
+		llm.OpImage:     "/publishers/google/models/{model}:predict",
+		llm.OpImageEdit: "/publishers/google/models/{model}:predict",
+	}, ""))
+	p.depict = openDoor(at.spec(gemini.Depict, map[llm.Op]string{
+		llm.OpImage:     "/publishers/google/models/{model}:generateContent",
+		llm.OpImageEdit: "/publishers/google/models/{model}:generateContent",
 	}, ""))
 	p.others = map[string]provider.Provider{}
 	for _, publisher := range predicting() {
@@ -236,8 +243,12 @@ func (p *place) PlanIn(caller, model string, op llm.Op, stream bool) (*provider.
 
 // google plans for Google's own models.
 func (p *place) google(name string, op llm.Op, stream bool) (*provider.Plan, error) {
-	if op == llm.OpEmbed && !gemini.EmbedsContent(name) {
+	image := op == llm.OpImage || op == llm.OpImageEdit
+	switch {
+	case op == llm.OpEmbed && !gemini.EmbedsContent(name), image && gemini.Draws(name):
 		return p.predict.Plan(name, op, stream)
+	case image:
+		return p.depict.Plan(name, op, stream)
 	}
 	return p.gemini.Plan(name, op, stream)
 }
