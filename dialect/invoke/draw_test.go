@@ -58,11 +58,13 @@ func TestImagesAreAskedForInTheWordsOfTheModel(t *testing.T) {
 			`{"taskType":"INPAINTING","inPaintingParams":{"text":"a cat","image":"aW1n","maskImage":"` + remasked(t, dialect.MaskBlack) + `"},"imageGenerationConfig":{}}`, "size",
 		},
 		"nova edited": {
-			"amazon.nova-canvas-v1:0", llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img}, Extra: open},
+			"amazon.nova-canvas-v1:0",
+			llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img}, Extra: open},
 			`{"taskType":"IMAGE_VARIATION","imageVariationParams":{"text":"a cat","images":["aW1n"]},"imageGenerationConfig":{}}`, "image",
 		},
 		"nova varied": {
-			"amazon.nova-canvas-v1:0", llm.Draw{Task: llm.OpImageVary, Images: []llm.Picture{img}, Extra: open},
+			"amazon.nova-canvas-v1:0",
+			llm.Draw{Task: llm.OpImageVary, Images: []llm.Picture{img}, Extra: open},
 			`{"taskType":"IMAGE_VARIATION","imageVariationParams":{"images":["aW1n"]},"imageGenerationConfig":{}}`, "",
 		},
 		"from Google": {
@@ -71,19 +73,23 @@ func TestImagesAreAskedForInTheWordsOfTheModel(t *testing.T) {
 			`{"taskType":"TEXT_IMAGE","textToImageParams":{"text":"a cat","negativeText":"dogs"},"imageGenerationConfig":{"width":1280,"height":720,"cfgScale":6.5,"seed":7}}`, "",
 		},
 		"stability": {
-			"stability.stable-image-core-v1:1", llm.Draw{Task: llm.OpImage, Prompt: "a cat", Size: "1536x1024", Format: "image/jpeg", Extra: open},
+			"stability.stable-image-core-v1:1",
+			llm.Draw{Task: llm.OpImage, Prompt: "a cat", Size: "1536x1024", Format: "image/jpeg", Extra: open},
 			`{"prompt":"a cat","aspect_ratio":"3:2","output_format":"jpeg"}`, "size",
 		},
 		"stability painted": {
-			"us.stability.stable-image-inpaint-v1:0", llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img, mask}, Extra: open},
+			"us.stability.stable-image-inpaint-v1:0",
+			llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img, mask}, Extra: open},
 			`{"prompt":"a cat","image":"aW1n","mask":"` + remasked(t, dialect.MaskWhite) + `"}`, "",
 		},
 		"stability from an image": {
-			"stability.sd3-5-large-v1:0", llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img}, Links: true, Extra: open},
+			"stability.sd3-5-large-v1:0",
+			llm.Draw{Task: llm.OpImageEdit, Prompt: "a cat", Images: []llm.Picture{img}, Links: true, Extra: open},
 			`{"prompt":"a cat","image":"aW1n","mode":"image-to-image","strength":0.7}`, "response_format",
 		},
 		"sdxl": {
-			"stability.stable-diffusion-xl-v1", llm.Draw{Task: llm.OpImage, Prompt: "a cat", Negative: "dogs", Size: "512x512", Extra: open},
+			"stability.stable-diffusion-xl-v1",
+			llm.Draw{Task: llm.OpImage, Prompt: "a cat", Negative: "dogs", Size: "512x512", Extra: open},
 			`{"text_prompts":[{"text":"a cat","weight":1},{"text":"dogs","weight":-1}],"width":512,"height":512}`, "",
 		},
 	} {
