@@ -28,8 +28,8 @@ type pattern struct {
 	entry    entry
 }
 
-// segment is one part of a path: a literal, or a variable, which as the last may take the rest and be
-// followed by a literal end: {model...}:verb.
+// segment is one part of a path: a literal, or a variable. One that takes several parts leaves those that come behind
+// it: {deployment...}/chat. The last may be followed by a literal end: {model...}:verb.
 type segment struct {
 	text string
 	name string
@@ -44,12 +44,10 @@ func newMatcher(dialects []*dialect.Dialect) *matcher {
 			e := entry{d, &d.Routes[i]}
 			m.add(e.route.Pattern, e)
 			prefix := "/" + d.Name
-			if !strings.HasPrefix(e.route.Pattern, prefix+"/") {
-				e := entry{d, unmatched(e.route)}
-				m.add(prefix+e.route.Pattern, e)
-			}
+			m.add(prefix+e.route.Pattern, entry{d, unmatched(e.route)})
 		}
 	}
+	slices.SortStableFunc(m.patterns, func(a, b pattern) int { return a.tail() - b.tail() })
 	return m
 }
 
@@ -151,38 +149,52 @@ func (p *pattern) match(parts []string) (map[string]string, bool) {
 		return nil, false
 	}
 	vars := map[string]string{}
-	for i, s := range p.segments {
+	more := len(parts) - len(p.segments) // what the variable takes that takes several
+	at := 0
+	for _, s := range p.segments {
+		n := 1
 		if s.rest {
-			v, ok := s.take(strings.Join(parts[min(i, len(parts)):], "/"))
-			vars[s.name] = v
-			return vars, ok
+			n += more
 		}
-		if i >= len(parts) {
-			return nil, false
-		}
-		if s.name == "" {
-			if parts[i] != s.text {
+		if s.name != "" {
+			v, ok := s.take(strings.Join(parts[at:at+n], "/"))
+			if !ok {
 				return nil, false
 			}
-			continue
+			vars[s.name] = v
 		}
-		v, ok := s.take(parts[i])
-		if !ok {
-			return nil, false
-		}
-		vars[s.name] = v
+		at += n
 	}
-	return vars, len(parts) == len(p.segments)
+	return vars, true
 }
 
 // fits reports whether the literals of a pattern stand in their places, which tells most patterns apart.
 func (p *pattern) fits(parts []string) bool {
-	for i, s := range p.segments {
-		if s.name == "" && (i >= len(parts) || parts[i] != s.text) {
+	more := len(parts) - len(p.segments)
+	if more < 0 {
+		return false
+	}
+	at, several := 0, false
+	for _, s := range p.segments {
+		if s.name == "" && parts[at] != s.text {
 			return false
 		}
+		if s.rest {
+			at, several = at+more, true
+		}
+		at++
 	}
-	return true
+	return several || more == 0
+}
+
+// tail orders patterns: those whose variable takes several parts and leaves some come last, and of them those first
+// that leave most, for of two that fit they say more.
+func (p *pattern) tail() int {
+	at := slices.IndexFunc(p.segments, func(s segment) bool { return s.rest })
+	if at < 0 || at == len(p.segments)-1 {
+		return 0
+	}
+	return at - len(p.segments) + 1<<10
 }
 
 // take returns what a variable stands for, or false where it stands for nothing or ends otherwise.

@@ -16,7 +16,9 @@ func testDialects() []*dialect.Dialect {
 	a := &dialect.Dialect{Name: "alpha", Routes: []dialect.Route{
 		{Op: llm.OpGenerate, Method: "POST", Pattern: "/v1/chat"},
 		{Op: llm.OpModels, Method: "GET", Pattern: "/v1/models", Match: func(r *http.Request) bool { return !anthropic(r) }},
-		{Op: llm.OpGenerate, Method: "POST", Pattern: "/deployments/{deployment}/chat"},
+		{Op: llm.OpGenerate, Method: "POST", Pattern: "/deployments/{deployment...}/chat"},
+		{Op: llm.OpEmbed, Method: "POST", Pattern: "/deployments/{deployment...}/embed/chat"},
+		{Op: llm.OpGenerate, Method: "POST", Pattern: "/alpha/deployments/{deployment...}/chat"},
 	}}
 	b := &dialect.Dialect{Name: "beta", Routes: []dialect.Route{
 		{Op: llm.OpGenerate, Method: "POST", Pattern: "/v1/messages"},
@@ -44,6 +46,10 @@ func TestMatcher(t *testing.T) {
 		{method: "GET", path: "/beta/v1/models", dialect: "beta", op: llm.OpModels},
 		{method: "GET", path: "/beta/v1/models/meta/llama%2F3:x", dialect: "beta", op: llm.OpModels, vars: map[string]string{"model": "meta/llama/3:x"}},
 		{method: "POST", path: "/deployments/a%2Fb/chat", dialect: "alpha", op: llm.OpGenerate, vars: map[string]string{"deployment": "a/b"}},
+		{method: "POST", path: "/deployments/a/b/c/chat", dialect: "alpha", op: llm.OpGenerate, vars: map[string]string{"deployment": "a/b/c"}},
+		{method: "POST", path: "/deployments/a/b/embed/chat", dialect: "alpha", op: llm.OpEmbed, vars: map[string]string{"deployment": "a/b"}},
+		{method: "POST", path: "/alpha/alpha/deployments/a/chat", dialect: "alpha", op: llm.OpGenerate, vars: map[string]string{"deployment": "a"}},
+		{method: "POST", path: "/deployments/a/b", dialect: "alpha"},
 		{method: "POST", path: "/deployments//chat", dialect: "alpha"},
 		{method: "POST", path: "/beta/nothing", dialect: "beta"},
 		{method: "POST", path: "/nothing", dialect: "alpha"},

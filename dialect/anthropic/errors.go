@@ -83,6 +83,9 @@ func (c *codec) DecodeError(r dialect.Reply) *llm.Error {
 	}
 	e := &llm.Error{Op: "dialect/anthropic.DecodeError", Retry: dialect.RetryAfter(r.Header), Upstream: up}
 	dialect.Word(e, kindOf(r.Status, typ, msg), msg)
+	if typ == "not_found_error" && strings.HasPrefix(msg, "model:") {
+		e.Code = "model_not_found"
+	}
 	return e
 }
 

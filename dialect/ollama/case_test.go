@@ -102,6 +102,11 @@ func TestCase_A10_OllamaCallsWithoutIDs(t *testing.T) {
 	if x.ID == "" || x.ID == y.ID || r.Messages[2].Blocks[0].(llm.ToolDone).ID != y.ID || r.Messages[3].Blocks[0].(llm.ToolDone).ID != x.ID {
 		t.Errorf("results do not find their calls: %+v", r.Messages)
 	}
+	late := request(t, chat(), strings.ReplaceAll(strings.Replace(body, `"tool_name":"y"`, `"tool_call_id":"toolu_y"`, 1), `"tool_name":"x"`, `"tool_call_id":"toolu_x"`))
+	x, y = late.Messages[1].Blocks[0].(llm.ToolUse), late.Messages[1].Blocks[1].(llm.ToolUse)
+	if x.ID != "toolu_y" || y.ID != "toolu_x" || late.Messages[3].Blocks[0].(llm.ToolDone).ID != y.ID {
+		t.Errorf("results with ids do not find their calls without: %+v", late.Messages)
+	}
 	first, _ := encode(t, openai.Dialect().Codec(llm.OpGenerate), r)
 	again, _ := encode(t, openai.Dialect().Codec(llm.OpGenerate), request(t, chat(), body))
 	if first != again {

@@ -170,26 +170,31 @@ func callFunction(t *llm.ToolUse, v wire.Value) error {
 // pair gives calls and results the ids that other dialects must have and this one may leave out: the same
 // for the same place in the conversation. What answers a call is told by its name, or else by its turn.
 func pair(messages []llm.Message) {
-	var open []llm.ToolUse
+	var open []unanswered
 	for i := range messages {
 		m := &messages[i]
 		for j, b := range m.Blocks {
 			switch b := b.(type) {
 			case llm.ToolUse:
-				if b.ID == "" {
+				without := b.ID == ""
+				if without {
 					b.ID = "call_" + itoa(i) + "_" + itoa(j)
 					b.Extra.Note(Name, "id"+noteAbsent)
 					m.Blocks[j] = b
 				}
-				open = append(open, b)
+				open = append(open, unanswered{b, &m.Blocks[j], without})
 			case llm.ToolDone:
 				at := answers(open, b)
 				if at < 0 {
 					continue
 				}
-				if b.ID == "" {
+				switch {
+				case b.ID == "":
 					b.ID = open[at].ID
 					b.Extra.Note(Name, "tool_call_id"+noteAbsent)
+				case b.ID != open[at].ID:
+					open[at].ID = b.ID
+					*open[at].block = open[at].ToolUse
 				}
 				if b.Name == "" {
 					b.Name = open[at].Name
@@ -202,13 +207,24 @@ func pair(messages []llm.Message) {
 	}
 }
 
-// answers returns which of the open calls a result answers, or -1.
-func answers(open []llm.ToolUse, b llm.ToolDone) int {
+// unanswered is a call that no result has answered yet.
+type unanswered struct {
+	llm.ToolUse
+	block   *llm.Block
+	without bool // it was said without an id
+}
+
+// answers returns which of the open calls a result answers, or -1. Some clients say the ids of calls in results
+// alone: such a one is that of a call without.
+func answers(open []unanswered, b llm.ToolDone) int {
 	if b.ID != "" {
-		return slices.IndexFunc(open, func(u llm.ToolUse) bool { return u.ID == b.ID })
+		if at := slices.IndexFunc(open, func(u unanswered) bool { return u.ID == b.ID }); at >= 0 {
+			return at
+		}
 	}
-	if at := slices.IndexFunc(open, func(u llm.ToolUse) bool { return u.Name == b.Name }); at >= 0 || b.Name != "" {
-		return at
+	fits := func(u unanswered) bool { return b.ID == "" || u.without }
+	if b.Name != "" {
+		return slices.IndexFunc(open, func(u unanswered) bool { return u.Name == b.Name && fits(u) })
 	}
-	return min(len(open), 1) - 1
+	return slices.IndexFunc(open, fits)
 }

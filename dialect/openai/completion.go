@@ -25,7 +25,7 @@ func Completions() *dialect.Dialect {
 		Routes: []dialect.Route{
 			post("/v1/completions"),
 			post("/openai/v1/completions"),
-			post("/openai/deployments/{" + deploymentVar + "}/completions"),
+			post("/openai/deployments/{" + deploymentVar + "...}/completions"),
 			post("/completions"),
 			post("/openai/completions"), // the base URL of chat completions given without /v1
 		},

@@ -98,7 +98,7 @@ func TestErrorsOfOurOwn(t *testing.T) {
 		body   string
 	}{
 		{&llm.Error{Kind: llm.Invalid, Param: "n", Message: "n must be a whole number"}, 400, `{"error":{"message":"n must be a whole number","type":"invalid_request_error","param":"n","code":null}}`},
-		{&llm.Error{Kind: llm.Unauthorized, Message: "no key"}, 401, `{"error":{"message":"no key","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`},
+		{&llm.Error{Kind: llm.Unauthorized, Message: "no key"}, 401, `{"error":{"message":"Incorrect API key provided: no key","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`},
 		{&llm.Error{Kind: llm.NotFound, Param: "model", Code: "model_not_found", Message: "no such model"}, 404, `{"error":{"message":"no such model","type":"invalid_request_error","param":"model","code":"model_not_found"}}`},
 		{&llm.Error{Kind: llm.RateLimited, Message: "slow"}, 429, `{"error":{"message":"slow","type":"requests","param":null,"code":"rate_limit_exceeded"}}`},
 		{&llm.Error{Kind: llm.Quota, Message: "gone"}, 429, `{"error":{"message":"gone","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`},

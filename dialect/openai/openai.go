@@ -33,7 +33,7 @@ func Dialect() *dialect.Dialect {
 		// paths that they share.
 		Routes: slices.Concat([]dialect.Route{
 			post("/openai/v1/chat/completions"),
-			post("/openai/deployments/{" + deploymentVar + "}/chat/completions"),
+			post("/openai/deployments/{" + deploymentVar + "...}/chat/completions"),
 			post("/models/chat/completions"),
 		}, kinRoutes(chat.names), []dialect.Route{
 			post("/v1/chat/completions"),

@@ -36,7 +36,7 @@ func (o *operation) DecodeError(r dialect.Reply) *llm.Error { return o.errors.De
 // postRoutes mounts an operation wherever chat completions are mounted.
 func postRoutes(op llm.Op, path string, c dialect.Codec) []dialect.Route {
 	var out []dialect.Route
-	for _, at := range [...]string{"/v1/", "/openai/v1/", "/openai/deployments/{" + deploymentVar + "}/", "/", "/models/"} {
+	for _, at := range [...]string{"/v1/", "/openai/v1/", "/openai/deployments/{" + deploymentVar + "...}/", "/", "/models/"} {
 		out = append(out, dialect.Route{Op: op, Method: http.MethodPost, Pattern: at + path, Codec: c})
 	}
 	return out

@@ -30,7 +30,10 @@ func Dialect() *dialect.Dialect {
 	names := naming()
 	generate, count, compact := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}, &codec{op: llm.OpCompact, names: names}
 	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Names: names, Speaks: speaks}
-	roots := [...]string{"/v1/responses", "/openai/v1/responses", "/openai/responses", "/responses"}
+	roots := [...]string{
+		"/v1/responses", "/openai/v1/responses", "/openai/responses", "/responses",
+		"/openai/openai/responses", // of Azure's clients, whose base URL ends in the vendor's name
+	}
 	for _, root := range roots {
 		d.Routes = append(d.Routes,
 			dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: root, Codec: generate},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -53,11 +54,21 @@ func said(k llm.Kind) (typ, code string) {
 	}
 }
 
+// keyRefused is how the vendor begins to say that a credential is refused.
+const keyRefused = "Incorrect API key provided"
+
 // FaultOf returns what an error of ours says.
 func FaultOf(e *llm.Error) Fault {
 	f := Fault{Param: e.Param, Message: e.Message}
 	f.Type, f.Code = said(e.Kind)
-	if e.Code != "" {
+	switch {
+	case e.Kind == llm.Unauthorized:
+		// Clients know a credential that is refused by the vendor's own words, and take other refusals with this type
+		// for bad requests.
+		if !strings.HasPrefix(f.Message, keyRefused) {
+			f.Message = strings.TrimSuffix(keyRefused+": "+f.Message, ": ")
+		}
+	case e.Code != "":
 		f.Code = e.Code
 	}
 	if f.Message == "" {

@@ -59,10 +59,18 @@ func FitChoice(l *dialect.Losses, c llm.ToolChoice, tools []llm.Tool) llm.ToolCh
 		l.Add("tool_choice", "the tool chosen cannot be said")
 		return llm.ToolChoice{}
 	}
+	if choosesAll(c.Allowed, tools) { // which hosts understand that know no choice among some
+		return fit
+	}
 	for _, name := range c.Allowed {
 		fit.Allowed = append(fit.Allowed, dialect.ToolNames{}.Fit(name, MostName))
 	}
 	return fit
+}
+
+// choosesAll reports whether a choice among some of the tools names them all.
+func choosesAll(allowed []string, tools []llm.Tool) bool {
+	return !slices.ContainsFunc(tools, func(t llm.Tool) bool { return !slices.Contains(allowed, t.Name) })
 }
 
 // ChooseAllowed reads a choice among some of the tools that says nothing else: members are those of the object, chosen
