@@ -62,7 +62,7 @@ func (s clientSecrets) create(_ context.Context, c *gateway.Call, out gateway.Ou
 	case seconds < leastSecret || seconds > mostSecret:
 		return badSecret("expires_after", fmt.Sprintf("expires_after.seconds is between %d and %d", leastSecret, mostSecret))
 	case model == "":
-		return badSecret("session.model", "session.model is missing")
+		return badSecret("session.model", "session.model is missing: name a deployment")
 	case !known:
 		return &llm.Error{Kind: llm.NotFound, Op: "secrets", Param: "session.model", Code: "model_not_found", Message: fmt.Sprintf("there is no deployment %q here", model)}
 	}

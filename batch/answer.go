@@ -208,11 +208,11 @@ func (e *Engine) results(ctx context.Context, c *gateway.Call, out gateway.Out) 
 		return err
 	}
 	if !b.Status.over() || b.Output == "" {
-		return &llm.Error{Kind: llm.NotFound, Op: "batch", Message: "the batch has no results yet"}
+		return &llm.Error{Kind: llm.NotFound, Op: "batch", Message: "the batch has no results yet; its processing_status says ended when it has"}
 	}
 	r, err := e.store.Content(ctx, b.Output)
 	if errors.Is(err, store.ErrNotFound) {
-		return &llm.Error{Kind: llm.NotFound, Op: "batch", Message: "the results are not kept any more"}
+		return &llm.Error{Kind: llm.NotFound, Op: "batch", Message: "the results are not kept any more: they are for 30 days"}
 	}
 	if err != nil {
 		return unavailable(err)

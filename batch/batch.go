@@ -196,7 +196,7 @@ func (e *Engine) change(ctx context.Context, id string, f func(*Batch) error) (*
 func (e *Engine) find(ctx context.Context, who plenum.Principal, id string) (*Batch, error) {
 	o, err := e.store.Object(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (o.Kind != Kind || o.Project != who.Project) {
-		return nil, &llm.Error{Kind: llm.NotFound, Op: "batch", Param: "id", Message: fmt.Sprintf("there is no batch %q", clip(id))}
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "batch", Param: "id", Message: fmt.Sprintf("there is no batch %q for this project: it was never made, was deleted, or belongs to another", clip(id))}
 	}
 	if err != nil {
 		return nil, unavailable(err)

@@ -184,7 +184,7 @@ func (k *Keeper) forget(ctx context.Context, id string) {
 func (k *Keeper) Find(ctx context.Context, who plenum.Principal, id string) (File, error) {
 	o, err := k.store.Object(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !k.visible(&o, who.Project) {
-		return File{}, &llm.Error{Kind: llm.NotFound, Op: "file", Param: "id", Message: fmt.Sprintf("there is no file %q", clip(id))}
+		return File{}, &llm.Error{Kind: llm.NotFound, Op: "file", Param: "id", Message: fmt.Sprintf("there is no file %q for this project: it was never uploaded, was deleted, has expired, or belongs to another", clip(id))}
 	}
 	if err != nil {
 		return File{}, unavailable(err)

@@ -43,7 +43,7 @@ func (a *attempt) pieces(body io.Reader) error {
 		}
 	}
 	if !errors.Is(err, io.EOF) {
-		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off", Err: err}
+		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off; try again", Err: err}
 	}
 	last := piece(now[:n])
 	last.Events = []llm.Event{llm.End{}}

@@ -120,9 +120,9 @@ func or(d, def time.Duration) time.Duration {
 
 // The causes with which an attempt is called off.
 var (
-	errFirstByte = errors.New("the upstream sent nothing in the time set by timeouts.first_byte")
-	errIdle      = errors.New("the upstream fell silent for longer than timeouts.idle")
-	errTotal     = errors.New("the answer took longer than timeouts.total")
+	errFirstByte = errors.New("the upstream sent nothing in the time set by timeouts.first_byte; try again, ask for a stream, or have the time raised")
+	errIdle      = errors.New("the upstream fell silent for longer than timeouts.idle; try again, or have the time raised")
+	errTotal     = errors.New("the answer took longer than timeouts.total; ask for less at a time, or have the time raised")
 )
 
 // watch calls an attempt off when the upstream takes too long: with one timer, which each sign of life

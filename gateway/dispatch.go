@@ -40,7 +40,7 @@ func Dispatch(ctx context.Context, c *Call, out Out) error {
 	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {
-		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up", Err: err}
+		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up; whoever runs the gateway finds out why with plenum doctor", Err: err}
 	}
 	plan, err := provider.PlanFor(conn.Provider, c.Dialect.Name, c.Try.Target.Offer.Upstream, c.Op, c.Head.Stream)
 	if err != nil {
@@ -122,7 +122,7 @@ func (a *attempt) send(ctx context.Context) error {
 	a.body = a.carry(ob.Body)
 	a.body.Set(req)
 	if err := a.conn.Provider.Sign(ctx, req, ob.Body); err != nil {
-		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
+		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host; whoever runs it must renew it", Err: err}
 	}
 	a.call.Try.Sent = true
 	a.resp, err = a.conn.Transport.RoundTrip(req) //nolint:bodyclose // Dispatch closes it
@@ -290,7 +290,7 @@ func (a *attempt) whole(body io.Reader, media string) error {
 		}
 	} else if media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") && !looksJSON(text) && !a.noJSON(media) {
 		return &llm.Error{
-			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON", media),
+			Kind: llm.BadUpstream, Op: "dispatch", Message: fmt.Sprintf("the upstream answered with %s instead of JSON; the address of its connection may be wrong, which whoever runs the gateway finds out with plenum doctor", media),
 			Err: errors.New(clip(text, 512)),
 		}
 	}
@@ -579,9 +579,9 @@ func (a *attempt) fault(ctx context.Context, err error) error {
 		return answerTooLarge(big)
 	}
 	if a.resp != nil {
-		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off", Err: err}
+		return &llm.Error{Kind: llm.BadUpstream, Op: "dispatch", Message: "the upstream's answer was cut off; try again", Err: err}
 	}
-	return &llm.Error{Kind: llm.Unavailable, Op: "dispatch", Message: "the upstream cannot be reached", Err: err}
+	return &llm.Error{Kind: llm.Unavailable, Op: "dispatch", Message: "the upstream cannot be reached; try again, and if it stays so whoever runs the gateway finds out why with plenum doctor", Err: err}
 }
 
 // answerTooLarge names the bound that an answer broke. Such a thing is no answer, and asking again does not

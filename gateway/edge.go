@@ -46,7 +46,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := e.call(w, r)
 	out := &edgeOut{w: w, rc: http.NewResponseController(w), c: c, writeIdle: time.Minute, gone: func() bool { return r.Context().Err() != nil }}
 	if c.Config == nil {
-		out.finish(&llm.Error{Kind: llm.Overloaded, Op: "edge", Message: "the gateway is still starting", Retry: time.Second})
+		out.finish(&llm.Error{Kind: llm.Overloaded, Op: "edge", Message: "the gateway is still starting; try again in a second", Retry: time.Second})
 		return
 	}
 	out.writeIdle = or(c.Config.Declared.Timeouts.WriteIdle, time.Minute)

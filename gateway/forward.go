@@ -19,7 +19,7 @@ import (
 func Forward(ctx context.Context, c *Call, out Out, offer *plenum.Offer, below string) error {
 	conn, err := connection(c.Config, offer.Connection)
 	if err != nil {
-		return &llm.Error{Kind: llm.Internal, Op: "forward", Message: "this deployment's connection is not set up", Err: err}
+		return &llm.Error{Kind: llm.Internal, Op: "forward", Message: "this deployment's connection is not set up; whoever runs the gateway finds out why with plenum doctor", Err: err}
 	}
 	plan, err := provider.PlanFor(conn.Provider, c.Dialect.Name, offer.Upstream, llm.OpGenerate, false)
 	if err != nil {
@@ -42,7 +42,7 @@ func Forward(ctx context.Context, c *Call, out Out, offer *plenum.Offer, below s
 	}
 	req.Header = a.header(dialect.Outbound{})
 	if err := conn.Provider.Sign(ctx, req, nil); err != nil {
-		return &llm.Error{Kind: llm.UpstreamAuth, Op: "forward", Message: "the gateway has no usable credential for the model's host", Err: err}
+		return &llm.Error{Kind: llm.UpstreamAuth, Op: "forward", Message: "the gateway has no usable credential for the model's host; whoever runs it must renew it", Err: err}
 	}
 	if a.resp, err = conn.Transport.RoundTrip(req); err != nil { //nolint:bodyclose // closed below
 		return a.fault(ctx, err)

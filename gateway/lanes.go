@@ -65,7 +65,7 @@ func ServeLanes(ctx context.Context, c *Call, out Out) error {
 	up := c.req.upgrade
 	codec, ok := c.Dialect.Codec(llm.OpGenerate).(dialect.Laned)
 	if up == nil || !ok {
-		return &llm.Error{Kind: llm.Invalid, Op: "lanes", Code: "websocket_required", Message: "this is reached by a WebSocket"}
+		return &llm.Error{Kind: llm.Invalid, Op: "lanes", Code: "websocket_required", Message: "this is reached by a WebSocket: open it with an SDK's realtime client, at ws:// or wss:// in place of http:// or https://"}
 	}
 	s := &lanes{socket: newSocket(ctx, c, up), codec: codec, began: time.Now(), lanes: map[string]*lane{}}
 	defer s.release()

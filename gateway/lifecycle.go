@@ -19,7 +19,7 @@ import (
 func passOn(ctx context.Context, c *Call, out Out) error {
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {
-		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up", Err: err}
+		return &llm.Error{Kind: llm.Internal, Op: "dispatch", Message: "this deployment's connection is not set up; whoever runs the gateway finds out why with plenum doctor", Err: err}
 	}
 	plan, address, err := lifecyclePlan(c, conn)
 	if err != nil {
@@ -63,7 +63,7 @@ func lifecyclePlan(c *Call, conn *Connection) (*provider.Plan, string, error) {
 	base, query, _ := strings.Cut(plan.URL, "?")
 	base, beside := strings.CutSuffix(base, codec.Beside)
 	if !ok || !beside || plan.Dialect.Name != c.Dialect.Name {
-		return nil, "", &llm.Error{Kind: llm.NotFound, Op: "dispatch", Code: "no_such_operation", Message: fmt.Sprintf("the place behind this deployment has no %s", codec.Resource)}
+		return nil, "", &llm.Error{Kind: llm.NotFound, Op: "dispatch", Code: "no_such_operation", Message: fmt.Sprintf("the place behind the deployment %q has no %s; name another deployment in the header plenum-deployment", c.Deployment.Name, codec.Resource)}
 	}
 	address := base + codec.Under
 	for _, name := range [...]string{"id", "rest"} {
@@ -72,7 +72,7 @@ func lifecyclePlan(c *Call, conn *Connection) (*provider.Plan, string, error) {
 				continue
 			}
 			if !plainSegment(s) {
-				return nil, "", &llm.Error{Kind: llm.NotFound, Op: "dispatch", Code: "unknown_url", Message: "there is nothing at this path"}
+				return nil, "", &llm.Error{Kind: llm.NotFound, Op: "dispatch", Code: "unknown_url", Message: "there is nothing at this path: ids have letters, digits, dots, colons, dashes and underscores"}
 			}
 			address += "/" + url.PathEscape(s)
 		}
@@ -127,7 +127,7 @@ func (a *attempt) passOn(ctx context.Context, address string) error {
 		a.body.Set(req)
 	}
 	if err := a.conn.Provider.Sign(ctx, req, body); err != nil {
-		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host", Err: err}
+		return &llm.Error{Kind: llm.UpstreamAuth, Op: "dispatch", Message: "the gateway has no usable credential for the model's host; whoever runs it must renew it", Err: err}
 	}
 	a.call.Try.Sent = true
 	a.resp, err = a.conn.Transport.RoundTrip(req) //nolint:bodyclose // passOn's caller closes it

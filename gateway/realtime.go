@@ -34,11 +34,11 @@ type session struct {
 func serveSession(ctx context.Context, c *Call, out Out) error {
 	up := c.req.upgrade
 	if up == nil || !strings.EqualFold(c.In.Header.Get("Upgrade"), "websocket") {
-		return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "websocket_required", Message: "this is reached by a WebSocket"}
+		return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "websocket_required", Message: "this is reached by a WebSocket: open it with an SDK's realtime client, at ws:// or wss:// in place of http:// or https://"}
 	}
 	conn, err := connection(c.Config, c.Try.Target.Offer.Connection)
 	if err != nil {
-		return &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "this deployment's connection is not set up", Err: err}
+		return &llm.Error{Kind: llm.Internal, Op: "realtime", Message: "this deployment's connection is not set up; whoever runs the gateway finds out why with plenum doctor", Err: err}
 	}
 	s := &session{socket: newSocket(ctx, c, up), conn: conn, turns: map[string]*turn{}, refused: map[string]bool{}}
 	defer s.release()
@@ -90,7 +90,7 @@ func (s *session) dial() (*websocket.Conn, error) {
 		base, ok = strings.CutSuffix(address.Path, codec.Beside)
 	}
 	if !ok || plan.Dialect.Name != c.Dialect.Name {
-		return nil, &llm.Error{Kind: llm.NotFound, Op: "realtime", Code: "no_such_operation", Message: "the place behind this deployment has no realtime sessions"}
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "realtime", Code: "no_such_operation", Message: "the place behind this deployment has no realtime sessions; name a deployment of OpenAI's, Azure's or xAI's realtime models"}
 	}
 	address.Path = base + codec.Under
 	q := address.Query()
@@ -110,7 +110,7 @@ func (s *session) dial() (*websocket.Conn, error) {
 	}
 	req.Header.Set("User-Agent", userAgent)
 	if err := s.conn.Provider.Sign(s.ctx, req, nil); err != nil {
-		return nil, &llm.Error{Kind: llm.UpstreamAuth, Op: "realtime", Message: "the gateway has no usable credential for the model's host", Err: err}
+		return nil, &llm.Error{Kind: llm.UpstreamAuth, Op: "realtime", Message: "the gateway has no usable credential for the model's host; whoever runs it must renew it", Err: err}
 	}
 	return s.open(req, plan)
 }
@@ -130,7 +130,7 @@ func (s *session) open(req *http.Request, plan *provider.Plan) (*websocket.Conn,
 		return ws, nil
 	}
 	if resp == nil || resp.StatusCode < 300 {
-		e := &llm.Error{Kind: llm.Unavailable, Op: "realtime", Message: "the upstream cannot be reached", Err: err}
+		e := &llm.Error{Kind: llm.Unavailable, Op: "realtime", Message: "the upstream cannot be reached; try again, and if it stays so whoever runs the gateway finds out why with plenum doctor", Err: err}
 		s.conn.scrub(e)
 		return nil, e
 	}

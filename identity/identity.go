@@ -56,7 +56,7 @@ func unknown(c Cred) error {
 	if strings.HasPrefix(s, prefix) && !WellFormed(c.Secret) {
 		return refuse("malformed_key", "the key in "+c.Where+" is mistyped or cut off: its checksum does not fit")
 	}
-	return refuse("unknown_key", "the key in "+c.Where+" is not known here")
+	return refuse("unknown_key", "the key in "+c.Where+" is not known here: it is mistyped, was revoked, or is of another gateway; whoever runs this one makes keys")
 }
 
 // refuse returns the error of a call that shows no good credential.

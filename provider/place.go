@@ -38,7 +38,7 @@ const modelVar = "{model}"
 func (p *place) Plan(model string, op llm.Op, stream bool) (*Plan, error) {
 	plan, ok := p.plans[call{op, stream}]
 	if !ok {
-		return nil, &llm.Error{Kind: llm.NotFound, Op: "provider.Plan", Code: "no_such_operation", Message: fmt.Sprintf("%s has no %s", p.title, op.Words()), Elsewhere: true}
+		return nil, &llm.Error{Kind: llm.NotFound, Op: "provider.Plan", Code: "no_such_operation", Message: fmt.Sprintf("%s has no %s; name a deployment whose host does", p.title, op.Words()), Elsewhere: true}
 	}
 	return p.named(plan, model)
 }

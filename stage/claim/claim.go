@@ -70,7 +70,7 @@ func check(ctx context.Context, o Owners, c *gateway.Call, things []dialect.Name
 	}
 	known, err := o.Whose(ctx, ids)
 	if err != nil {
-		return &llm.Error{Kind: llm.Overloaded, Op: "claim", Message: "who owns what this request names cannot be looked up at the moment", Err: err}
+		return &llm.Error{Kind: llm.Overloaded, Op: "claim", Message: "who owns what this request names cannot be looked up at the moment; try again", Err: err}
 	}
 	at := ""
 	for _, t := range things {
@@ -83,7 +83,7 @@ func check(ctx context.Context, o Owners, c *gateway.Call, things []dialect.Name
 		case thing.Connection == "":
 			return &llm.Error{Kind: llm.NotFound, Op: "claim", Param: t.Param, Message: fmt.Sprintf("%q is kept here and not at the model's vendor: upload it with the header plenum-deployment", clip(t.ID))}
 		case at != "" && thing.Connection != at:
-			return &llm.Error{Kind: llm.Invalid, Op: "claim", Param: t.Param, Message: fmt.Sprintf("%q is at another vendor than the rest of what this request names", clip(t.ID))}
+			return &llm.Error{Kind: llm.Invalid, Op: "claim", Param: t.Param, Message: fmt.Sprintf("%q is at another vendor than the rest of what this request names; name things of one vendor in a request", clip(t.ID))}
 		}
 		at = thing.Connection
 	}
@@ -102,7 +102,7 @@ func reach(targets *[]plenum.Target, connection string) error {
 		}
 	}
 	if len(left) == 0 {
-		return &llm.Error{Kind: llm.NotFound, Op: "claim", Message: "what this request names is not at any vendor of this deployment"}
+		return &llm.Error{Kind: llm.NotFound, Op: "claim", Message: "what this request names is kept at another vendor than those of this deployment; use the deployment through which it was made"}
 	}
 	*targets = left
 	return nil

@@ -108,6 +108,6 @@ func wait(missing float64, perMinute int) time.Duration {
 func refuse(what string, retry time.Duration) error {
 	return &llm.Error{
 		Kind: llm.RateLimited, Op: "limit", Code: "rate_limit_exceeded", Retry: retry,
-		Message: fmt.Sprintf("this deployment allows %s; try again in %s", what, retry.Round(time.Millisecond)),
+		Message: fmt.Sprintf("this deployment allows %s; try again in %s", what, max(time.Second, (retry+time.Second-1).Truncate(time.Second))),
 	}
 }

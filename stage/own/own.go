@@ -20,7 +20,7 @@ func New(handlers map[llm.Op]gateway.Handler) gateway.Stage {
 			}
 			h := handlers[c.Op]
 			if h == nil {
-				return &llm.Error{Kind: llm.NotFound, Op: "own", Message: fmt.Sprintf("there is no %s here", c.Op)}
+				return &llm.Error{Kind: llm.NotFound, Op: "own", Message: fmt.Sprintf("%s is not answered here, since this gateway keeps nothing for its callers: whoever runs it must give it a store (data_dir or database)", c.Op)}
 			}
 			return h(ctx, c, out)
 		}

@@ -34,7 +34,7 @@ func New(d Decider) gateway.Stage {
 			if c.Op.Own() {
 				if own, ok := d.(OwnDecider); ok {
 					if err := own.AllowOwn(c); err != nil {
-						return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to do this", Err: err}
+						return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to do this; use another key, or ask whoever manages the policies", Err: err}
 					}
 				}
 				return next(ctx, c, out)
@@ -48,7 +48,7 @@ func New(d Decider) gateway.Stage {
 				return err != nil
 			})
 			if len(c.Candidates) == 0 {
-				return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to use this deployment", Err: why}
+				return &llm.Error{Kind: llm.Forbidden, Op: "policy", Message: "no policy allows this key to use this deployment; use another (GET /v1/models), or ask whoever manages the policies", Err: why}
 			}
 			return next(ctx, c, out)
 		}

@@ -48,7 +48,7 @@ type lifecycle struct {
 func passLifecycle(ctx context.Context, owners Owners, c *gateway.Call, out gateway.Out, next gateway.Handler) error {
 	codec, ok := c.Codec.(dialect.Lifecycle)
 	if !ok || owners == nil {
-		return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "what upstreams keep cannot be reached here"}
+		return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "calls on what a vendor keeps do not pass here, since nothing is kept here of whose it is: whoever runs the gateway must give it a store (data_dir or database); models answer all the same"}
 	}
 	l := &lifecycle{owners: owners, call: c, codec: codec, id: c.In.Vars["id"]}
 	if l.makesBoth() {
@@ -88,15 +88,15 @@ func (l *lifecycle) own(ctx context.Context) error {
 	}
 	owned, err := l.owners.Owned(ctx, l.call.Caller.Project, ids)
 	if err != nil {
-		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be looked up at the moment", Err: err}
+		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be looked up at the moment; try again", Err: err}
 	}
 	for _, id := range ids {
 		p, ok := owned[id]
 		if !ok {
-			return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: fmt.Sprintf("there is no %q at the upstream for this project", clip(id))}
+			return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: fmt.Sprintf("there is no %q at the upstream for this project: it was not made through this gateway, was deleted, or belongs to another project; the list of its kind (GET) has what there is", clip(id))}
 		}
 		if l.place != (Place{}) && p != l.place {
-			return &llm.Error{Kind: llm.Invalid, Op: "resolve", Message: fmt.Sprintf("%q is at another place than the rest of what this call names", clip(id))}
+			return &llm.Error{Kind: llm.Invalid, Op: "resolve", Message: fmt.Sprintf("%q is at another vendor's account than the rest of what this call names; name things of one account in a call", clip(id))}
 		}
 		l.place = p
 	}
@@ -118,7 +118,7 @@ func named(in dialect.Inbound) ([]string, error) {
 	case err == nil && media == "multipart/form-data":
 		return namedInForm(in.Body, params["boundary"])
 	}
-	return nil, &llm.Error{Kind: llm.Unsupported, Op: "resolve", Message: "such a body cannot be checked; send JSON or a form"}
+	return nil, &llm.Error{Kind: llm.Unsupported, Op: "resolve", Message: "whose things a body of this type names cannot be checked; send application/json or multipart/form-data"}
 }
 
 func namedInJSON(body []byte) ([]string, error) {
@@ -206,7 +206,7 @@ func (l *lifecycle) target() error {
 	d, ok := c.Config.Deployment(name)
 	if name != "" {
 		if !ok {
-			return &llm.Error{Kind: llm.NotFound, Op: "resolve", Param: "plenum-deployment", Code: "model_not_found", Message: fmt.Sprintf("there is no deployment %q here", clip(name))}
+			return noDeployment(c, name, "plenum-deployment")
 		}
 	} else if d, ok = c.Config.Deployment(c.Head.Model); l.codec.Once && c.Head.Model != "" && !ok {
 		return unknown(c)
@@ -230,7 +230,7 @@ func (l *lifecycle) target() error {
 			return nil
 		}
 	}
-	return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "the place that has this is not a target of its deployment any more"}
+	return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: fmt.Sprintf("the connection that has this is not a target of the deployment %q any more; whoever runs the gateway must put it back", d.Name)}
 }
 
 func first(c *gateway.Call) *plenum.Deployment {
@@ -290,7 +290,7 @@ func (o *ownerOut) Chunk(ch dialect.Chunk) error {
 		err = o.note(ch.Body)
 	}
 	if err != nil {
-		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be noted at the moment", Err: err, Upstream: &llm.Upstream{NoRetry: true}}
+		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be noted at the moment; it may have been made all the same, and nobody can reach it here", Err: err, Upstream: &llm.Upstream{NoRetry: true}}
 	}
 	return o.Out.Chunk(ch)
 }

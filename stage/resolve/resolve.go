@@ -101,14 +101,16 @@ func serve(c *gateway.Call, needs []router.Capability) (fit []plenum.Target, pas
 	return fit, passed
 }
 
-func unknown(c *gateway.Call) error {
-	msg := fmt.Sprintf("there is no deployment %q here", clip(c.Head.Model))
-	if near := c.Config.Nearest(c.Head.Model, 3); len(near) > 0 {
+func unknown(c *gateway.Call) error { return noDeployment(c, c.Head.Model, "model") }
+
+func noDeployment(c *gateway.Call, name, param string) error {
+	msg := fmt.Sprintf("there is no deployment %q here", clip(name))
+	if near := c.Config.Nearest(name, 3); len(near) > 0 {
 		msg += "; did you mean " + strings.Join(near, ", ") + "?"
 	} else {
 		msg += "; GET /v1/models lists those that there are"
 	}
-	return &llm.Error{Kind: llm.NotFound, Op: "resolve", Param: "model", Code: "model_not_found", Message: msg}
+	return &llm.Error{Kind: llm.NotFound, Op: "resolve", Param: param, Code: "model_not_found", Message: msg}
 }
 
 func clip(s string) string {

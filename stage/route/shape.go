@@ -151,7 +151,7 @@ func misshapen(err error) error {
 	}
 	return &llm.Error{
 		Kind: llm.BadUpstream, Op: "route", Code: "structured_output", Param: "response_format", Err: m,
-		Message:  "the model did not answer in the shape that was asked for: " + m.Error(),
+		Message:  "the model did not answer in the shape that was asked for: " + m.Error() + "; ask again, ask for a simpler shape, or use a model that has structured output by itself",
 		Upstream: &llm.Upstream{Status: http.StatusOK, NoRetry: true},
 	}
 }
