@@ -161,8 +161,14 @@ func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider
 
 // Sign implements provider.Provider.
 func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
-	if err := p.door.Sign(ctx, r, body); err != nil || p.token == nil {
+	if err := p.door.Sign(ctx, r, body); err != nil {
 		return err
+	}
+	if key := r.Header.Get("Api-Key"); key != "" && strings.Contains(r.URL.Path, "/anthropic/") {
+		r.Header.Set("X-Api-Key", key) // Claude's door wants this one; the other is from before
+	}
+	if p.token == nil {
+		return nil
 	}
 	get := p.token
 	if strings.Contains(r.URL.Path, "/anthropic/") {

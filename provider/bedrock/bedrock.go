@@ -1,14 +1,17 @@
 // Package bedrock reaches the models of Amazon Bedrock. There are two places, each in every region:
 //
 //	https://bedrock-runtime.REGION.amazonaws.com  Converse, for any model; InvokeModel, for Claude
-//	https://bedrock-mantle.REGION.api.aws         OpenAI's dialect at /v1, Anthropic's at /anthropic
+//	https://bedrock-mantle.REGION.api.aws         OpenAI's dialect at /v1, Anthropic's at /anthropic; Grok and
+//	                                              the models of OpenAI that are not open at /openai/v1
 //
 // The upstream model is a model's id, an inference profile's (us.anthropic.claude-..., which reaches several
 // regions), or the ARN of either. A request carries a Bedrock API key as a bearer token, or is signed with
 // AWS credentials (Signature Version 4), which are found as every AWS tool finds them.
 //
 // Callers who speak Anthropic's dialect reach Claude by InvokeModel, where their bytes pass; all others, and
-// all other models, by Converse. Models of vectors, rankings and images are invoked as well.
+// all other models, by Converse. Models of vectors, rankings and images are invoked as well. Grok and GPT are not behind
+// Converse: they are found at the second place whatever the connection says, Grok in Chat Completions or Responses,
+// GPT in Responses alone.
 package bedrock
 
 import (
@@ -23,6 +26,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect/converse"
 	"github.com/plenum-foundry/plenum/dialect/invoke"
 	"github.com/plenum-foundry/plenum/dialect/openai"
+	"github.com/plenum-foundry/plenum/dialect/responses"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 
@@ -137,6 +141,35 @@ func imagesOf(runtime string) provider.Spec {
 	}
 }
 
+// mantleOf describes the models that are at the compatible address alone, and below a path of their own. whole
+// says that they know Responses and nothing else.
+func mantleOf(at string, whole bool) provider.Spec {
+	s := provider.Spec{
+		Name: "bedrock", Title: "Amazon Bedrock", BaseURL: at, KeyOptional: true,
+		Dialect: openai.Dialect,
+		Paths:   map[llm.Op]string{llm.OpGenerate: "/openai/v1/chat/completions"},
+	}
+	face := provider.Face{
+		Beside: true, BaseURL: at, Dialect: responses.Dialect, Paths: map[llm.Op]string{llm.OpGenerate: "/openai/v1/responses"},
+	}
+	if whole {
+		s.Dialect, s.Paths = face.Dialect, face.Paths
+		return s
+	}
+	s.Also = []provider.Face{face}
+	return s
+}
+
+// onMantle tells the models that Converse does not have, and which of them know Responses alone.
+func onMantle(model string) (is, whole bool) {
+	if strings.Contains(model, "xai.grok") {
+		return true, false
+	}
+	_, rest, found := strings.Cut(model, "openai.gpt-")
+	is = found && rest != "" && rest[0] >= '0' && rest[0] <= '9' // the open ones are called gpt-oss
+	return is, is
+}
+
 // addressOf returns the address of a dialect's place in a region.
 func addressOf(dialect, region string) string {
 	if dialect != "" && dialect != converse.Name {
@@ -201,6 +234,8 @@ type place struct {
 	claude  provider.Provider // InvokeModel; nil where the connection chose another
 	vectors provider.Provider // embeddings and rankings, which are invoked; nil likewise
 	images  provider.Provider // likewise
+	grok    provider.Provider // models that are at the compatible address alone; nil likewise
+	gpt     provider.Provider // those of them that know Responses alone
 	always  bool              // of all models
 	chain   *chain            // nil where a key is sent
 	region  string
@@ -238,12 +273,27 @@ func (p *place) open(in provider.Settings, key plenum.Secret) error {
 	} else {
 		plain.Options["dialect"] = name
 	}
+	if name == "" || name == openai.Name {
+		mantle := addressOf(openai.Name, p.region)
+		bare := plain
+		bare.BaseURL, bare.Options = firstOf(in.BaseURL, mantle), map[string]string{}
+		if p.grok, err = provider.Compat(mantleOf(mantle, false)).New(bare); err != nil {
+			return err
+		}
+		if p.gpt, err = provider.Compat(mantleOf(mantle, true)).New(bare); err != nil {
+			return err
+		}
+	}
 	p.runtime, err = provider.Compat(spec(at)).New(plain)
 	return err
 }
 
 // Plan implements provider.Provider.
 func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	return p.PlanIn("", model, op, stream)
+}
+
+func (p *place) plan(model string, op llm.Op, stream bool) (*provider.Plan, error) {
 	if p.always && op == llm.OpGenerate {
 		return p.claude.Plan(model, op, stream)
 	}
@@ -258,10 +308,16 @@ func (p *place) Plan(model string, op llm.Op, stream bool) (*provider.Plan, erro
 
 // PlanIn implements provider.Polyglot: Claude is invoked for callers who speak its own dialect.
 func (p *place) PlanIn(dialect, model string, op llm.Op, stream bool) (*provider.Plan, error) {
+	if is, whole := onMantle(model); is && p.grok != nil && op == llm.OpGenerate {
+		if whole {
+			return p.gpt.Plan(model, op, stream)
+		}
+		return provider.PlanFor(p.grok, dialect, model, op, stream)
+	}
 	if dialect == anthropic.Name && op == llm.OpGenerate && p.claude != nil && strings.Contains(model, "anthropic.claude") {
 		return p.claude.Plan(model, op, stream)
 	}
-	return p.Plan(model, op, stream)
+	return p.plan(model, op, stream)
 }
 
 // Sign implements provider.Provider: the key, or a signature over the request as it stands.
@@ -272,7 +328,11 @@ func (p *place) Sign(ctx context.Context, r *http.Request, body []byte) error {
 	if p.chain == nil {
 		return nil
 	}
-	return p.chain.sign(ctx, r, body, p.service, p.region)
+	service := p.service
+	if strings.Contains(r.URL.Path, "/openai/v1/") {
+		service = mantleService
+	}
+	return p.chain.sign(ctx, r, body, service, p.region)
 }
 
 // Warnings implements provider.Warner.

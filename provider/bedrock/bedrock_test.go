@@ -235,12 +235,13 @@ func vector(raw string) (*http.Request, bool) {
 
 func TestCredentialsOfTheEnvironmentAndOfProfiles(t *testing.T) {
 	noAWS(t)
+	model := "m"
 	signed := func(in provider.Settings) (string, string) {
 		p, err := Kind.New(in)
 		if err != nil {
 			return "", err.Error()
 		}
-		plan, err := p.Plan("m", llm.OpGenerate, false)
+		plan, err := p.Plan(model, llm.OpGenerate, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,6 +281,11 @@ func TestCredentialsOfTheEnvironmentAndOfProfiles(t *testing.T) {
 	if _, got := signed(none(map[string]string{"dialect": "openai"})); !strings.Contains(got, "/bedrock-mantle/aws4_request") {
 		t.Errorf("at the compatible address: %s", got)
 	}
+	model = "xai.grok-4.3"
+	if at, got := signed(none(nil)); at != "https://bedrock-mantle.ap-southeast-2.api.aws/openai/v1/chat/completions" || !strings.Contains(got, "/bedrock-mantle/aws4_request") {
+		t.Errorf("a model that is only at the compatible address: %s %s", at, got)
+	}
+	model = "m"
 	t.Setenv("AWS_BEARER_TOKEN_BEDROCK", "bearer-1")
 	if _, got := signed(none(nil)); got != "Bearer bearer-1" {
 		t.Errorf("a bearer token of the environment: %s", got)

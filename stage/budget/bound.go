@@ -43,7 +43,8 @@ func boundOf(c *gateway.Call) (*bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.flat = o.Price.Cost(u)
+	b.price = *o.Price.For(c.Terms())
+	b.flat = b.price.Cost(u)
 	return b, nil
 }
 
@@ -77,7 +78,11 @@ func boundOfAnswer(c *gateway.Call, o *plenum.Offer, r *llm.Request) (*bound, er
 		return nil, unbounded("it names files, addresses or earlier answers that are not in it, and how much its model can read is not known",
 			"Put the content into the request, or have the target's context declared")
 	}
-	b := &bound{price: *o.Price.At(read)}
+	terms := c.Terms()
+	if r.Tier == "priority" { // a tier that costs less may be asked for and not be given
+		terms.Tier = r.Tier
+	}
+	b := &bound{price: *o.Price.For(terms).At(read)}
 	b.classes(read)
 	b.most = mostOut(o, r)
 	b.blind = thinks(o, r)

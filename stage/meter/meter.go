@@ -4,7 +4,6 @@ package meter
 
 import (
 	"context"
-	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
@@ -88,22 +87,8 @@ func (o *meterOut) settle(err error) {
 	price := &t.Target.Offer.Price
 	rec.Priced = price.Known
 	if price.Known {
-		rec.Cost = price.For(terms(o.call)).Cost(u)
+		rec.Cost = price.For(o.call.Terms()).Cost(u)
 	}
-}
-
-// terms returns what the price depends on besides what was consumed.
-func terms(c *gateway.Call) plenum.Terms {
-	t := plenum.Terms{Tier: c.Try.Tier, At: time.UnixMicro(c.Try.Record.Start)}
-	if c.Op != llm.OpImage && c.Op != llm.OpImageEdit && c.Op != llm.OpImageVary {
-		return t
-	}
-	if p, err := c.Payload(); err == nil {
-		if d, ok := p.(*llm.Draw); ok {
-			t.Quality, t.Size = d.Word("quality"), d.Word("size")
-		}
-	}
-	return t
 }
 
 // mayCost reports whether the upstream may bill the attempt though it did not say so: it has begun to
