@@ -34,6 +34,7 @@ import (
 	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/metric"
+	"github.com/plenum-foundry/plenum/probe"
 	"github.com/plenum-foundry/plenum/stage/budget"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
@@ -70,8 +71,9 @@ type Node struct {
 	add  func(*config.File) // what engines add to the file
 	keys []plenum.Key
 
-	probed     map[string]plenum.Capabilities // by offer
-	probesRead string                         // what that was read from
+	findings   []probe.Finding // what was probed
+	probesRead string          // what that was read from
+	probesEnd  time.Time       // when some of it becomes too old; zero where none does
 }
 
 // Open opens a node on a configuration: the data directory, the store, the ledger. Close gives them up.
@@ -198,7 +200,12 @@ func (n *Node) compileLocked(f *config.File) (*config.Snapshot, error) {
 		n.add(&c)
 		f = &c
 	}
-	return n.compiler.compile(f, n.keys, n.probed)
+	probed, end := probe.Of(n.findings, time.Now(), f.ProbeAge)
+	s, err := n.compiler.compile(f, n.keys, probed)
+	if err == nil {
+		n.probesEnd = end
+	}
+	return s, err
 }
 
 // rebuild publishes a snapshot of the file in force, after keys or engines have changed.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,8 @@ import (
 // probesName is what the findings are kept under.
 const probesName = "probes"
 
-// loadProbes takes over what was found out of offers. It reports whether that is news.
+// loadProbes takes over what was found out of offers. It reports whether that is news: that it changed, or that some of
+// it has become too old to count.
 func (n *Node) loadProbes(ctx context.Context) (bool, error) {
 	b, err := n.store.Setting(ctx, probesName)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -36,14 +38,13 @@ func (n *Node) loadProbes(ctx context.Context) (bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if string(b) == n.probesRead {
-		return false, nil
+		return !n.probesEnd.IsZero() && !time.Now().Before(n.probesEnd), nil
 	}
 	found, err := probe.Read(b)
 	if err != nil {
 		return false, err
 	}
-	n.probesRead = string(b)
-	n.probed = probe.Of(found)
+	n.probesRead, n.findings = string(b), found
 	return true, nil
 }
 
@@ -74,6 +75,7 @@ func (n *Node) probe(w http.ResponseWriter, r *http.Request, deployment string) 
 	var all []probe.Finding
 	for _, t := range d.Targets {
 		fs, err := p.Run(r.Context(), deployment, t, what)
+		n.compare(fs, s, d, &t.Offer)
 		all = append(all, fs...)
 		if err != nil {
 			n.log.Error("probing", "deployment", d.Name, "err", err)
@@ -86,6 +88,51 @@ func (n *Node) probe(w http.ResponseWriter, r *http.Request, deployment string) 
 		return
 	}
 	say(w, http.StatusOK, map[string]any{"deployment": d.Name, "findings": all})
+}
+
+// compare says beside each finding what was believed until then, and on whose word. What the configuration declares
+// of a target stands, whatever is found.
+func (n *Node) compare(fs []probe.Finding, s *config.Snapshot, d *plenum.Deployment, o *plenum.Offer) {
+	n.mu.Lock()
+	old, _ := probe.Of(n.findings, time.Now(), s.Declared.ProbeAge)
+	n.mu.Unlock()
+	declared := declaredOf(s.Declared, d.Name, o)
+	probed := old[o.ID]
+	for i := range fs {
+		f := &fs[i]
+		believed := *router.Field(&o.Traits.Capabilities, f.Capability)
+		says := *router.Field(&declared, f.Capability)
+		switch {
+		case says != plenum.Unknown:
+			f.Believed = probe.Word(says) + " (configuration)"
+			if f.Can != plenum.Unknown && f.Can != says {
+				f.Why += "; the configuration says otherwise, and stands"
+			}
+		case believed == plenum.Unknown:
+			f.Believed = probe.Word(believed)
+		case *router.Field(&probed, f.Capability) != plenum.Unknown:
+			f.Believed = probe.Word(believed) + " (probed)"
+		default:
+			f.Believed = probe.Word(believed) + " (catalog)"
+		}
+	}
+}
+
+// declaredOf returns what the configuration declares of a target.
+func declaredOf(f *config.File, deployment string, o *plenum.Offer) plenum.Capabilities {
+	for i := range f.Deployments {
+		d := &f.Deployments[i]
+		if d.Name != deployment {
+			continue
+		}
+		for j := range d.Targets {
+			t := &d.Targets[j]
+			if t.Traits != nil && t.Connection == o.Connection && cmp.Or(t.Upstream, d.Name) == o.Upstream {
+				return plenum.Capabilities(t.Traits.Capabilities)
+			}
+		}
+	}
+	return plenum.Capabilities{}
 }
 
 // keep keeps findings, and has calls chosen by them from now on.
@@ -165,7 +212,9 @@ func probeCommand() *cobra.Command {
 		Short: "Find out what a deployment's targets can do",
 		Long: "Find out what a deployment's targets can do: each is asked one small call for each capability, which\n" +
 			"cost what calls cost. What is found out is kept with its date, and calls are then only sent to\n" +
-			"targets that can serve them. PLENUM_ADMIN_KEY must hold the admin key of the Plenum that is running.",
+			"targets that can serve them. It comes before what the catalog says until it is older than\n" +
+			"probe_age (30 days), and after what the configuration declares of a target. PLENUM_ADMIN_KEY\n" +
+			"must hold the admin key of the Plenum that is running.",
 		Example: "  plenum probe grok\n  plenum probe grok --capabilities tools,images",
 		Args:    one("a deployment"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
@@ -236,7 +285,7 @@ func (o *output) showFindings(w io.Writer, answer []byte) error {
 	var rows [][]string
 	for i := range a.Findings {
 		f := &a.Findings[i]
-		rows = append(rows, []string{f.Offer, string(f.Capability), f.Answer, f.Why})
+		rows = append(rows, []string{f.Offer, string(f.Capability), f.Answer, f.Believed, f.Why})
 	}
-	return o.show(w, a.Findings, []string{"TARGET", "CAPABILITY", "CAN", "WHY"}, rows, "The deployment has no targets.")
+	return o.show(w, a.Findings, []string{"TARGET", "CAPABILITY", "CAN", "BELIEVED BEFORE", "WHY"}, rows, "The deployment has no targets.")
 }

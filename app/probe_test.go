@@ -5,12 +5,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/probe"
 )
 
@@ -131,6 +134,71 @@ func TestACallThatNoTargetCanServeIsRefusedWithTheReason(t *testing.T) {
 		`{"model":"m","tools":[{"type":"function","function":{"name":"f"}}],"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}`)
 	if status != http.StatusBadRequest || calls.Load() != 0 || !strings.Contains(got, "a/blind cannot call tools; b/seeing cannot read images") {
 		t.Errorf("%d, %d calls: %s", status, calls.Load(), got)
+	}
+}
+
+// What is declared of a target stands, and the table says so.
+func TestTheTableSaysWhatWasBelievedAndWhatStands(t *testing.T) {
+	var calls atomic.Int64
+	up := limited(t, "x", false, &calls)
+	yaml := strings.Replace(fmt.Sprintf(probed, up.URL, up.URL), "upstream_model: blind,", "upstream_model: blind, traits: {capabilities: {images: true}},", 1)
+	s := serveNode(t, t.TempDir(), yaml)
+	t.Setenv("PLENUM_ADMIN_KEY", "the-key-of-the-admin")
+	look := func(want ...string) {
+		t.Helper()
+		answer, err := askToProbe(t.Context(), s.url, "m", url.Values{"capabilities": {"tools,images"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table strings.Builder
+		if err := (&output{format: "table"}).showFindings(&table, answer); err != nil {
+			t.Fatal(err)
+		}
+		squeezed := strings.Join(strings.Fields(table.String()), " ")
+		for _, w := range want {
+			if !strings.Contains(squeezed, w) {
+				t.Errorf("%q is not in\n%s", w, table.String())
+			}
+		}
+	}
+	look("a/blind tools yes unknown it called", "a/blind images no yes (configuration) text alone is read here; the configuration says otherwise, and stands", "b/seeing images no unknown text alone")
+	look("a/blind tools yes yes (probed) it called", "b/seeing images no no (probed)")
+}
+
+func TestWhatIsTooOldDoesNotCount(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	fs := []probe.Finding{
+		{Offer: "a", Capability: "tools", Can: plenum.No, Time: now.Add(-31 * 24 * time.Hour)},
+		{Offer: "a", Capability: "images", Can: plenum.Yes, Time: now.Add(-29 * 24 * time.Hour)},
+		{Offer: "b", Capability: "schema", Can: plenum.No, Time: now.Add(-time.Hour)},
+	}
+	of, until := probe.Of(fs, now, 30*24*time.Hour)
+	if d := cmp.Diff(map[string]plenum.Capabilities{"a": {Images: plenum.Yes}, "b": {Schema: plenum.No}}, of); d != "" || !until.Equal(now.Add(24*time.Hour)) {
+		t.Errorf("until %v: %s", until, d)
+	}
+	of, until = probe.Of(fs, now, 0)
+	if of["a"].Tools != plenum.No || !until.IsZero() {
+		t.Errorf("for ever: %+v until %v", of, until)
+	}
+}
+
+// A finding that becomes too old while Plenum runs gives way to the catalog without a restart.
+func TestAFindingGivesWayWhenItIsTooOld(t *testing.T) {
+	var calls atomic.Int64
+	up := limited(t, "x", false, &calls)
+	s := serveNode(t, t.TempDir(), "probe_age: 3s\n"+fmt.Sprintf(probed, up.URL, up.URL))
+	t.Setenv("PLENUM_ADMIN_KEY", "the-key-of-the-admin")
+	if _, err := askToProbe(t.Context(), s.url, "m", url.Values{"capabilities": {"images"}}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() string {
+		_, got := s.send(t, "/v1/chat/completions", "pk-the-key-of-a-developer", `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}`)
+		return got
+	}
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(ask(), "text alone is read here"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the finding still counts")
+		}
 	}
 }
 

@@ -23,8 +23,10 @@ type Finding struct {
 	Can        plenum.Tri        `json:"-"`
 	Answer     string            `json:"can"` // yes, no or unknown
 	Why        string            `json:"why"`
-	Call       string            `json:"call"` // the call's id
-	Time       time.Time         `json:"time"`
+	// Believed says what was believed of it until then, and on whose word: "yes (catalog)".
+	Believed string    `json:"believed,omitempty"`
+	Call     string    `json:"call"` // the call's id
+	Time     time.Time `json:"time"`
 }
 
 // Prober makes the calls.
@@ -70,11 +72,12 @@ func (p *Prober) ask(ctx context.Context, deployment string, t plenum.Target, wh
 	f.Call = c.ID
 	r := c.Trail.Snapshot()
 	f.Can, f.Why = judge(what, h, &r, err)
-	f.Answer = answer(f.Can)
+	f.Answer = Word(f.Can)
 	return f, nil
 }
 
-func answer(t plenum.Tri) string {
+// Word returns yes, no or unknown.
+func Word(t plenum.Tri) string {
 	switch t {
 	case plenum.Yes:
 		return "yes"
@@ -321,13 +324,23 @@ func Merge(old, found []Finding) []Finding {
 	return old
 }
 
-// Of returns what was found out of each offer.
-func Of(fs []Finding) map[string]plenum.Capabilities {
-	out := map[string]plenum.Capabilities{}
+// Of returns what was found out of each offer and still counts at a time: what is older than most does not. Until
+// says when the next of it becomes too old; it is zero where nothing does.
+func Of(fs []Finding, now time.Time, most time.Duration) (of map[string]plenum.Capabilities, until time.Time) {
+	of = map[string]plenum.Capabilities{}
 	for i := range fs {
-		c := out[fs[i].Offer]
+		if most > 0 {
+			end := fs[i].Time.Add(most)
+			if !now.Before(end) {
+				continue
+			}
+			if until.IsZero() || end.Before(until) {
+				until = end
+			}
+		}
+		c := of[fs[i].Offer]
 		*router.Field(&c, fs[i].Capability) = fs[i].Can
-		out[fs[i].Offer] = c
+		of[fs[i].Offer] = c
 	}
-	return out
+	return of, until
 }
