@@ -81,7 +81,12 @@ type callerSession struct {
 
 func (w *world) open(header http.Header, protocols ...string) (*callerSession, *http.Response, error) {
 	w.t.Helper()
-	ws, resp, err := websocket.Dial(w.t.Context(), strings.Replace(w.url, "http", "ws", 1)+"/v1/realtime?model=m", &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols})
+	return w.openAt("?model=m", header, protocols...)
+}
+
+func (w *world) openAt(query string, header http.Header, protocols ...string) (*callerSession, *http.Response, error) {
+	w.t.Helper()
+	ws, resp, err := websocket.Dial(w.t.Context(), strings.Replace(w.url, "http", "ws", 1)+"/v1/realtime"+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols})
 	if err != nil {
 		return nil, resp, err
 	}
@@ -470,5 +475,59 @@ func TestAClientSecretOpensOneKindOfSession(t *testing.T) {
 	w.current.Store(w.compile(fmt.Sprintf(strings.Replace(oneTarget, "name: m", "name: other", 1), v.URL)))
 	if resp, got := w.post("/v1/realtime/client_secrets", `{"session":{"model":"m"}}`); resp.StatusCode != 404 {
 		t.Errorf("for no deployment: %d %s", resp.StatusCode, got)
+	}
+}
+
+// A session that only writes down what is said names its model in its settings; each transcription is a call.
+func TestATranscriptionSessionIsMeteredByItsDeployment(t *testing.T) {
+	v := newVoice(t, func(say func(string), text string) {
+		if strings.Contains(text, "buffer.commit") {
+			say(`{"type":"conversation.item.input_audio_transcription.delta","item_id":"i","delta":"Hel"}`)
+			say(`{"type":"conversation.item.input_audio_transcription.completed","item_id":"i","transcript":"Hello","usage":{"type":"tokens","input_tokens":26,"output_tokens":4,"input_token_details":{"audio_tokens":20,"text_tokens":6}}}`)
+		}
+	}, `{"type":"session.created","session":{"type":"transcription"}}`)
+	pepper, err := identity.NewPepper([]byte(strings.Repeat("p", 32))) // the world's
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, Mechanisms{Own: clientSecrets{pepper}.Handlers()}, oneTarget, v.URL)
+	settings := `{"type":"session.update","event_id":"e","session":{"type":"transcription","audio":{"input":{"transcription":{"model":"%s","language":"en"}}}}}`
+	key := http.Header{"Authorization": {"Bearer " + worldKey}}
+	c, _, err := w.openAt("?intent=transcription&model=m", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.say(fmt.Sprintf(settings, "gpt-4o-transcribe"))
+	if got := c.until(`"error"`); !strings.Contains(got[len(got)-1], `name \"m\"`) {
+		t.Errorf("another model: %s", got)
+	}
+	c.say(fmt.Sprintf(settings, "m"))
+	c.say(`{"type":"input_audio_buffer.commit"}`)
+	c.until("transcription.completed")
+	if h := v.said(); len(h) != 2 || h[0] != fmt.Sprintf(settings, "up") {
+		t.Errorf("the upstream heard %q", h)
+	}
+	if q := v.requests[0].URL.RawQuery; q != "intent=transcription" {
+		t.Errorf("the upstream was called with %s", q)
+	}
+	if r := w.records.nth(t, 0); r.Op != "realtime.turn" || r.Usage.InputAudio != 20 || r.Usage.Input != 6 || r.Usage.Output != 4 || r.Deployment != "m" || r.Parent == "" {
+		t.Errorf("the record is %+v", r)
+	}
+	resp, got := w.post("/v1/realtime/client_secrets", `{"session":{"type":"transcription","audio":{"input":{"transcription":{"model":"m"}}}}}`)
+	var s struct{ Value string }
+	if err := json.Unmarshal([]byte(got), &s); err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, got)
+	}
+	c, _, err = w.openAt("?intent=transcription", http.Header{"Authorization": {"Bearer " + s.Value}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.say(`{"type":"input_audio_buffer.commit"}`)
+	c.until("transcription.completed")
+	if h := v.said(); len(h) != 4 || !strings.Contains(h[2], `"type":"transcription"`) || !strings.Contains(h[2], `"model":"up"`) {
+		t.Errorf("the upstream heard %q", h)
+	}
+	if resp, got := w.post("/v1/realtime/client_secrets", `{"session":{"type":"transcription"}}`); resp.StatusCode != 400 || !strings.Contains(got, "transcription.model") {
+		t.Errorf("without a model: %d %s", resp.StatusCode, got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
@@ -57,14 +58,19 @@ func (s clientSecrets) create(_ context.Context, c *gateway.Call, out gateway.Ou
 		seconds = q.After.Seconds
 	}
 	_ = json.Unmarshal(q.Session["model"], &model)
+	if settings, err := json.Marshal(q.Session); err == nil {
+		if heard, only := dialect.SettingsTranscriber(settings); only {
+			model = heard // such a session has no other model
+		}
+	}
 	_, known := c.Config.Deployment(model)
 	switch {
 	case seconds < leastSecret || seconds > mostSecret:
 		return badSecret("expires_after", fmt.Sprintf("expires_after.seconds is between %d and %d", leastSecret, mostSecret))
 	case model == "":
-		return badSecret("session.model", "session.model is missing: name a deployment")
+		return badSecret("session.model", "session.model is missing: name a deployment (in audio.input.transcription.model where the type is transcription)")
 	case !known:
-		return &llm.Error{Kind: llm.NotFound, Op: "secrets", Param: "session.model", Code: "model_not_found", Message: fmt.Sprintf("there is no deployment %q here", model)}
+		return &llm.Error{Kind: llm.NotFound, Op: "secrets", Param: "session.model", Code: "model_not_found", Message: fmt.Sprintf("there is no deployment %q here; GET /v1/models lists those that there are", model)}
 	}
 	opening := map[string]json.RawMessage{}
 	for k, v := range q.Session {

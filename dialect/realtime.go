@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
+	"github.com/plenum-foundry/plenum/internal/splice"
+	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -36,9 +38,45 @@ func (Realtime) Peek(in Inbound, _ Bounds) (Head, error) {
 		model = q.Get("deployment")
 	}
 	if model == "" {
-		return Head{}, &llm.Error{Kind: llm.Invalid, Op: "dialect.Realtime", Param: "model", Message: "name the model in the query: ?model="}
+		return Head{}, &llm.Error{Kind: llm.Invalid, Op: "dialect.Realtime", Param: "model", Message: "name the model in the query: ?model=, the name of a deployment; also where ?intent=transcription"}
 	}
 	return Head{Model: model}, nil
+}
+
+// OnlyTranscribes reports whether a session writes down what is said and answers nothing: its address says so.
+func OnlyTranscribes(rawQuery string) bool {
+	q, err := url.ParseQuery(rawQuery)
+	return err == nil && q.Get("intent") == Transcription
+}
+
+// Transcription is the type of sessions that only write down what is said.
+const Transcription = "transcription"
+
+// Transcriber returns the model that a message wants what is said written down by, of a session's settings.
+func Transcriber(text []byte) string {
+	v := wire.Whole(text)
+	return transcriber(v.Get("session")).Text()
+}
+
+// SettingsTranscriber returns the same of settings alone, and whether they are those of a session that does nothing
+// else.
+func SettingsTranscriber(settings []byte) (model string, only bool) {
+	v := wire.Whole(settings)
+	return transcriber(v).Text(), v.Get("type").Text() == Transcription
+}
+
+func transcriber(session wire.Value) wire.Value {
+	if m := session.Get("audio", "input", "transcription", "model"); m.Found() {
+		return m
+	}
+	return session.Get("input_audio_transcription", "model")
+}
+
+// WithTranscriber returns a message with another model for what is said.
+func WithTranscriber(text []byte, model string) ([]byte, error) {
+	ed := splice.NewEdit(text)
+	ed.SetString(transcriber(wire.Whole(text).Get("session")).Span(), model)
+	return ed.Bytes()
 }
 
 // DecodeRequest returns a *llm.Realtime.

@@ -44,7 +44,9 @@ func serveSession(ctx context.Context, c *Call, out Out) error {
 	defer s.release()
 	var opening []byte
 	if len(c.Opening) > 0 {
-		opening = dialect.SettingsMessage(c.Opening)
+		if opening, err = s.transcriber(dialect.SettingsMessage(c.Opening)); err != nil {
+			return err
+		}
 		if err := s.vet(opening); err != nil {
 			return err
 		}
@@ -94,7 +96,11 @@ func (s *session) dial() (*websocket.Conn, error) {
 	}
 	address.Path = base + codec.Under
 	q := address.Query()
-	q.Set("model", c.Try.Target.Offer.Upstream)
+	if dialect.OnlyTranscribes(c.In.RawQuery) {
+		q.Set("intent", dialect.Transcription) // its model stands in the settings
+	} else {
+		q.Set("model", c.Try.Target.Offer.Upstream)
+	}
 	address.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
@@ -189,6 +195,9 @@ func (s *session) fromCaller() error {
 		if err == nil {
 			err = s.checkSettings(&m)
 		}
+		if err == nil && strings.HasSuffix(m.Type, "session.update") {
+			text, err = s.transcriber(text)
+		}
 		if err == nil {
 			err = s.vet(text)
 		}
@@ -212,6 +221,26 @@ func (s *session) checkSettings(m *dialect.Message) error {
 		return nil
 	}
 	return &llm.Error{Kind: llm.Invalid, Op: "realtime", Code: "model_is_fixed", Message: fmt.Sprintf("the model of a session is fixed when it is opened; leave session.model out, or name it %q", s.call.Try.Target.Offer.Upstream)}
+}
+
+// transcriber sees to the model of a session that only writes down what is said: its settings name it by the
+// deployment's name, and the upstream is told its own. Another model would not be what it is metered by.
+func (s *session) transcriber(text []byte) ([]byte, error) {
+	c := s.call
+	name, own := "", c.Try.Target.Offer.Upstream
+	if dialect.OnlyTranscribes(c.In.RawQuery) {
+		name = dialect.Transcriber(text)
+	}
+	switch name {
+	case "", own:
+		return text, nil
+	case c.Head.Model, c.Deployment.Name:
+		return dialect.WithTranscriber(text, own)
+	}
+	return text, &llm.Error{
+		Kind: llm.Invalid, Op: "realtime", Code: "model_is_fixed",
+		Message: fmt.Sprintf("the model of a session is fixed when it is opened; name %q as the model of the transcription", c.Deployment.Name),
+	}
 }
 
 // vet refuses a message that names what is not the caller's.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
@@ -47,7 +48,11 @@ func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
 		return err
 	}
 	c.Caller, c.Opening = who, e.Opening
-	c.In.RawQuery = url.Values{"model": {e.Model}}.Encode()
+	q := url.Values{"model": {e.Model}}
+	if _, only := dialect.SettingsTranscriber(e.Opening); only {
+		q.Set("intent", dialect.Transcription)
+	}
+	c.In.RawQuery = q.Encode()
 	return nil
 }
 
