@@ -59,14 +59,21 @@ type line struct {
 	logprobs *llm.Logprobs
 	extra    llm.Extra // of the line
 	inner    llm.Extra // of its message
+	between  bool      // it neither begins nor ends a stream: what frames it was said before
 }
 
 func (l *line) read(v wire.Value) error {
 	return v.Fields(Name, &l.extra, func(key []byte, m wire.Value) (known bool, err error) {
 		switch string(key) {
 		case "model":
+			if l.between {
+				return true, nil
+			}
 			return m.StrTo(&l.model)
 		case "created_at":
+			if l.between {
+				return true, nil
+			}
 			l.created, known = decodeTime(m, &l.extra)
 			return known, nil
 		case "message":

@@ -76,7 +76,7 @@ func (d *streamDecoder) frame(f dialect.Frame) (dialect.Chunk, error) {
 		ch.Events = d.events
 		return ch, nil
 	}
-	var l line
+	l := line{between: d.started && v.Get("done").Kind() != 't'}
 	if err := l.read(v); err != nil {
 		return ch, d.codec.badStream(err, "a line of the upstream's stream cannot be understood: "+err.Error())
 	}

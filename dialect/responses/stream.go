@@ -174,9 +174,11 @@ func (d *streamDecoder) data(f dialect.Frame) error {
 	if err != nil || v.Kind() != '{' {
 		return unreadable(f.Data, err)
 	}
-	kind := v.Get("type").Text()
-	if kind == "" {
-		kind = f.Event
+	kind := f.Event
+	if said := v.Get("type"); !said.Is(kind) { // what the data say counts
+		if t := said.Text(); t != "" {
+			kind = t
+		}
 	}
 	if kind == "" && v.Get("error").Found() {
 		kind = "error"

@@ -11,7 +11,7 @@ func (d *streamDecoder) textDelta(it *itemDecoder, kind string, v wire.Value) er
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), beginning(kind))
+	x, err := d.said(it, v.Get("content_index"), kind)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (d *streamDecoder) textDone(it *itemDecoder, kind string, v wire.Value) err
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), beginning(kind))
+	x, err := d.said(it, v.Get("content_index"), kind)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (d *streamDecoder) cite(it *itemDecoder, v wire.Value) error {
 	if it.kind != kindMessage || it.done {
 		return nil
 	}
-	x, err := d.block(it, v.Get("content_index"), beginning(""))
+	x, err := d.said(it, v.Get("content_index"), "")
 	if _, ok := x.asText(); err == nil && ok {
 		d.emit(llm.CiteDelta{Index: x.index, Citation: decodeCitation(v.Get("annotation"))})
 	}

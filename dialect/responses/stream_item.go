@@ -151,10 +151,8 @@ func (d *streamDecoder) block(it *itemDecoder, at wire.Value, b llm.Block) (*blo
 	if part > mostItems {
 		return nil, wire.Bad("content_index", "a small number")
 	}
-	for _, x := range it.blocks {
-		if x.part == part {
-			return x, nil
-		}
+	if x := it.of(part); x != nil {
+		return x, nil
 	}
 	if len(it.blocks) == 0 && it.head != nil {
 		if head, rest, ok := headOf(it.head); ok {
@@ -162,6 +160,24 @@ func (d *streamDecoder) block(it *itemDecoder, at wire.Value, b llm.Block) (*blo
 		}
 	}
 	return it.start(d, part, b), nil
+}
+
+// of returns the block of a part, nil where it has not begun.
+func (it *itemDecoder) of(part int) *blockDecoder {
+	for _, x := range it.blocks {
+		if x.part == part {
+			return x
+		}
+	}
+	return nil
+}
+
+// said returns the block of the part of a message that an event says something of.
+func (d *streamDecoder) said(it *itemDecoder, at wire.Value, kind string) (*blockDecoder, error) {
+	if x := it.of(int(at.Count())); x != nil {
+		return x, nil
+	}
+	return d.block(it, at, beginning(kind))
 }
 
 func beginning(kind string) llm.Block {
