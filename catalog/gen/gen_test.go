@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 func rate(n int64) *record.Rate {
@@ -110,10 +111,7 @@ func TestLongPromptsCostMoreUnlessAFlatPriceBegan(t *testing.T) {
 
 // TestTheDataIsWhatTheGeneratorWrites makes the data anew where the tables are at hand.
 func TestTheDataIsWhatTheGeneratorWrites(t *testing.T) {
-	tables := os.Getenv("PLENUM_SPECS")
-	if tables == "" {
-		t.Skip("PLENUM_SPECS does not name a directory with the tables")
-	}
+	tables := specs.Folder(t, "")
 	made := filepath.Join("..", "data")
 	var f record.File
 	text, err := os.ReadFile(filepath.Join(made, "xai.json"))

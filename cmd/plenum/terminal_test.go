@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
 // terminal is a pseudo-terminal with a program on it, and what the program has written.
@@ -34,7 +36,7 @@ func onTerminal(t *testing.T, env []string, args ...string) *terminal {
 	t.Helper()
 	host, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("there are no pseudo-terminals here: %v", err)
+		testkit.Lacks(t, fmt.Sprintf("there are no pseudo-terminals here: %v", err))
 	}
 	if err := unix.IoctlSetPointerInt(int(host.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)

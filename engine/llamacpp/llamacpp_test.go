@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/engine"
 	"github.com/plenum-foundry/plenum/engine/wheel"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
 // The test binary plays the programs that the engine runs.
@@ -284,9 +284,7 @@ func TestUnfitMachinesAreToldWhy(t *testing.T) {
 }
 
 func TestABlockedDownloadQuotesPipAndSaysWhatToDo(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("no python3 on the PATH")
-	}
+	testkit.Program(t, "python3")
 	withoutServer(t)
 	for name, value := range map[string]string{
 		"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1", "PIP_TIMEOUT": "2", "PIP_NO_CACHE_DIR": "1",

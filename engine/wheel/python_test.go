@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
 // fakePython puts a program on a PATH of its own that prints what is said.
@@ -29,11 +31,7 @@ func atLeast310(p Python) error {
 }
 
 func TestInspectKnowsTheRealOne(t *testing.T) {
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3 on the PATH")
-	}
-	py, err := Inspect(t.Context(), path)
+	py, err := Inspect(t.Context(), testkit.Program(t, "python3"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 func messages(t *testing.T, src io.Reader) ([]frame.Frame, error) {
@@ -54,11 +55,11 @@ func TestEventStreamVectors(t *testing.T) {
 
 // All of the published vectors, where they are at hand.
 func TestEventStreamVectorsOfTheVendor(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "specs", "aws", "eventstream-testvectors", "encoded")
+	dir := specs.Folder(t, filepath.Join("aws", "eventstream-testvectors", "encoded"))
 	for _, kind := range []string{"positive", "negative"} {
-		files, _ := filepath.Glob(filepath.Join(dir, kind, "*"))
-		if len(files) == 0 {
-			t.Skip("no vectors beside the project")
+		files, err := filepath.Glob(filepath.Join(dir, kind, "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s vectors in %s: %v", kind, dir, err)
 		}
 		for _, file := range files {
 			wire, err := os.ReadFile(file)

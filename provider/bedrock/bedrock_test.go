@@ -23,6 +23,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 // NoAWS is noAWS for the other tests of this package.
@@ -168,10 +169,10 @@ func mac(key []byte, s string) []byte {
 
 // The published vectors, where they are at hand: those without a body, whose length the signer would sign.
 func TestVectorsOfTheVendor(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "specs", "aws", "sigv4-testsuite")
-	files, _ := filepath.Glob(filepath.Join(dir, "*", "*.req"))
-	if len(files) == 0 {
-		t.Skip("no vectors beside the project")
+	dir := specs.Folder(t, filepath.Join("aws", "sigv4-testsuite"))
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*.req"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	n := 0
 	for _, file := range files {

@@ -4,6 +4,7 @@
 package specs
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,12 +51,33 @@ func directory() string {
 	return ""
 }
 
+// Folder returns a folder among the descriptions, "" for all of them, and skips the test where it is not there.
+func Folder(t testing.TB, name string) string {
+	t.Helper()
+	dir := filepath.Join(directory(), name)
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) == 0 {
+		absent(t, cmp.Or(name, "any"))
+	}
+	return dir
+}
+
+// absent skips a test for want of a description, but where PLENUM_SPECS names what is not there at all: that is a mistake.
+func absent(t testing.TB, name string) {
+	t.Helper()
+	if dir := os.Getenv("PLENUM_SPECS"); dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			t.Fatalf("PLENUM_SPECS: %v", err)
+		}
+	}
+	t.Skipf("no description of the vendor's API: PLENUM_SPECS names a directory without %s", name)
+}
+
 // read reads a file of a vendor's description, and skips the test where there is none: they are not ours to keep here.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(directory(), name))
 	if err != nil {
-		t.Skipf("no description of the vendor's API: PLENUM_SPECS names a directory without %s", name)
+		absent(t, name)
 	}
 	return raw
 }
