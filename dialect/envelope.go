@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"encoding/base64"
+	"net/url"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/internal/jsonw"
@@ -91,7 +92,7 @@ func Enclose(t llm.Thought) string {
 	if t.Sealed != "" {
 		kind, state = "sealed", t.Sealed
 	}
-	return base64.StdEncoding.EncodeToString([]byte("plenum/" + kind + "/" + t.Origin + "/" + t.Item + "/" + state))
+	return base64.StdEncoding.EncodeToString([]byte("plenum/" + kind + "/" + t.Origin + "/" + url.PathEscape(t.Item) + "/" + state))
 }
 
 // Disclose takes a thought's state out of its envelope. It reports false for what is none.
@@ -104,7 +105,11 @@ func Disclose(s string) (llm.Thought, bool) {
 	if err != nil || len(parts) != 5 || parts[0] != "plenum" {
 		return llm.Thought{}, false
 	}
-	t := llm.Thought{Origin: parts[2], Item: parts[3]}
+	item, err := url.PathUnescape(parts[3])
+	if err != nil {
+		return llm.Thought{}, false
+	}
+	t := llm.Thought{Origin: parts[2], Item: item}
 	switch parts[1] {
 	case "sealed":
 		t.Sealed = parts[4]

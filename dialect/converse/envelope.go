@@ -2,6 +2,7 @@ package converse
 
 import (
 	"encoding/base64"
+	"net/url"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/llm"
@@ -42,6 +43,9 @@ func sealed(raw string) llm.Thought {
 	if rest, ok := strings.CutPrefix(inner, envelope); ok {
 		if origin, data, ok := strings.Cut(rest, "/"); ok {
 			t.Origin, t.Item, _ = strings.Cut(origin, ":")
+			if item, err := url.PathUnescape(t.Item); err == nil {
+				t.Item = item
+			}
 			t.Sealed = data
 		}
 		return t
@@ -72,7 +76,7 @@ func redacted(t llm.Thought) string {
 	}
 	maker := t.Origin
 	if t.Item != "" {
-		maker += ":" + t.Item // which its maker wants to see again
+		maker += ":" + url.PathEscape(t.Item) // which its maker wants to see again
 	}
 	return base64.StdEncoding.EncodeToString([]byte(envelope + maker + "/" + t.Sealed))
 }

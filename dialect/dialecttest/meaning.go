@@ -509,6 +509,8 @@ func (m Meaning) converted(key string, got Meaning) bool {
 		return m[key] == "off" && got[key] == ""
 	case "marks":
 		return len(got[key]) >= len(m[key])
+	case "parallel": // of no tools, or of none that may be called
+		return m["tool_choice"] == "none" || !got.Has("tools.")
 	case "tool_choice": // none of no tools
 		return m[key] == "none" && !got.Has("tools.")
 	case "stop.sequence": // as Claude says it on Bedrock
