@@ -16,8 +16,16 @@ func (c *Call) Terms() plenum.Terms {
 	}
 	if p, err := c.Payload(); err == nil {
 		if d, ok := p.(*llm.Draw); ok {
-			t.Quality, t.Size = d.Word("quality"), d.Word("size")
+			t.Quality, t.Size = own(d.Quality), own(d.Size)
 		}
 	}
 	return t
+}
+
+// own returns what a caller says, where it leaves it to nobody else.
+func own(word string) string {
+	if word == "auto" {
+		return ""
+	}
+	return word
 }

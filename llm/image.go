@@ -1,7 +1,5 @@
 package llm
 
-import "encoding/json"
-
 // Draw asks for images: new ones, or changed or varied ones.
 type Draw struct {
 	Task   Op // OpImage, OpImageEdit or OpImageVary
@@ -24,22 +22,6 @@ type Draw struct {
 	User        string
 	Fields      []FormField
 	Extra       Extra
-}
-
-// Word returns a field of the request that is a text, such as quality or size, however it came; "" where it did not.
-func (d *Draw) Word(name string) string {
-	for _, f := range d.Fields {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	for _, f := range d.Extra.Fields {
-		var s string
-		if f.Key == name && json.Unmarshal([]byte(f.Raw), &s) == nil {
-			return s
-		}
-	}
-	return ""
 }
 
 // Picture is a file with an image that came along.
