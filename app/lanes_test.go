@@ -368,3 +368,27 @@ func TestASocketNeedsAKeyAndAPlainGetIsNotAllowed(t *testing.T) {
 		t.Errorf("bytes are answered with %v", err)
 	}
 }
+
+// An answer that nobody keeps is forgotten when one that goes on from it fails: what went wrong with it would go
+// wrong again.
+func TestAFailedTurnForgetsWhatItWentOnFrom(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	up.Handle(func(r *testkit.Request) testkit.Answer {
+		if strings.Contains(string(r.Body), "call_missing") {
+			return testkit.OpenAIError(http.StatusBadRequest, "invalid_request_error", "no such call")
+		}
+		return testkit.SSE(strings.ReplaceAll(lanesStream, `"c1"`, fmt.Sprintf(`"c%d"`, r.N)))
+	})
+	w := newKeeping(t, oneTarget, up.URL)
+	s := w.talk()
+	s.say(`{"type":"response.create","model":"m","store":false,"input":"Hello."}`)
+	_, first := s.turn()
+	s.say(`{"type":"response.create","model":"m","store":false,"previous_response_id":"` + first.Response.ID + `","input":[{"type":"function_call_output","call_id":"call_missing","output":"x"}]}`)
+	if _, end := s.turn(); end.Type != "error" || end.Status != http.StatusBadRequest {
+		t.Fatalf("the second turn ends with %+v", end)
+	}
+	s.say(`{"type":"response.create","model":"m","store":false,"previous_response_id":"` + first.Response.ID + `","input":"Once more."}`)
+	if _, end := s.turn(); end.Error.Code != "previous_response_not_found" {
+		t.Errorf("the third turn ends with %+v", end)
+	}
+}

@@ -244,9 +244,17 @@ func (s *lanes) answer(l *lane, o *order) {
 	c := s.call
 	now := time.Now()
 	id := newID(now)
+	from := ""
+	recent := func(id string) ([]dialect.Item, bool) {
+		items, ok := s.recent(id)
+		if ok {
+			from = id
+		}
+		return items, ok
+	}
 	child := &Call{
 		ID: id, Op: llm.OpGenerate, Dialect: s.messages(l.name), Codec: s.codec, Caller: c.Caller, Parent: c.ID, Depth: c.Depth + 1,
-		Recent: s.recent, Trail: NewTrail(id, now), req: &intake{hold: o.hold},
+		Recent: recent, Trail: NewTrail(id, now), req: &intake{hold: o.hold},
 		In: dialect.Inbound{Method: http.MethodPost, Path: c.In.Path, RawQuery: c.In.RawQuery, Header: ofAnswer(c.In.Header), Body: o.Body},
 	}
 	if o.Warm {
@@ -261,6 +269,8 @@ func (s *lanes) answer(l *lane, o *order) {
 	}
 	if err == nil {
 		s.remember(l, child, w.final)
+	} else {
+		s.evict(from)
 	}
 	if err := w.end(child); err != nil {
 		s.stop(err)
@@ -316,6 +326,17 @@ func (l *lane) forget() {
 	if l.last != nil {
 		l.last.hold.release()
 		l.last = nil
+	}
+}
+
+// evict forgets an answer that was gone on from in vain, as the API has it: nothing goes on from it any more.
+func (s *lanes) evict(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		if id != "" && l.last != nil && l.last.id == id {
+			l.forget()
+		}
 	}
 }
 
