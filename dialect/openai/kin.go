@@ -19,6 +19,7 @@ import (
 type kin struct {
 	codec
 	mistral bool // also in Mistral's words
+	guessed bool // by what others may do too, who know the usual errors
 }
 
 var (
@@ -35,6 +36,7 @@ func kinRoutes(names *dialect.Naming) []dialect.Route {
 	}{
 		{&kin{codec: codec{names: names}, mistral: true}, agent("mistral-client-", "ai-sdk/mistral/")},
 		{&kin{codec: codec{names: names}}, agent("ai-sdk/xai/")},
+		{&kin{codec: codec{names: names}, mistral: true, guessed: true}, bareStream},
 	} {
 		for _, path := range [...]string{"/v1/chat/completions", "/chat/completions"} {
 			out = append(out, dialect.Route{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: path, Match: k.match, Always: true, Codec: k.codec})
@@ -53,6 +55,13 @@ func agent(names ...string) func(*http.Request) bool {
 		}
 		return false
 	}
+}
+
+// bareStream knows LangChain's package for Mistral, which gives itself no name: by the library that it reads streams
+// with, which says these three in every request and which no SDK of OpenAI's uses.
+func bareStream(r *http.Request) bool {
+	h := r.Header
+	return strings.HasPrefix(h.Get("User-Agent"), "python-httpx/") && h.Get("Accept") == "text/event-stream" && h.Get("Cache-Control") == "no-store"
 }
 
 // Apart implements dialect.Apart.
@@ -115,7 +124,7 @@ func plainly(m *llm.Message) {
 // EncodeError implements dialect.Server. Mistral's errors have their members at the top.
 func (c *kin) EncodeError(err error) dialect.Reply {
 	reply := c.codec.EncodeError(err)
-	if !c.mistral {
+	if !c.mistral || c.guessed {
 		return reply
 	}
 	v, err := wire.Parse(reply.Body, nil)

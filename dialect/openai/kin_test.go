@@ -13,9 +13,12 @@ import (
 )
 
 // codecFor returns the codec that a client gets at the API's own path, by the name that it gives itself.
-func codecFor(t *testing.T, agent string) dialect.Codec {
+func codecFor(t *testing.T, agent string, more ...string) dialect.Codec {
 	t.Helper()
 	r := &http.Request{Method: http.MethodPost, Header: http.Header{"User-Agent": {agent}}}
+	for i := 0; i < len(more); i += 2 {
+		r.Header.Set(more[i], more[i+1])
+	}
 	for _, route := range openai.Dialect().Routes {
 		if route.Pattern == "/v1/chat/completions" && (route.Match == nil || route.Match(r)) {
 			return route.Codec
@@ -36,6 +39,25 @@ func streamedCalls() []llm.Event {
 		llm.Finish{Stop: llm.Stop{Reason: llm.StopTool}},
 		llm.UsageReport{Usage: llm.Usage{Input: 3, Output: 4, Reported: llm.InSide | llm.OutSide}},
 		llm.End{},
+	}
+}
+
+// LangChain's package for Mistral gives itself no name. What it relies on does no harm to others that read streams with
+// the same library; all else stays as it is.
+func TestBareStreamsGetCallsWhole(t *testing.T) {
+	sse := []string{"Accept", "text/event-stream", "Cache-Control", "no-store"}
+	c := codecFor(t, "python-httpx/0.28.1", sse...)
+	out, err := dialecttest.Encode(c.NewEncoder(&llm.Request{Stream: true}, dialect.Meta{}), streamedCalls(), nil)
+	if err != nil || strings.Count(string(out), `"arguments"`) != 2 {
+		t.Errorf("%v, calls come in pieces:\n%s", err, out)
+	}
+	if body := string(c.EncodeError(&llm.Error{Kind: llm.NotFound, Message: "none such"}).Body); !strings.Contains(body, `{"error":{"message":"none such"`) {
+		t.Errorf("the error is %s", body)
+	}
+	for _, other := range []dialect.Codec{codecFor(t, "python-httpx/0.28.1"), codecFor(t, "OpenAI/Python 3.54.0", sse...)} {
+		if _, ok := other.(dialect.Apart); ok {
+			t.Error("others are taken for it")
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ func modelRoutes() []dialect.Route {
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models", Match: ours, Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models/{model...}", Match: ours, Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/models", Codec: m},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/openai/models", Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/openai/v1/models", Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/openai/v1/models/{model...}", Codec: m},
 	}
