@@ -9,6 +9,7 @@ from langchain_cohere import ChatCohere
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_mistralai import ChatMistralAI
 from langchain_ollama import ChatOllama
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langchain_xai import ChatXAI
@@ -20,13 +21,14 @@ from conftest import GREETING, KEY, PNG, URL, digest
 MODELS = {
     "openai": lambda m: ChatOpenAI(model=m, base_url=URL + "/v1", api_key=KEY, max_retries=0, stream_usage=True),
     "openai-responses": lambda m: ChatOpenAI(model=m, base_url=URL + "/v1", api_key=KEY, max_retries=0, use_responses_api=True),
-    "azure": lambda m: AzureChatOpenAI(azure_deployment=m.replace("/", "%2F"), azure_endpoint=URL, api_key=KEY, api_version="2024-10-21", max_retries=0),
+    "azure": lambda m: AzureChatOpenAI(azure_deployment=m, azure_endpoint=URL, api_key=KEY, api_version="2024-10-21", max_retries=0),
     "anthropic": lambda m: ChatAnthropic(model=m, base_url=URL, api_key=KEY, max_retries=0),
     "google": lambda m: ChatGoogleGenerativeAI(model=m, base_url=URL, google_api_key=KEY, max_retries=1),
     # The client is boto3's for bedrock-runtime. Of models that it does not know the package supposes that they can do little.
     "aws": lambda m: ChatBedrockConverse(
         model=m, provider="any", client=AWS[0], disable_streaming=False, supports_tool_choice_values=("auto", "any", "tool")
     ),
+    "mistral": lambda m: ChatMistralAI(model=m, endpoint=URL + "/v1", api_key=KEY),
     "xai": lambda m: ChatXAI(model=m, xai_api_base=URL + "/v1", api_key=KEY, max_retries=0),
     "cohere": lambda m: ChatCohere(model=m, base_url=URL, cohere_api_key=KEY),
     "ollama": lambda m: ChatOllama(model=m, base_url=URL, client_kwargs={"headers": {"Authorization": f"Bearer {KEY}"}}),
@@ -56,7 +58,7 @@ def get_weather(city: str, unit: str) -> str:
 
 def pytest_generate_tests(metafunc):
     """Each package is tested against a model that its own vendor does not have."""
-    pairs = [(p, "anthropic" if p in ("openai", "openai-responses", "azure", "xai") else "openai") for p in MODELS]
+    pairs = [(p, "anthropic" if p in ("openai", "openai-responses", "azure", "mistral", "xai") else "openai") for p in MODELS]
     metafunc.parametrize("package,side", pairs, indirect=["side"])
 
 
