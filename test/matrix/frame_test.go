@@ -149,7 +149,7 @@ func needed() map[string][]need {
 	return map[string][]need{
 		"responses": {{"", "store"}, {"thinking, and its second turn", "include"}},
 		"gemini":    {{"parallel tools", "contents.parts.functionResponse.name"}, {"", "contents.role"}},
-		"ollama":    {{"parallel tools", "messages.tool_name"}, {"", "stream"}},
+		"ollama":    {{"parallel tools", "messages.tool_name"}, {"parallel tools", "messages.tool_calls.id"}, {"", "stream"}},
 		"xaigrpc":   {{"parallel tools", "1.7"}},
 		"openai":    {{"parallel tools", "messages.tool_calls.type"}, {"parallel tools", "tools.type"}},
 		"cohere":    {{"parallel tools", "messages.tool_calls.type"}, {"parallel tools", "tools.type"}},

@@ -227,7 +227,7 @@ func framing() map[string][]string {
 			generationConfig.responseMimeType toolConfig toolConfig.functionCallingConfig toolConfig.functionCallingConfig.mode
 			tools.functionDeclarations.parametersJsonSchema`),
 		"asked of ollama": strings.Fields(`
-			messages.content messages.tool_call_id messages.tool_calls.function.index messages.tool_name stream
+			messages.content messages.tool_call_id messages.tool_calls.function.index messages.tool_calls.id messages.tool_name stream
 			tools.function.parameters tools.type`),
 		"asked of openai": strings.Fields(`
 			messages.content messages.content.image_url.detail messages.refusal messages.tool_calls.type
