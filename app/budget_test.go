@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	books "github.com/plenum-foundry/plenum/budget"
+	"github.com/plenum-foundry/plenum/budget/valkey"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/stage/budget"
@@ -60,10 +62,15 @@ func withBudgets(t *testing.T, budgets string) *purseful {
 	t.Helper()
 	up := testkit.NewUpstream(t)
 	up.Handle(scribe)
-	book := books.NewMemory()
+	return withBook(t, budgets, up, books.NewMemory())
+}
+
+// withBook is a world whose budgets are kept in a book, such as one that others share.
+func withBook(t *testing.T, budgets string, up *testkit.Upstream, book books.Book) *purseful {
+	t.Helper()
 	p := &purseful{book: book, up: up}
 	accounts := budget.NewAccounts(book, clock.Real)
-	accounts.Patience = 10 * time.Minute // a slow machine refuses nobody
+	accounts.Patience = time.Minute // a slow machine refuses nobody
 	p.world = newWorld(t, Mechanisms{Budgets: accounts}, budgetDeployments+budgets, up.URL)
 	return p
 }
@@ -290,5 +297,58 @@ func TestASoftBudgetRefusesOnceItIsSpent(t *testing.T) {
 	}
 	if fmt.Sprint(codes) != "[200 200 429 429 429]" && fmt.Sprint(codes) != "[200 200 200 429 429]" {
 		t.Errorf("got %v", codes)
+	}
+}
+
+func TestThreeNodesSpendOfOneBudget(t *testing.T) {
+	address, prefix := testkit.Valkey(t), rand.Text()
+	up := testkit.NewUpstream(t)
+	up.Handle(scribe)
+	var nodes []*purseful
+	for range 3 {
+		book, err := valkey.Open(t.Context(), address, prefix, 10*time.Minute, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(book.Close)
+		nodes = append(nodes, withBook(t, "budgets: [{name: lab, amount_usd: 0.4}]", up, book))
+	}
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				resp, got := nodes[(i+n)%3].post("/v1/chat/completions", asks(100+(i*37+n*101)%300, 32000, i%2 == 0))
+				if resp.StatusCode != http.StatusOK || strings.Contains(got, `"error"`) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var recorded plenum.Micros
+	for _, n := range nodes {
+		recorded += n.recorded()
+	}
+	for i, n := range nodes {
+		if spent := n.balance("lab", 400_000); spent != recorded || spent > 400_000 || spent < 360_000 {
+			t.Errorf("node %d says that $%s was spent of $0.4, and $%s is on record", i, spent, recorded)
+		}
+	}
+}
+
+func TestACallIsRefusedWhileNobodyKnowsWhatIsLeft(t *testing.T) {
+	book, err := valkey.Open(t.Context(), testkit.Valkey(t), rand.Text(), time.Minute, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := testkit.NewUpstream(t)
+	up.Handle(scribe)
+	p := withBook(t, "budgets: [{name: lab, scope: {deployment: m}, amount_usd: 1}]", up, book)
+	book.Close()
+	if resp, got := p.post("/v1/chat/completions", asks(10, 10, false)); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(got, "budget_unknown") {
+		t.Errorf("%d %s", resp.StatusCode, got)
+	}
+	if up.Count() != 0 {
+		t.Error("the upstream was asked")
 	}
 }

@@ -23,6 +23,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/batch"
 	books "github.com/plenum-foundry/plenum/budget"
+	"github.com/plenum-foundry/plenum/budget/valkey"
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/file"
@@ -62,6 +63,8 @@ type Node struct {
 	pipeline gateway.Handler
 	history  *history.History
 	book     books.Book
+	shared   *valkey.Book    // the book, where several nodes share it
+	losses   []plenum.Record // calls with charges that a stopped process left open
 	logs     *callLog
 	draining atomic.Bool
 	warned   map[string]bool // warn: what was told of the configuration in force
@@ -90,7 +93,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
 	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
 	n.history = history.New(n.store, n.name(), clock.Real, log)
-	if err := n.openBook(ctx); err != nil {
+	if err := n.openBook(ctx, f); err != nil {
 		n.Close()
 		return nil, err
 	}
@@ -142,7 +145,7 @@ func (n *Node) open(ctx context.Context, f *config.File) (err error) {
 	if f.Ledger.Fsync {
 		sync = ledger.SyncAlways
 	}
-	n.ledger, err = ledger.Open(filepath.Join(n.dir, store.JournalName), ledger.Options{Sync: sync, Log: n.log})
+	n.ledger, err = ledger.Open(filepath.Join(n.dir, store.JournalName), ledger.Options{Sync: sync, Log: n.log, Settle: n.lost})
 	if errors.Is(err, ledger.ErrLocked) {
 		return fmt.Errorf("another Plenum is running on %s; stop it, or give this one a data_dir of its own", n.dir)
 	}
@@ -173,6 +176,9 @@ func (n *Node) Close() error {
 	var errs []error
 	if n.ledger != nil {
 		errs = append(errs, n.ledger.Close())
+	}
+	if n.shared != nil {
+		n.shared.Close()
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
@@ -285,6 +291,9 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
 	g.Go(func() error { return n.history.Run(run, gateway.NewRunner(n.current, n.pipeline)) })
 	g.Go(func() error { return n.logs.run(run) })
+	if n.shared != nil {
+		g.Go(func() error { return ignoreCanceled(n.shared.Run(run)) })
+	}
 	for _, loop := range loops {
 		g.Go(func() error { return ignoreCanceled(loop(run)) })
 	}

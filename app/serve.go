@@ -157,8 +157,8 @@ func unwise(s *config.Snapshot) []string {
 // relies on it.
 func unenforced(s *config.Snapshot) []string {
 	var out []string
-	if b := s.Declared.Budgets; len(b) > 0 && !s.Declared.Database.Empty() {
-		out = append(out, "budgets are counted by each node alone: several nodes may each spend all of one")
+	if b := s.Declared.Budgets; len(b) > 0 && !s.Declared.Database.Empty() && s.Declared.Valkey.Empty() {
+		out = append(out, "budgets are counted by each node alone, and several nodes may each spend all of one: have them share a Valkey server (valkey)")
 	}
 	for _, d := range s.Deployments {
 		if d.Guardrail != "" {
@@ -171,7 +171,7 @@ func unenforced(s *config.Snapshot) []string {
 		}
 	}
 	if !s.Declared.Valkey.Empty() {
-		out = append(out, "valkey is declared but this version counts limits on each node alone")
+		out = append(out, "valkey is declared: budgets are shared through it, and limits of deployments are still counted on each node alone")
 	}
 	return out
 }

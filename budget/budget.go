@@ -39,6 +39,9 @@ type Account struct {
 type Line struct {
 	Account Account
 	Amount  int64
+	// Grows says that the hold, and others like it, will take more: unless nothing else is held of the account, the line
+	// must leave as much of it as is held then. Holds that grow would else wait for each other for ever.
+	Grows bool
 }
 
 // Balance is the state of an account at one moment.

@@ -81,7 +81,9 @@ func (m *Memory) hold(l *Line, now time.Time) (*Refusal, error) {
 		return nil, fmt.Errorf("taking %d of account %s", l.Amount, l.Account.ID)
 	}
 	s := m.account(&l.Account)
-	if b := s.balance(now); l.Amount > max(0, l.Account.Bound-b.Spent-b.Held) {
+	b := s.balance(now)
+	left := max(0, l.Account.Bound-b.Spent-b.Held)
+	if l.Amount > left || l.Grows && b.Held > 0 && 2*l.Amount+b.Held > left {
 		return &Refusal{l.Account, l.Amount, b}, nil
 	}
 	s.held += l.Amount

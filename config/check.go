@@ -23,7 +23,7 @@ func (c *compiler) server() {
 		c.tls(f.TLS)
 	}
 	c.scheme("database", f.Database, "postgres", "postgresql")
-	c.scheme("valkey", f.Valkey, "redis", "rediss", "valkey", "valkeys")
+	c.scheme("valkey", f.Valkey, "redis", "rediss", "valkey", "valkeys", "unix")
 	if f.MaxInFlight < f.MaxBody {
 		c.fail("max_in_flight", "%s is less than max_body, %s", f.MaxInFlight, f.MaxBody)
 	}

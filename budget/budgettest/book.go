@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) budget.Book) {
 		"an account of which nothing is known is empty":              empty,
 		"a line of nothing passes where nothing is left":             nothing,
 		"two lines of one account in one hold are held to one bound": twice,
+		"what grows leaves room for what is held to grow":            room,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -352,4 +353,17 @@ func twice(t *testing.T, b budget.Book) {
 		t.Error("twice six of ten were held")
 	}
 	holds(t, b, a, moment(), 0, 0)
+}
+
+func room(t *testing.T, b budget.Book) {
+	a := account("a", 100, month())
+	must(t, b, "alone", moment(), budget.Line{Account: a, Amount: 90, Grows: true})
+	settle(t, b, "alone", 10)
+	must(t, b, "x", moment(), budget.Line{Account: a, Amount: 30, Grows: true})
+	if r := take(t, b, "y", moment(), budget.Line{Account: a, Amount: 16, Grows: true}); r == nil {
+		t.Error("46 were held of 90, and there is no room for as much")
+	}
+	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 15, Grows: true})
+	must(t, b, "x", moment(), budget.Line{Account: a, Amount: 30})
+	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 15})
 }

@@ -62,7 +62,7 @@ var diagram = []layer{
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},
-	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel")},
+	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel", "budget/valkey")},
 	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},

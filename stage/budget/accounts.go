@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -163,8 +164,15 @@ func (h *hold) openSliced(ctx context.Context) error {
 	}
 	// What such answers grow to is held at once, where that is little: answers that wait for each other to end
 	// do not end.
-	h.covered = h.next(min(h.accounts.usual(h.call).text, h.affords(50)))
-	return h.take(ctx, b.cost(h.covered))
+	h.covered = h.next(h.accounts.usual(h.call).text)
+	for i := range h.lines {
+		h.lines[i].Grows = h.covered != b.most
+	}
+	err := h.take(ctx, b.cost(h.covered))
+	for i := range h.lines {
+		h.lines[i].Grows = false
+	}
+	return err
 }
 
 // affords returns how many tokens of answer a part of the smallest budget pays for.
@@ -244,7 +252,11 @@ func (h *hold) try(ctx context.Context, total plenum.Micros) (*books.Refusal, er
 
 // take takes more, and waits where others hold what they may not spend.
 func (h *hold) take(ctx context.Context, total plenum.Micros) error {
-	until, wait := h.accounts.clock.Now().Add(h.accounts.Patience), 5*time.Millisecond
+	patience := h.accounts.Patience
+	if h.held > 0 { // those that wait for each other to end must not all give up at once
+		patience = patience/20 + rand.N(patience)
+	}
+	until, wait := h.accounts.clock.Now().Add(patience), 5*time.Millisecond
 	for {
 		r, err := h.try(ctx, total)
 		if r == nil || err != nil {
@@ -303,6 +315,7 @@ func (h *hold) Extend(ctx context.Context, c *gateway.Call, ch dialect.Chunk) er
 		return nil
 	}
 	next := h.next(h.seen)
+	h.accounts.learn(c, 0, h.seen)
 	if err := h.take(ctx, h.bound.cost(next)); err != nil {
 		if h.begun && h.whole {
 			h.cut = "the answer was ended: " + llm.AsError(err).Message
@@ -359,19 +372,22 @@ func (a *Accounts) usual(c *gateway.Call) usual {
 	return u
 }
 
-// learn moves what is usual toward what an attempt was: for the cost an eighth of the way; for the length at once
-// if it was longer.
+// learn moves what is usual toward what an attempt was, an eighth of the way; for the length at once if it was longer, or
+// is longer already while it goes on (without a cost).
 func (a *Accounts) learn(c *gateway.Call, cost plenum.Micros, text int64) {
 	if cost == 0 && text == 0 {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	u, known := a.recent[c.Try.Target.Offer.ID]
-	if !known {
+	u := a.recent[c.Try.Target.Offer.ID]
+	if u.cost == 0 {
 		u.cost = cost
 	}
-	u.cost += (cost - u.cost) / 8
-	u.text = max(text, u.text+(text-u.text)/8)
+	if cost > 0 {
+		u.cost += (cost - u.cost) / 8
+		u.text += (text - u.text) / 8
+	}
+	u.text = max(text, u.text)
 	a.recent[c.Try.Target.Offer.ID] = u
 }
