@@ -56,6 +56,44 @@ func (p *Price) For(t Terms) *Price {
 	return p
 }
 
+// Dearest returns rates that a call which reads so many tokens does not exceed, whatever the terms.
+func (p *Price) Dearest(read int64) *Price {
+	at := p.At(read)
+	most := *at
+	most.Over, most.Tiers, most.Hours, most.Pictures = nil, nil, nil, nil
+	if h := p.Hours; h != nil {
+		most.raise(h.Price.At(read))
+	}
+	if t := p.Tiers; t != nil {
+		for _, tier := range []*Price{t.Priority, t.Flex, t.Batch} {
+			if tier != nil {
+				most.raise(tier.At(read))
+			}
+		}
+	}
+	if p.Pictures != nil {
+		for _, l := range p.Pictures.List {
+			most.Image = max(most.Image, l.Rate)
+		}
+	}
+	return &most
+}
+
+// raise raises each rate to that of another price, where it is higher.
+func (p *Price) raise(o *Price) {
+	to, from := p.rates(), o.rates()
+	for i := range to {
+		*to[i] = max(*to[i], *from[i])
+	}
+}
+
+func (p *Price) rates() [14]*Rate {
+	return [...]*Rate{
+		&p.Input, &p.CacheRead, &p.CacheWrite5m, &p.CacheWrite1h, &p.InputAudio, &p.InputImage,
+		&p.Output, &p.Reasoning, &p.OutputAudio, &p.OutputImage, &p.Search, &p.Image, &p.Character, &p.Second,
+	}
+}
+
 func (h *Hours) within(at time.Time) bool {
 	at = at.UTC()
 	m := at.Hour()*60 + at.Minute()

@@ -88,7 +88,7 @@ func costsNothing(c *gateway.Call) bool {
 		return c.Op != llm.OpLifecycle || c.Deployment.Opaque || c.Deployment.Lifecycle
 	}
 	p := &c.Try.Target.Offer.Price
-	return p.Known && p.Free()
+	return p.Known && p.Dearest(1<<40).Free()
 }
 
 // hold is what one attempt holds of all the budgets that it counts for.

@@ -57,7 +57,7 @@ func boundOfTurn(c *gateway.Call, o *plenum.Offer) (*bound, error) {
 		}
 		return nil, unbounded("how much the model of a session can read is not known", "Have the target's context declared")
 	}
-	b := &bound{price: *o.Price.At(int64(o.Context)), most: int64(o.MaxOutput)}
+	b := &bound{price: *o.Price.Dearest(int64(o.Context)), most: int64(o.MaxOutput)}
 	if b.most == 0 {
 		b.most = int64(o.Context)
 	}
