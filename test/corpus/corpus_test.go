@@ -110,7 +110,7 @@ func TestCorpus(t *testing.T) {
 	calls, others := known(t)
 	m := table{others: others}
 	step := 1
-	if race && !*whole && !*update {
+	if sides.Race && !*whole && !*update {
 		step = 4
 	}
 	for i := 0; i < len(calls); i += step {

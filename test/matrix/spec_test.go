@@ -176,8 +176,11 @@ func TestEveryCellSaysWhatTheVendorsDescribe(t *testing.T) {
 	}
 	n := 0
 	for _, f := range features() {
-		for _, from := range w.sides {
-			for _, to := range w.sides {
+		for i, from := range w.sides {
+			for j, to := range w.sides {
+				if sides.Race && (i+j)%3 > 0 { // a third of them: what is looked at has nothing to do with races
+					continue
+				}
 				for _, stream := range []bool{false, true} {
 					x := w.cell(t, from, to, f, stream)
 					for _, body := range x.sc.bodies {

@@ -88,7 +88,7 @@ type row struct {
 }
 
 func TestEveryOperationOfEveryVendor(t *testing.T) {
-	dir, d := specs(t), newDoor(t)
+	dir, d := descriptions(t), newDoor(t)
 	var out strings.Builder
 	heading(&out)
 	for _, v := range vendors() {

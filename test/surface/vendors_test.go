@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 // vendor is a description of an API, and how its clients come to Plenum's door.
@@ -46,17 +48,10 @@ func vendors() []vendor {
 // operation is one method of one path.
 type operation struct{ method, path string }
 
-// specs returns the directory of the descriptions, and skips the test where there are none: they are not ours to keep.
-func specs(t *testing.T) string {
+// descriptions returns the directory of the descriptions, and skips the test where there are none.
+func descriptions(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("PLENUM_SPECS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "specs")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "openai")); err != nil {
-		t.Skip("no descriptions of the vendors' APIs: PLENUM_SPECS names a directory without them")
-	}
-	return dir
+	return filepath.Dir(specs.Folder(t, "openai"))
 }
 
 // operations reads a description: OpenAPI, Google's or Amazon's.
