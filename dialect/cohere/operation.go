@@ -25,7 +25,7 @@ func (o *operation) DecodeError(r dialect.Reply) *llm.Error { return o.errors.De
 
 // operationRoutes are those of the operations besides chat.
 func operationRoutes() []dialect.Route {
-	return slices.Concat(embedRoutes(), rerankRoutes(), onceRoutes())
+	return slices.Concat(embedRoutes(), rerankRoutes(), onceRoutes(), modelRoutes())
 }
 
 // onceRoutes are those of what a model of the vendor does and nobody translates.

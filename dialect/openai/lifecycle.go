@@ -41,6 +41,9 @@ func kindred(base string, ours func(*http.Request) bool, c dialect.Lifecycle) []
 	voices := c
 	voices.Made = "voice_id"
 	out = append(out, dialect.LifecycleRoutes(base, ours, voices, "custom-voices")...)
+	pages := c
+	pages.Resource, pages.Under = "agents", "/agents/pages"
+	out = append(out, dialect.Route{Op: llm.OpLifecycle, Method: http.MethodGet, Pattern: base + "/agents/pages", Match: ours, Codec: pages})
 	out = append(out, dialect.LifecycleRoutes(base, ours, c, "agents", "libraries")...)
 	talk := c
 	talk.Made = "conversation_id"

@@ -11,7 +11,8 @@ import (
 // models speaks the list of models (GET /v1/models).
 type models struct {
 	dialect.Listing
-	errors codec
+	errors  codec
+	mistral bool // as Mistral's SDK wants each: with what it can do
 }
 
 var _ dialect.Codec = (*models)(nil)
@@ -19,9 +20,11 @@ var _ dialect.Codec = (*models)(nil)
 // modelRoutes are those of the list of models. The bare path is shared with other dialects, and is this
 // one's unless the caller says that it speaks another.
 func modelRoutes() []dialect.Route {
-	m := &models{}
+	m, mistral, sdk := &models{}, &models{mistral: true}, agent("mistral-client-")
 	ours := func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" && !dialect.GoogleKey(r) }
 	return []dialect.Route{
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models", Match: sdk, Always: true, Codec: mistral},
+		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models/{model...}", Match: sdk, Always: true, Codec: mistral},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models", Match: ours, Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/v1/models/{model...}", Match: ours, Codec: m},
 		{Op: llm.OpModels, Method: http.MethodGet, Pattern: "/models", Codec: m},
@@ -42,13 +45,13 @@ func (m *models) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) 
 	}
 	var w jsonw.Writer
 	if one, ok := p.(*llm.ListModels); ok && one.ID != "" && len(list.Models) == 1 {
-		writeModel(&w, list.Models[0], meta.Now)
+		m.write(&w, list.Models[0], meta.Now)
 	} else {
 		w.Open('{')
 		w.KeyStr("object", "list")
 		w.KeyOpen("data", '[')
 		for _, x := range list.Models {
-			writeModel(&w, x, meta.Now)
+			m.write(&w, x, meta.Now)
 		}
 		w.Close(']')
 		w.Close('}')
@@ -56,7 +59,7 @@ func (m *models) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) 
 	return dialect.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: w.Buf}, nil, nil
 }
 
-func writeModel(w *jsonw.Writer, m llm.Model, now int64) {
+func (c *models) write(w *jsonw.Writer, m llm.Model, now int64) {
 	created := m.Created
 	if created == 0 {
 		created = now
@@ -66,5 +69,9 @@ func writeModel(w *jsonw.Writer, m llm.Model, now int64) {
 	w.KeyStr("object", "model")
 	w.KeyInt("created", created)
 	w.KeyStr("owned_by", m.Owner)
+	if c.mistral {
+		w.KeyStr("type", "base")
+		w.KeyRaw("capabilities", `{"completion_chat":true,"function_calling":true}`)
+	}
 	w.Close('}')
 }

@@ -120,3 +120,8 @@ def test_error(client, side):
     with pytest.raises(cohere.BadRequestError) as e:
         client.chat(message="Hi")
     assert "model" in str(e.value.body)
+
+
+def test_models(client):
+    assert "embedder" in [m.name for m in client.models.list().models]
+    assert client.models.get("embedder").name == "embedder"

@@ -139,3 +139,9 @@ def settled(client, job):
             break
         time.sleep(0.1)
     return job
+
+
+def test_models(client):
+    data = client.models.list().data
+    assert "embedder" in [m.id for m in data] and data[0].capabilities.completion_chat
+    assert client.models.retrieve(model_id="embedder").id == "embedder"
