@@ -86,10 +86,10 @@ environment() {
 	fi
 }
 
-# suite_python runs the SDKs and, beside them, LangChain, which pins other versions of some.
+# suite_python runs the SDKs and, beside them, LangChain and other frameworks, which pin other versions of some.
 suite_python() {
 	local folder pids=() bad=0
-	for folder in ${PYTEST_FOLDERS:-python langchain}; do
+	for folder in ${PYTEST_FOLDERS:-python langchain frameworks}; do
 		environment "$folder"
 		(cd "$here/$folder" && PYTHONDONTWRITEBYTECODE=1 "$cache/$folder/bin/python" -m pytest ${PYTEST_ARGS:-.}) >"$work/$folder.log" 2>&1 &
 		pids+=($!)
@@ -97,7 +97,7 @@ suite_python() {
 	for folder in "${pids[@]}"; do
 		wait "$folder" || bad=1
 	done
-	for folder in ${PYTEST_FOLDERS:-python langchain}; do
+	for folder in ${PYTEST_FOLDERS:-python langchain frameworks}; do
 		cat "$work/$folder.log"
 	done
 	return "$bad"
