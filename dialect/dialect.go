@@ -120,6 +120,8 @@ type Inbound struct {
 	Vars                   map[string]string // from the route's pattern
 	Header                 http.Header
 	Body                   []byte
+	// Origin is the address that the caller has us at, "https://plenum.example"; "" where no one called.
+	Origin string
 }
 
 // Head is what a call must know of a request before anyone decodes it.

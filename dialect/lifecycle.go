@@ -1,10 +1,13 @@
 package dialect
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -30,12 +33,45 @@ type Lifecycle struct {
 	// Once says that a model answers and that nothing is made: the model that the request names is a deployment, and is
 	// said to the upstream as it is called there.
 	Once bool
+	// Verb is said after a model's name in place of that of the dialect's answers, for what a model makes that is
+	// kept: the variable "model" of the route is a deployment. Under is "" then.
+	Verb string
+	// ID returns the id by which a thing is known, of how the path names it: "files/abc" of "abc:download". Nil: as it is.
+	ID func(segment string) string
+	// Named returns the id that a text in a JSON body names, or "". Nil: what has the form of an id.
+	Named func(text string) string
+	// Told returns the ids of what an answer tells that was made, with what they are. Nil: see Made.
+	Told func(body []byte) map[string]string
+	// List is the member of an answer that lists what there is; "" is "data".
+	List string
+	// Rename puts the model as the upstream at an address calls it into a body. Nil: see Once.
+	Rename func(body []byte, address string) ([]byte, error)
+	// Upload says that bodies are files, or what is said of one before it comes.
+	Upload *Upload
+}
+
+// Upload is how a file is sent in pieces: the answer to the first call names, in a header, an address for the rest,
+// which names the upload in its query.
+type Upload struct{ Header, Query string }
+
+// Session returns the id of the upload that a query goes on with, or "". What the vendor calls it opens it to whoever
+// knows it, so that it is kept as a sum.
+func (u *Upload) Session(query url.Values) string {
+	name := query.Get(u.Query)
+	if name == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "uploads/" + hex.EncodeToString(sum[:])
 }
 
 var _ Codec = Lifecycle{}
 
-// Peek reads the model that a JSON body names, if it does.
-func (Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
+// Peek reads the model that a JSON body names, if it does, or the path.
+func (l Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
+	if l.Verb != "" || l.Upload != nil {
+		return Head{Model: strings.TrimPrefix(in.Vars["model"], "models/")}, nil
+	}
 	media, _, err := mime.ParseMediaType(in.Header.Get("Content-Type"))
 	if err == nil && media == "multipart/form-data" {
 		f, err := form.Parse(in.Body, in.Header.Get("Content-Type"))
@@ -55,11 +91,20 @@ func (Lifecycle) Peek(in Inbound, _ Bounds) (Head, error) {
 		return Head{}, &llm.Error{Kind: llm.Invalid, Op: "dialect.Lifecycle", Message: "the body is not a JSON object", Err: err}
 	}
 	model, _ := b.Model.(string)
+	if l.Rename != nil {
+		if at := strings.LastIndex(model, "models/"); at >= 0 {
+			model = model[at+len("models/"):]
+		}
+	}
 	return Head{Model: model}, nil
 }
 
-// Body returns the body of a request with the model as the upstream calls it, where a model answers; else as it is.
-func (l Lifecycle) Body(in Inbound, model string) ([]byte, error) {
+// Body returns the body of a request with the model as the upstream at an address calls it, where a model answers; else
+// as it is.
+func (l Lifecycle) Body(in Inbound, model, address string) ([]byte, error) {
+	if l.Rename != nil && len(in.Body) > 0 && l.Upload == nil {
+		return l.Rename(in.Body, address)
+	}
 	if !l.Once || model == "" || len(in.Body) == 0 {
 		return in.Body, nil
 	}

@@ -91,9 +91,18 @@ func (e *Edge) call(w http.ResponseWriter, r *http.Request) *Call {
 		c.req.loaded, c.req.loadErr = true, unknownPath(r, f.allow)
 	}
 	forbidOwn(r.Header)
-	c.In = dialect.Inbound{Method: r.Method, Path: r.URL.Path, RawQuery: query, Vars: f.vars, Header: r.Header}
+	c.In = dialect.Inbound{Method: r.Method, Path: r.URL.Path, RawQuery: query, Vars: f.vars, Header: r.Header, Origin: origin(r)}
 	c.describe(r)
 	return c
+}
+
+// origin returns the address that a caller has us at, for answers that name it. Whoever stands in front and takes the
+// encryption off says so.
+func origin(r *http.Request) string {
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 func (c *Call) describe(r *http.Request) {

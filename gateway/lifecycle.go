@@ -61,7 +61,7 @@ func lifecyclePlan(c *Call, conn *Connection) (*provider.Plan, string, error) {
 		return nil, "", err
 	}
 	base, query, _ := strings.Cut(plan.URL, "?")
-	base, beside := strings.CutSuffix(base, codec.Beside)
+	base, beside := cutBeside(base, codec)
 	if !ok || !beside || plan.Dialect.Name != c.Dialect.Name {
 		return nil, "", &llm.Error{Kind: llm.NotFound, Op: "dispatch", Code: "no_such_operation", Message: fmt.Sprintf("the place behind the deployment %q has no %s; name another deployment in the header plenum-deployment", c.Deployment.Name, codec.Resource)}
 	}
@@ -81,6 +81,22 @@ func lifecyclePlan(c *Call, conn *Connection) (*provider.Plan, string, error) {
 		address += "?" + query
 	}
 	return plan, withQuery(address, c.In.RawQuery), nil
+}
+
+// cutBeside returns the base of what stands beside the answers at an address.
+func cutBeside(address string, codec dialect.Lifecycle) (base string, ok bool) {
+	before, after, named := strings.Cut(codec.Beside, "{model}")
+	if !named {
+		return strings.CutSuffix(address, codec.Beside)
+	}
+	if address, ok = strings.CutSuffix(address, after); !ok {
+		return address, false
+	}
+	if codec.Verb != "" {
+		return address + ":" + codec.Verb, strings.Contains(address, before)
+	}
+	at := strings.LastIndex(address, before)
+	return address[:max(at, 0)], at >= 0
 }
 
 // plainSegment reports whether a part of a path says what it says to every reader: an upstream must not see
@@ -118,7 +134,7 @@ func (a *attempt) passOn(ctx context.Context, address string) error {
 	}
 	req.Header.Set("User-Agent", userAgent)
 	codec, _ := a.call.Codec.(dialect.Lifecycle)
-	body, err := codec.Body(*in, a.call.Try.Target.Offer.Upstream)
+	body, err := codec.Body(*in, a.call.Try.Target.Offer.Upstream, a.plan.URL)
 	if err != nil {
 		return dialect.NotJSON("dispatch", err)
 	}

@@ -40,7 +40,7 @@ func build(vertex bool) *dialect.Dialect {
 				strings.Contains(path, "/publishers/google/") || h.Get("X-Goog-Api-Key") != ""
 		},
 	}
-	d.Routes = slices.Concat(routes(vertex, names), embedRoutes(vertex, names), predictRoutes(d, names), listRoutes())
+	d.Routes = slices.Concat(routes(vertex, names), embedRoutes(vertex, names), predictRoutes(d, names), lifecycleRoutes(), listRoutes())
 	return d
 }
 

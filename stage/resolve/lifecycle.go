@@ -2,6 +2,7 @@ package resolve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -51,6 +53,9 @@ func passLifecycle(ctx context.Context, owners Owners, c *gateway.Call, out gate
 		return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "calls on what a vendor keeps do not pass here, since nothing is kept here of whose it is: whoever runs the gateway must give it a store (data_dir or database); models answer all the same"}
 	}
 	l := &lifecycle{owners: owners, call: c, codec: codec, id: c.In.Vars["id"]}
+	if l.id != "" && codec.ID != nil {
+		l.id = codec.ID(l.id)
+	}
 	if l.makesBoth() {
 		l.id, l.both = "", true
 	}
@@ -73,7 +78,7 @@ func (l *lifecycle) makesBoth() bool {
 
 // own checks that the thing in the path and all in the body are the caller's.
 func (l *lifecycle) own(ctx context.Context) error {
-	ids, err := named(l.call.In)
+	ids, err := l.named()
 	if err != nil {
 		return err
 	}
@@ -106,22 +111,38 @@ func (l *lifecycle) own(ctx context.Context) error {
 // mostNamed bounds how many things a call names.
 const mostNamed = 2000
 
+// named returns the ids that stand in a body, or the upload that it is a piece of.
+func (l *lifecycle) named() ([]string, error) {
+	u := l.codec.Upload
+	if u == nil {
+		return named(l.call.In, l.codec.Named)
+	}
+	query, err := url.ParseQuery(l.call.In.RawQuery)
+	if err != nil {
+		return nil, &llm.Error{Kind: llm.Invalid, Op: "resolve", Message: "the query cannot be read", Err: err}
+	}
+	if id := u.Session(query); id != "" {
+		return []string{id}, nil
+	}
+	return nil, nil
+}
+
 // named returns the ids that stand in a body. What looks like one and is none of ours is taken for another's.
-func named(in dialect.Inbound) ([]string, error) {
+func named(in dialect.Inbound, idOf func(string) string) ([]string, error) {
 	if len(in.Body) == 0 {
 		return nil, nil
 	}
 	media, params, err := mime.ParseMediaType(in.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == "application/json":
-		return namedInJSON(in.Body)
+		return namedInJSON(in.Body, idOf)
 	case err == nil && media == "multipart/form-data":
 		return namedInForm(in.Body, params["boundary"])
 	}
 	return nil, &llm.Error{Kind: llm.Unsupported, Op: "resolve", Message: "whose things a body of this type names cannot be checked; send application/json or multipart/form-data"}
 }
 
-func namedInJSON(body []byte) ([]string, error) {
+func namedInJSON(body []byte, idOf func(string) string) ([]string, error) {
 	ids := numbered(body)
 	d := json.NewDecoder(bytes.NewReader(body))
 	for {
@@ -132,7 +153,12 @@ func namedInJSON(body []byte) ([]string, error) {
 		if err != nil {
 			return nil, &llm.Error{Kind: llm.Invalid, Op: "resolve", Message: "the body is not JSON", Err: err}
 		}
-		if s, ok := t.(string); ok && looksLikeID(s) {
+		switch s, ok := t.(string); {
+		case ok && idOf != nil:
+			if id := idOf(s); id != "" {
+				ids = append(ids, id)
+			}
+		case ok && looksLikeID(s):
 			ids = append(ids, s)
 		}
 	}
@@ -157,7 +183,7 @@ func namedInForm(body []byte, boundary string) ([]string, error) {
 		if s := strings.TrimSpace(string(text)); looksLikeID(s) {
 			ids = append(ids, s)
 		} else if strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[") {
-			more, err := namedInJSON([]byte(s))
+			more, err := namedInJSON([]byte(s), nil)
 			if err != nil {
 				return nil, err
 			}
@@ -272,6 +298,31 @@ func (o *ownerOut) begun(piece []byte) error {
 	return l.owners.Own(o.ctx, l.call.Caller, l.codec.Resource, string(id), l.place)
 }
 
+// Begin looks for an upload that the answer begins: the rest of it is to come here, and only from who began it.
+func (o *ownerOut) Begin(h gateway.Head) error {
+	u := o.l.codec.Upload
+	if u == nil || h.Header.Get(u.Header) == "" {
+		return o.Out.Begin(h)
+	}
+	in := &o.l.call.In
+	at, err := url.Parse(h.Header.Get(u.Header))
+	if err != nil {
+		return &llm.Error{Kind: llm.BadUpstream, Op: "resolve", Message: "the upstream's address for the upload is none", Err: err}
+	}
+	query := at.Query()
+	query.Del("key")
+	id := u.Session(query)
+	if id == "" {
+		return &llm.Error{Kind: llm.BadUpstream, Op: "resolve", Message: "the upstream's address for the upload does not name it"}
+	}
+	if err := o.l.owners.Own(o.ctx, o.l.call.Caller, "uploads", id, o.l.place); err != nil {
+		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be noted at the moment", Err: err, Upstream: &llm.Upstream{NoRetry: true}}
+	}
+	h.Header = h.Header.Clone()
+	h.Header.Set(u.Header, in.Origin+in.Path+"?"+query.Encode())
+	return o.Out.Begin(h)
+}
+
 // Chunk looks at a whole answer before the caller sees it.
 func (o *ownerOut) Chunk(ch dialect.Chunk) error {
 	l := o.l
@@ -300,6 +351,17 @@ func (o *ownerOut) note(body []byte) error {
 	l := o.l
 	if l.codec.Once {
 		return nil // nothing was made
+	}
+	if l.codec.Told != nil {
+		for id, kind := range l.codec.Told(body) {
+			if id == l.id {
+				continue
+			}
+			if err := l.owners.Own(o.ctx, l.call.Caller, kind, id, l.place); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	var a struct {
 		ID      string   `json:"id"`
@@ -362,7 +424,11 @@ func (o *ownerOut) mine(body []byte) ([]byte, error) {
 	}
 	list := map[string]json.RawMessage{}
 	var data []json.RawMessage
-	if json.Unmarshal(body, &list) != nil || json.Unmarshal(list["data"], &data) != nil {
+	member := cmp.Or(o.l.codec.List, "data")
+	if err := json.Unmarshal(body, &list); err == nil && o.l.codec.List != "" && list[member] == nil {
+		return body, nil // there is nothing
+	}
+	if json.Unmarshal(body, &list) != nil || json.Unmarshal(list[member], &data) != nil {
 		return nil, errors.New("the upstream's list is none")
 	}
 	var ids []string
@@ -385,8 +451,8 @@ func (o *ownerOut) mine(body []byte) ([]byte, error) {
 	if len(kept) == len(data) {
 		return body, nil
 	}
-	o.l.call.Trail.Change("data (what other projects own is left out)")
-	for name, v := range map[string]any{"data": kept, "first_id": first, "last_id": last} {
+	o.l.call.Trail.Change(member + " (what other projects own is left out)")
+	for name, v := range map[string]any{member: kept, "first_id": first, "last_id": last} {
 		if _, ok := list[name]; ok {
 			if list[name], err = json.Marshal(v); err != nil {
 				return nil, err
@@ -398,6 +464,14 @@ func (o *ownerOut) mine(body []byte) ([]byte, error) {
 
 // idOf returns the id of an element of a list. What has none is nobody's.
 func (l *lifecycle) idOf(v json.RawMessage) string {
+	if l.codec.Told != nil {
+		for id, kind := range l.codec.Told(v) {
+			if kind == l.codec.Resource {
+				return id
+			}
+		}
+		return ""
+	}
 	if l.codec.Made != "" {
 		if id := member(v, l.codec.Made); id != "" {
 			return id

@@ -27,7 +27,7 @@ func FuzzNamed(f *testing.F) {
 	f.Add([]byte("--b\r\nContent-Disposition: form-data; name=\"file_id\"\r\n\r\nvs_68abcdef\r\n--b--"), "multipart/form-data; boundary=b")
 	f.Add([]byte(`x=vs_68abcdef`), "application/x-www-form-urlencoded")
 	f.Fuzz(func(t *testing.T, body []byte, media string) {
-		ids, err := named(dialect.Inbound{Header: http.Header{"Content-Type": {media}}, Body: body})
+		ids, err := named(dialect.Inbound{Header: http.Header{"Content-Type": {media}}, Body: body}, nil)
 		var e *llm.Error
 		if err != nil && !errors.As(err, &e) {
 			t.Fatalf("the error is of no kind: %v", err)
@@ -35,7 +35,7 @@ func FuzzNamed(f *testing.F) {
 		if media == "application/json" && err == nil {
 			const hidden = "vs_68abcdef"
 			if b, jsonErr := json.Marshal(hidden); jsonErr == nil {
-				more, err := named(dialect.Inbound{Header: http.Header{"Content-Type": {media}}, Body: append(append([]byte(nil), body...), b...)})
+				more, err := named(dialect.Inbound{Header: http.Header{"Content-Type": {media}}, Body: append(append([]byte(nil), body...), b...)}, nil)
 				if err == nil && !slices.Contains(more, hidden) {
 					t.Errorf("%s is not found in %q", hidden, body)
 				}
