@@ -127,7 +127,8 @@ func (e *requestEncoder) result(m *llm.Message, b llm.ToolDone, path string, aft
 		e.extra(path, b.Extra)
 		e.mark(b.Cache)
 		if b.IsError.V {
-			e.Add(path+".is_error", "")
+			e.Add(path+".is_error", dialect.FailedInText)
+			b.Blocks = dialect.Failed(b.Blocks)
 		}
 	}
 	for k, x := range b.Blocks {

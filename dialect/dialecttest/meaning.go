@@ -163,7 +163,8 @@ func (a *asking) result(at string, b llm.ToolDone) {
 	for _, x := range b.Blocks {
 		switch x := x.(type) {
 		case llm.Text:
-			a.add(here+".text", words(canonical(x.Text)))
+			// That it failed is said in its text where there is no other word for it, and told by that word's absence.
+			a.add(here+".text", words(canonical(strings.TrimPrefix(x.Text, "Error: "))))
 			a.extra(here+".", x.Extra)
 		case llm.Media:
 			a.medium(fmt.Sprintf("%s.media[%d]", here, a.media[here]), x)

@@ -77,7 +77,8 @@ func (e *requestEncoder) result(m *llm.Message, b llm.ToolDone, path string, aft
 			t.done.Name = e.toolNames[b.ID]
 		}
 		if b.IsError.V {
-			e.Add(path+".is_error", "")
+			e.Add(path+".is_error", dialect.FailedInText)
+			b.Blocks = dialect.Failed(b.Blocks)
 		}
 	}
 	var inner turn

@@ -335,7 +335,8 @@ func (e *requestEncoder) result(b llm.ToolDone, path string) []llm.Block {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.IsError.V {
-		e.Add(path+".is_error", "")
+		e.Add(path+".is_error", dialect.FailedInText)
+		b.Blocks = dialect.Failed(b.Blocks)
 	}
 	var texts []string
 	var media []llm.Block

@@ -386,7 +386,8 @@ func (e *requestEncoder) result(b llm.ToolDone, path string) {
 	e.extra(path, b.Extra)
 	e.mark(b.Cache)
 	if b.IsError.V {
-		e.Add(path+".is_error", "")
+		e.Add(path+".is_error", dialect.FailedInText)
+		b.Blocks = dialect.Failed(b.Blocks)
 	}
 	parts := e.fitParts(b.Blocks, path)
 	e.w.Open('{')

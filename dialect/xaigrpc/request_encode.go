@@ -503,7 +503,8 @@ func (e *requestEncoder) result(b llm.ToolDone, path string) saying {
 		s.extra = llm.Extra{Dialect: Name, Fields: slices.Clone(b.Extra.In(Name))}
 	}
 	if b.IsError.Set && b.IsError.V {
-		e.Add(path+".is_error", "the text of the result must tell")
+		e.Add(path+".is_error", dialect.FailedInText)
+		b.Blocks = dialect.Failed(b.Blocks)
 	}
 	for k, x := range b.Blocks {
 		e.block(&s, x, path+".content["+strconv.Itoa(k)+"]")
