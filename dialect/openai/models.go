@@ -59,17 +59,17 @@ func (m *models) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) 
 	return dialect.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: w.Buf}, nil, nil
 }
 
-func (c *models) write(w *jsonw.Writer, m llm.Model, now int64) {
-	created := m.Created
+func (m *models) write(w *jsonw.Writer, x llm.Model, now int64) {
+	created := x.Created
 	if created == 0 {
 		created = now
 	}
 	w.Open('{')
-	w.KeyStr("id", m.ID)
+	w.KeyStr("id", x.ID)
 	w.KeyStr("object", "model")
 	w.KeyInt("created", created)
-	w.KeyStr("owned_by", m.Owner)
-	if c.mistral {
+	w.KeyStr("owned_by", x.Owner)
+	if m.mistral {
 		w.KeyStr("type", "base")
 		w.KeyRaw("capabilities", `{"completion_chat":true,"function_calling":true}`)
 	}
