@@ -489,3 +489,70 @@ func TestGRPCByALPN(t *testing.T) {
 	}
 	theCat(t, rpcAnswer{status: "0", messages: [][]byte{msg}}.whole(t))
 }
+
+func TestImagesAreMadeForXAIsClientsByAnyVendor(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(`{"created":1,"data":[{"b64_json":"QUJD"},{"b64_json":"REVG"}],"usage":{"input_tokens":5,"output_tokens":9,"total_tokens":14}}`))
+	w := newWorld(t, Mechanisms{}, oneTarget, up.URL)
+	asked, losses, err := xaigrpc.Host().Codec(llm.OpImage).EncodeRequest(&llm.Draw{Model: "m", Prompt: "a cat", N: llm.Some(2), Size: "1024x1024"}, dialect.Shape{})
+	if err != nil || len(losses) > 0 {
+		t.Fatal(losses, err)
+	}
+	got := rpc(t, w.grpcDoor(), xaigrpc.PathImage, worldKey, asked.Body)
+	if got.status != "0" || len(got.messages) != 1 {
+		t.Fatalf("status %s %s", got.status, got.message)
+	}
+	r, err := xaigrpc.Host().Codec(llm.OpImage).DecodeResponse(dialect.Reply{Status: 200, Body: got.messages[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := r.(*llm.Drawing); len(d.Images) != 2 || d.Images[1].Data != "REVG" || d.Images[1].MIME != "image/png" {
+		t.Errorf("got %+v", d)
+	}
+	if last := up.Last(); last.Path != "/v1/images/generations" || !strings.Contains(string(last.Body), `"a cat"`) {
+		t.Errorf("the upstream was asked %s %s", last.Path, last.Body)
+	}
+	if rec := w.records.nth(t, 0); rec.Op != llm.OpImage || rec.Usage.Images != 2 {
+		t.Errorf("on record is %+v", rec)
+	}
+}
+
+func TestXAIMakesImagesByGRPCForClientsOfEveryDialect(t *testing.T) {
+	x := newXAI(t)
+	images := xaigrpc.Host().Codec(llm.OpImage)
+	said, _, err := images.EncodeResponse(nil, &llm.Drawing{Images: []llm.Drawn{{Data: "QUJD", MIME: "image/jpeg"}}, Usage: llm.Usage{Input: 7}}, dialect.Meta{Model: "grok-image"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.next = func(w http.ResponseWriter, _ bool) {
+		_, _ = w.Write(frame.AppendMessage(nil, said.Body))
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}
+	w := newWorld(t, Mechanisms{}, xaiTarget, x.url)
+	resp, text := w.post("/v1/images/generations", `{"model":"m","prompt":"a cat","size":"1024x1024"}`)
+	if resp.StatusCode != 200 || !strings.Contains(text, `"b64_json":"QUJD"`) {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	ct, form := form("model", "m", "prompt", "a hat", "image", "PNG")
+	if resp, text = w.post("/v1/images/edits", form, "Content-Type", ct); resp.StatusCode != 200 || !strings.Contains(text, `"b64_json":"QUJD"`) {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+	if !bytes.Contains(x.body, []byte(";base64,"+base64.StdEncoding.EncodeToString([]byte("PNG")))) {
+		t.Errorf("xAI was sent %q", x.body)
+	}
+
+	// Within the dialect the bytes pass, an image by its address among them.
+	asked, _, err := images.EncodeRequest(&llm.Draw{Model: "m", Prompt: "a cat"}, dialect.Shape{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := append([]byte{5<<3 | 2, 2 + 21, 1<<3 | 2, 21}, "https://example.com/x"...)
+	got := rpc(t, w.grpcDoor(), xaigrpc.PathImage, worldKey, append(asked.Body, image...))
+	if got.status != "0" || !bytes.Equal(got.messages[0], said.Body) || !bytes.Contains(x.body, image) || !bytes.Contains(x.body, []byte("grok-9")) {
+		t.Errorf("status %s %s; xAI was sent %q", got.status, got.message, x.body)
+	}
+	for i, op := range []llm.Op{llm.OpImage, llm.OpImageEdit, llm.OpImageEdit} {
+		if r := w.records.nth(t, i); r.Op != op || r.Usage.Images != 1 || r.Usage.Input != 7 {
+			t.Errorf("record %d: %s, %+v", i, r.Op, r.Usage)
+		}
+	}
+}

@@ -26,7 +26,7 @@ const (
 
 // Dialect returns the dialect. Every call returns a new one.
 func Dialect() *dialect.Dialect {
-	return &dialect.Dialect{
+	d := &dialect.Dialect{
 		Name:  Name,
 		Title: "xAI gRPC",
 		Routes: append([]dialect.Route{
@@ -37,6 +37,15 @@ func Dialect() *dialect.Dialect {
 		Streams: dialect.GRPC,
 		Speaks:  func(_ string, h http.Header) bool { return isGRPC(h) },
 	}
+	d.Routes = append(d.Routes, route(llm.OpImage, PathImage, &drawn{draw: newDraw(), home: d}))
+	return d
+}
+
+// Host returns the dialect as upstreams speak it: images are made and changed by one call.
+func Host() *dialect.Dialect {
+	d, images := Dialect(), newDraw()
+	d.Routes = append(d.Routes, route(llm.OpImageEdit, PathImage, &images))
+	return d
 }
 
 func route(op llm.Op, path string, c dialect.Codec) dialect.Route {

@@ -23,8 +23,8 @@ var Kind = provider.Compat(provider.Spec{
 		Dialect: responses.Dialect,
 	}, {
 		BaseURL:     "https://api.x.ai",
-		Dialect:     xaigrpc.Dialect,
-		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole},
+		Dialect:     xaigrpc.Host,
+		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole, llm.OpImage: xaigrpc.PathImage, llm.OpImageEdit: xaigrpc.PathImage},
 		StreamPaths: map[llm.Op]string{llm.OpGenerate: xaigrpc.PathStream},
 	}},
 })

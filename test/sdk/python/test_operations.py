@@ -1,11 +1,14 @@
 """The official SDKs' operations besides chat, unmodified, against a running Plenum in front of an OpenAI-like host."""
 
+import base64
 import io
+import urllib.parse
 
 import cohere
 import ollama
 import openai
 import pytest
+import xai_sdk
 
 from conftest import KEY, PNG, URL
 
@@ -59,7 +62,6 @@ def test_images(oa):
     assert [d.b64_json for d in r.data] == [PNG, PNG] and r.usage.output_tokens == 9
     kinds = [e.type for e in oa.images.generate(model="other/i", prompt="A dot", stream=True, partial_images=1)]
     assert kinds == ["image_generation.partial_image", "image_generation.completed"]
-    import base64
 
     edited = oa.images.edit(model="other/i", prompt="Red", image=("dot.png", base64.b64decode(PNG)))
     assert edited.data[0].b64_json == PNG
@@ -87,3 +89,16 @@ def test_what_a_host_lacks(oa, co):
         oa.embeddings.create(model="an/e", input="alpha")
     with pytest.raises(cohere.NotFoundError, match="OpenAI has no reranking"):
         co.rerank(model="oa/r", query="q", documents=["a"])
+
+
+def test_images_of_xai():
+    client = xai_sdk.Client(api_key=KEY, api_host=urllib.parse.urlparse(URL).netloc, use_insecure_channel=True, timeout=30)
+    try:
+        one = client.image.sample(prompt="A dot", model="other/i", image_format="base64", aspect_ratio="1:1")
+        assert one.image == base64.b64decode(PNG) and one.respect_moderation
+        many = client.image.sample_batch(prompt="A dot", model="other/i", n=2, image_format="url")
+        assert [m.url for m in many] == ["https://images.example.com/0.png", "https://images.example.com/1.png"]
+        changed = client.image.sample(prompt="Red", model="other/i", image_url="data:image/png;base64," + PNG, image_format="base64")
+        assert changed.image == base64.b64decode(PNG)
+    finally:
+        client.close()

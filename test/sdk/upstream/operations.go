@@ -139,6 +139,8 @@ func images(r *http.Request) (media, body string, err error) {
 		Size          string `json:"size"`
 		Stream        bool   `json:"stream"`
 		PartialImages int    `json:"partial_images"`
+		Format        string `json:"response_format"`
+		User          string `json:"user"`
 	}
 	if err := decode(r, &q); err != nil {
 		return "", "", err
@@ -148,7 +150,11 @@ func images(r *http.Request) (media, body string, err error) {
 			"event: image_generation.completed\ndata: {\"type\":\"image_generation.completed\",\"b64_json\":\"" + onePixel + "\",\"usage\":{\"input_tokens\":5,\"output_tokens\":9,\"total_tokens\":14}}\n\n", nil
 	}
 	var data []any
-	for range max(1, q.N) {
+	for i := range max(1, q.N) {
+		if q.Format == "url" {
+			data = append(data, map[string]any{"url": fmt.Sprintf("https://images.example.com/%d.png", i)})
+			continue
+		}
 		data = append(data, map[string]any{"b64_json": onePixel})
 	}
 	return say(map[string]any{"created": 1, "data": data, "usage": map[string]any{"input_tokens": 5, "output_tokens": 9, "total_tokens": 14}})
