@@ -7,7 +7,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 )
 
-func TestWindowsBeginAndEndByTheCalendarOfTheirZone(t *testing.T) {
+func TestCase_E10_WindowsBeginAndEndByTheCalendarOfTheirZone(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)

@@ -352,3 +352,57 @@ func TestACallIsRefusedWhileNobodyKnowsWhatIsLeft(t *testing.T) {
 		t.Error("the upstream was asked")
 	}
 }
+
+func TestCase_E11_ACallUnderWayKeepsNobodyFromTheBudgets(t *testing.T) {
+	p := withBudgets(t, "budgets: [{name: lab, amount_usd: 1}, {name: each, per: key, amount_usd: 1}]")
+	p.up.Handle(func(r *testkit.Request) testkit.Answer {
+		if strings.Contains(string(r.Body), "hang") {
+			return testkit.Hang()
+		}
+		return scribe(r)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/chat/completions", strings.NewReader(strings.Replace(asks(10, 100, false), "write", "hang", 1)))
+		req.Header.Set("Authorization", "Bearer "+worldKey)
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	if _, err := p.up.WaitRequests(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if resp, got := p.post("/v1/chat/completions", asks(10, 100, false)); resp.StatusCode != 200 {
+			t.Errorf("%d %s", resp.StatusCode, got)
+		}
+	}
+	cancel()
+	<-gone
+	p.balance("lab", 1e6)
+}
+
+// TestCase_E10_ABudgetThatIsChangedKeepsWhatWasSpent lowers a budget below what was spent, and raises it again.
+func TestCase_E10_ABudgetThatIsChangedKeepsWhatWasSpent(t *testing.T) {
+	p := withBudgets(t, "budgets: [{name: lab, amount_usd: 0.02, window: day}]")
+	ask := func() int {
+		resp, _ := p.post("/v1/chat/completions", asks(500, 500, false))
+		return resp.StatusCode
+	}
+	change := func(budgets string) {
+		p.current.Store(p.compile(fmt.Sprintf(budgetDeployments+budgets, p.up.URL)))
+	}
+	var codes []int
+	for range 2 {
+		codes = append(codes, ask()) // half a cent each
+	}
+	for _, x := range []string{"amount_usd: 0.005, window: day", "amount_usd: 0.0125", "amount_usd: 0.0125, window: 40d", "amount_usd: 0.02"} {
+		change("budgets: [{name: lab, " + x + "}]")
+		codes = append(codes, ask())
+	}
+	if want := "[200 200 429 429 429 200]"; fmt.Sprint(codes) != want {
+		t.Errorf("got %v, want %s", codes, want)
+	}
+}
