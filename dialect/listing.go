@@ -59,6 +59,16 @@ func (Listing) DecodeRequest(in Inbound) (llm.Payload, error) {
 // NewEncoder returns nil: a list is never streamed.
 func (Listing) NewEncoder(llm.Payload, Meta) Encoder { return nil }
 
+// Listed returns the models that a list is to say, and whether it is one alone that was asked for and found.
+func Listed(p llm.Payload, r llm.Result) (models []llm.Model, alone bool) {
+	list, _ := r.(*llm.ModelList)
+	if list == nil {
+		return nil, false
+	}
+	one, _ := p.(*llm.ListModels)
+	return list.Models, one != nil && one.ID != "" && len(list.Models) == 1
+}
+
 // GoogleKey reports whether a caller sends its key as Google's SDKs do. Several dialects list models at the
 // same path, and this tells whose caller it is.
 func GoogleKey(r *http.Request) bool {

@@ -34,17 +34,14 @@ func (m *models) EncodeError(err error) dialect.Reply { return m.errors.EncodeEr
 
 // EncodeResponse says the list, or the one model that was asked for.
 func (m *models) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
-	list, _ := r.(*llm.ModelList)
-	if list == nil {
-		list = &llm.ModelList{}
-	}
+	list, alone := dialect.Listed(p, r)
 	var w jsonw.Writer
-	if one, ok := p.(*llm.ListModels); ok && one.ID != "" && len(list.Models) == 1 {
-		writeModel(&w, list.Models[0], meta.Now)
+	if alone {
+		writeModel(&w, list[0], meta.Now)
 	} else {
-		writeModels(&w, list.Models, meta.Now)
+		writeModels(&w, list, meta.Now)
 	}
-	return dialect.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: w.Buf}, nil, nil
+	return dialect.JSONReply(w.Buf), nil, nil
 }
 
 func writeModels(w *jsonw.Writer, list []llm.Model, now int64) {

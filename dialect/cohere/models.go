@@ -29,18 +29,15 @@ func (m *models) EncodeError(err error) dialect.Reply { return m.errors.EncodeEr
 
 // EncodeResponse says the list, or the one model that was asked for.
 func (m *models) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
-	list, _ := r.(*llm.ModelList)
-	if list == nil {
-		list = &llm.ModelList{}
-	}
+	list, alone := dialect.Listed(p, r)
 	var w jsonw.Writer
-	if one, ok := p.(*llm.ListModels); ok && one.ID != "" && len(list.Models) == 1 {
-		appendModel(&w, list.Models[0])
+	if alone {
+		appendModel(&w, list[0])
 		return dialect.JSONReply(w.Buf), nil, nil
 	}
 	w.Open('{')
 	w.KeyOpen("models", '[')
-	for _, x := range list.Models {
+	for _, x := range list {
 		appendModel(&w, x)
 	}
 	w.Close(']')

@@ -37,13 +37,10 @@ func (listing) EncodeError(err error) dialect.Reply { return encodeError(err) }
 
 // EncodeResponse says the list, or the one model that was asked for.
 func (l listing) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
-	list, _ := r.(*llm.ModelList)
-	if list == nil {
-		list = &llm.ModelList{}
-	}
+	list, alone := dialect.Listed(p, r)
 	var w jsonw.Writer
-	if ask, ok := p.(*llm.ListModels); ok && ask.ID != "" && len(list.Models) == 1 {
-		l.model(&w, list.Models[0])
+	if alone {
+		l.model(&w, list[0])
 		return dialect.JSONReply(w.Buf), nil, nil
 	}
 	w.Open('{')
@@ -52,7 +49,7 @@ func (l listing) EncodeResponse(p llm.Payload, r llm.Result, _ dialect.Meta) (di
 	} else {
 		w.KeyOpen("models", '[')
 	}
-	for _, m := range list.Models {
+	for _, m := range list {
 		l.model(&w, m)
 	}
 	w.Close(']')

@@ -72,14 +72,11 @@ func named(body []byte) string {
 func (l *listing) EncodeError(err error) dialect.Reply { return l.errors.EncodeError(err) }
 
 // EncodeResponse says the list.
-func (l *listing) EncodeResponse(_ llm.Payload, r llm.Result, m dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
+func (l *listing) EncodeResponse(p llm.Payload, r llm.Result, m dialect.Meta) (dialect.Reply, []dialect.Loss, error) {
 	var w jsonw.Writer
-	list, _ := r.(*llm.ModelList)
-	if list == nil {
-		list = &llm.ModelList{}
-	}
+	list, _ := dialect.Listed(p, r)
 	w.Open('{')
-	l.write(&w, list.Models, m.Now)
+	l.write(&w, list, m.Now)
 	w.Close('}')
 	return dialect.JSONReply(w.Buf), nil, nil
 }
