@@ -83,38 +83,46 @@ type Price struct {
 
 // Rate returns the rate of one class.
 func (p *Price) Rate(c llm.Class) Rate {
+	if r := p.rate(c); r != nil {
+		return *r
+	}
+	return 0
+}
+
+// rate returns where the rate of a class stands, or nil for a class that there is not.
+func (p *Price) rate(c llm.Class) *Rate {
 	//exhaustive:enforce
 	switch c {
 	case llm.ClassInput:
-		return p.Input
+		return &p.Input
 	case llm.ClassCacheRead:
-		return p.CacheRead
+		return &p.CacheRead
 	case llm.ClassCacheWrite5m:
-		return p.CacheWrite5m
+		return &p.CacheWrite5m
 	case llm.ClassCacheWrite1h:
-		return p.CacheWrite1h
+		return &p.CacheWrite1h
 	case llm.ClassInputAudio:
-		return p.InputAudio
+		return &p.InputAudio
 	case llm.ClassInputImage:
-		return p.InputImage
+		return &p.InputImage
 	case llm.ClassOutput:
-		return p.Output
+		return &p.Output
 	case llm.ClassReasoning:
-		return p.Reasoning
+		return &p.Reasoning
 	case llm.ClassOutputAudio:
-		return p.OutputAudio
+		return &p.OutputAudio
 	case llm.ClassOutputImage:
-		return p.OutputImage
+		return &p.OutputImage
 	case llm.ClassSearch:
-		return p.Search
+		return &p.Search
 	case llm.ClassImage:
-		return p.Image
+		return &p.Image
 	case llm.ClassCharacter:
-		return p.Character
+		return &p.Character
 	case llm.ClassSecond:
-		return p.Second
+		return &p.Second
 	}
-	return 0
+	return nil
 }
 
 // Free reports whether nothing has a price.

@@ -3,6 +3,8 @@ package plenum
 import (
 	"cmp"
 	"time"
+
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 // Terms are what the price of a call depends on besides what it consumed.
@@ -81,16 +83,9 @@ func (p *Price) Dearest(read int64) *Price {
 
 // raise raises each rate to that of another price, where it is higher.
 func (p *Price) raise(o *Price) {
-	to, from := p.rates(), o.rates()
-	for i := range to {
-		*to[i] = max(*to[i], *from[i])
-	}
-}
-
-func (p *Price) rates() [14]*Rate {
-	return [...]*Rate{
-		&p.Input, &p.CacheRead, &p.CacheWrite5m, &p.CacheWrite1h, &p.InputAudio, &p.InputImage,
-		&p.Output, &p.Reasoning, &p.OutputAudio, &p.OutputImage, &p.Search, &p.Image, &p.Character, &p.Second,
+	for class := range (llm.Usage{}).Classes() {
+		to := p.rate(class)
+		*to = max(*to, o.Rate(class))
 	}
 }
 

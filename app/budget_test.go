@@ -406,3 +406,24 @@ func TestCase_E10_ABudgetThatIsChangedKeepsWhatWasSpent(t *testing.T) {
 		t.Errorf("got %v, want %s", codes, want)
 	}
 }
+
+func TestAHardBudgetHoldsWhateverTierTheVendorServes(t *testing.T) {
+	p := withBudgets(t, "budgets: [{name: lab, amount_usd: 0.1}]")
+	p.current.Store(p.compile(fmt.Sprintf(strings.Replace(budgetDeployments, "output_usd_per_million: 10}", "output_usd_per_million: 10, priority: {input_usd_per_million: 2, output_usd_per_million: 20}}", 1)+
+		"budgets: [{name: lab, amount_usd: 0.1}]", p.up.URL)))
+	p.up.Handle(func(r *testkit.Request) testkit.Answer {
+		body := strings.ReplaceAll(string(scribe(r).Body()), `"choices":`, `"service_tier":"priority","choices":`)
+		if strings.HasPrefix(body, "{") {
+			return testkit.JSON(body)
+		}
+		return testkit.Stream([]byte(body))
+	})
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() { p.post("/v1/chat/completions", asks(300, 300, false)) })
+	}
+	wg.Wait()
+	if spent := p.balance("lab", 100_000); spent > 100_000 || spent < 80_000 || spent != p.recorded() {
+		t.Errorf("$%s was spent of $0.1, and $%s is on record", spent, p.recorded())
+	}
+}

@@ -106,6 +106,43 @@ func (u Usage) Classes() iter.Seq2[Class, int64] {
 	}
 }
 
+// UsageOf returns a usage of one class alone.
+func UsageOf(c Class, n int64) Usage {
+	var u Usage
+	//exhaustive:enforce
+	switch c {
+	case ClassInput:
+		u.Input = n
+	case ClassCacheRead:
+		u.CacheRead = n
+	case ClassCacheWrite5m:
+		u.CacheWrite5m = n
+	case ClassCacheWrite1h:
+		u.CacheWrite1h = n
+	case ClassInputAudio:
+		u.InputAudio = n
+	case ClassInputImage:
+		u.InputImage = n
+	case ClassOutput:
+		u.Output = n
+	case ClassReasoning:
+		u.Reasoning = n
+	case ClassOutputAudio:
+		u.OutputAudio = n
+	case ClassOutputImage:
+		u.OutputImage = n
+	case ClassSearch:
+		u.Searches = n
+	case ClassImage:
+		u.Images = n
+	case ClassCharacter:
+		u.Characters = n
+	case ClassSecond:
+		u.Seconds = n
+	}
+	return u
+}
+
 // Add returns the sum of two calls' usage. It adds different calls or attempts up; it is never the way
 // to merge two reports of one call, where the later report replaces the earlier.
 func (u Usage) Add(v Usage) Usage {

@@ -84,8 +84,12 @@ func (h *hold) note() {
 // costsNothing reports whether an attempt is never billed: what it does, or where.
 func costsNothing(c *gateway.Call) bool {
 	switch c.Op {
-	case llm.OpCountTokens, llm.OpModels, llm.OpRealtime, llm.OpWarm, llm.OpLifecycle:
-		return c.Op != llm.OpLifecycle || c.Deployment.Opaque || c.Deployment.Lifecycle
+	case llm.OpCountTokens, llm.OpModels, llm.OpRealtime, llm.OpWarm:
+		return true
+	case llm.OpLifecycle: // nobody can tell; where it is let pass, it is held against nobody
+		if c.Budgeted() == nil {
+			return true
+		}
 	}
 	p := &c.Try.Target.Offer.Price
 	return p.Known && p.Dearest(1<<40).Free()
@@ -141,12 +145,12 @@ func (h *hold) openBlind(ctx context.Context) error {
 		return err
 	}
 	n, ok := b.fits(plenum.Micros(r.Balance.Left(r.Account.Bound)), b.most)
-	n /= int64(choices(h.call))
+	n /= b.choices
 	if !ok || n < 16 {
 		return h.take(ctx, b.cost(slice)) // waits, and says why not
 	}
 	h.call.Edits = append(h.call.Edits, dialect.Cap{N: int(n), Why: fmt.Sprintf("budget %q has $%s left", r.Account.ID, plenum.Micros(r.Balance.Left(r.Account.Bound)))})
-	return h.take(ctx, b.cost(n*int64(choices(h.call))))
+	return h.take(ctx, b.cost(n*b.choices))
 }
 
 // openSliced takes what is read and a first slice of the answer; the rest is taken as it comes. An answer that is wanted
@@ -165,14 +169,7 @@ func (h *hold) openSliced(ctx context.Context) error {
 	// What such answers grow to is held at once, where that is little: answers that wait for each other to end
 	// do not end.
 	h.covered = h.next(h.accounts.usual(h.call).text)
-	for i := range h.lines {
-		h.lines[i].Grows = h.covered != b.most
-	}
-	err := h.take(ctx, b.cost(h.covered))
-	for i := range h.lines {
-		h.lines[i].Grows = false
-	}
-	return err
+	return h.take(ctx, b.cost(h.covered))
 }
 
 // affords returns how many tokens of answer a part of the smallest budget pays for.
@@ -219,20 +216,11 @@ func (h *hold) stream() error {
 	return nil
 }
 
-func choices(c *gateway.Call) int {
-	if p, err := c.Payload(); err == nil {
-		if r, ok := p.(*llm.Request); ok {
-			return max(1, r.N.Or(1))
-		}
-	}
-	return 1
-}
-
 // try takes more, so that so much is held, or returns which account refused.
 func (h *hold) try(ctx context.Context, total plenum.Micros) (*books.Refusal, error) {
 	more := int64(max(0, total-h.held))
 	for i := range h.lines {
-		h.lines[i].Amount = more
+		h.lines[i].Amount, h.lines[i].Grows = more, h.held == 0 && h.covered != 0 && h.covered != h.bound.most
 		if !h.hard[i] {
 			h.lines[i].Amount = 0
 			if h.held == 0 {

@@ -20,6 +20,8 @@ type bound struct {
 	read  llm.Usage    // the most that can be read, in the class that costs most
 	wrote llm.Class    // the class of what is written that costs most
 	most  int64        // the most tokens that can be written; 0: nobody knows
+	// choices are how many answers the tokens are shared by.
+	choices int64
 	// blind says that tokens may be written which nobody sees until the end: reasoning that is hidden.
 	blind bool
 	flat  plenum.Micros // for operations that write no tokens: all that they may cost
@@ -57,10 +59,7 @@ func boundOfTurn(c *gateway.Call, o *plenum.Offer) (*bound, error) {
 		}
 		return nil, unbounded("how much the model of a session can read is not known", "Have the target's context declared")
 	}
-	b := &bound{price: *o.Price.Dearest(int64(o.Context)), most: int64(o.MaxOutput)}
-	if b.most == 0 {
-		b.most = int64(o.Context)
-	}
+	b := &bound{price: *o.Price.Dearest(int64(o.Context)), most: mostOut(o, &llm.Request{})}
 	b.classes(int64(o.Context))
 	return b, nil
 }
@@ -78,18 +77,14 @@ func boundOfAnswer(c *gateway.Call, o *plenum.Offer, r *llm.Request) (*bound, er
 		return nil, unbounded("it names files, addresses or earlier answers that are not in it, and how much its model can read is not known",
 			"Put the content into the request, or have the target's context declared")
 	}
-	terms := c.Terms()
-	if r.Tier == "priority" { // a tier that costs less may be asked for and not be given
-		terms.Tier = r.Tier
-	}
-	b := &bound{price: *o.Price.For(terms).At(read)}
+	// Which tier a call is served at the vendor says afterwards, whatever was asked for.
+	b := &bound{price: *o.Price.Dearest(read), choices: int64(max(1, r.N.Or(1))), blind: thinks(o, r)}
+	b.most = mostOut(o, r) * b.choices
 	b.classes(read)
-	b.most = mostOut(o, r)
-	b.blind = thinks(o, r)
 	return b, nil
 }
 
-// mostOut returns the most tokens that can be written; 0 where that is not known.
+// mostOut returns the most tokens of one answer; 0 where that is not known.
 func mostOut(o *plenum.Offer, r *llm.Request) int64 {
 	most := int64(o.MaxOutput)
 	if most == 0 {
@@ -98,7 +93,7 @@ func mostOut(o *plenum.Offer, r *llm.Request) int64 {
 	if r.MaxOut.Set && (most == 0 || int64(r.MaxOut.V) < most) {
 		most = int64(r.MaxOut.V)
 	}
-	return most * int64(max(1, r.N.Or(1)))
+	return most
 }
 
 // thinks reports whether an answer may have reasoning that is billed and not shown: of a model that is known to think,
@@ -115,7 +110,7 @@ func thinks(o *plenum.Offer, r *llm.Request) bool {
 
 // classes has what is read and written counted in the classes that cost most.
 func (b *bound) classes(read int64) {
-	b.read = usageOf(b.dearest(llm.ClassInput, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h, llm.ClassCacheRead, llm.ClassInputImage, llm.ClassInputAudio), read)
+	b.read = llm.UsageOf(b.dearest(llm.ClassInput, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h, llm.ClassCacheRead, llm.ClassInputImage, llm.ClassInputAudio), read)
 	b.wrote = b.dearest(llm.ClassOutput, llm.ClassReasoning, llm.ClassOutputAudio, llm.ClassOutputImage)
 }
 
@@ -132,7 +127,7 @@ func (b *bound) dearest(classes ...llm.Class) llm.Class {
 
 // cost returns what the attempt costs at most that writes so many tokens.
 func (b *bound) cost(tokens int64) plenum.Micros {
-	return b.flat + b.price.Cost(b.read.Add(usageOf(b.wrote, tokens)))
+	return b.flat + b.price.Cost(b.read.Add(llm.UsageOf(b.wrote, tokens)))
 }
 
 // fits returns the most tokens that can be written for so much money, and false where not one can.
@@ -147,32 +142,6 @@ func (b *bound) fits(money plenum.Micros, most int64) (int64, bool) {
 		}
 	}
 	return low, low > 0
-}
-
-func usageOf(class llm.Class, n int64) (u llm.Usage) {
-	switch class {
-	case llm.ClassCacheRead:
-		u.CacheRead = n
-	case llm.ClassCacheWrite5m:
-		u.CacheWrite5m = n
-	case llm.ClassCacheWrite1h:
-		u.CacheWrite1h = n
-	case llm.ClassInputAudio:
-		u.InputAudio = n
-	case llm.ClassInputImage:
-		u.InputImage = n
-	case llm.ClassOutput:
-		u.Output = n
-	case llm.ClassReasoning:
-		u.Reasoning = n
-	case llm.ClassOutputAudio:
-		u.OutputAudio = n
-	case llm.ClassOutputImage:
-		u.OutputImage = n
-	default:
-		u.Input = n
-	}
-	return u
 }
 
 // The most that operations besides answers are known to write or read of a thing.

@@ -23,7 +23,7 @@ type Hold interface {
 	// Extend is told of each chunk before the caller sees it, and reserves more where it must. An
 	// error ends the answer.
 	Extend(ctx context.Context, c *gateway.Call, ch dialect.Chunk) error
-	// Settle is called exactly once, when the attempt is over and metered.
+	// Settle is called when the attempt is over and metered. It may be called again, and counts once.
 	Settle(c *gateway.Call)
 }
 
@@ -44,8 +44,11 @@ func New(b Budgets) gateway.Stage {
 		}
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			hold, err := b.Reserve(ctx, c)
-			if err != nil || hold == nil {
-				return orElse(err, func() error { return next(ctx, c, out) })
+			if err != nil {
+				return err
+			}
+			if hold == nil {
+				return next(ctx, c, out)
 			}
 			defer hold.Settle(c)
 			o := &holdOut{out, ctx, c, hold, false}
@@ -58,13 +61,6 @@ func New(b Budgets) gateway.Stage {
 			return err
 		}
 	}}
-}
-
-func orElse(err error, do func() error) error {
-	if err != nil {
-		return err
-	}
-	return do()
 }
 
 type holdOut struct {
