@@ -1,6 +1,6 @@
 // Package store says what Plenum keeps: callers' keys, the records of calls with the usage summed from
-// them, the objects that callers own (files, batches) with their contents, and a few settings. Packages sqlite and postgres keep it; storetest holds both to the same
-// behaviour.
+// them, the objects that callers own (files, batches) with their contents, what is declared through the management API, and
+// a few settings. Packages sqlite and postgres keep it; storetest holds both to the same behaviour.
 //
 // It is also the Sink of the ledger: ended calls arrive through Append, in batches. Nothing of a call's
 // own path waits for a store.
@@ -30,5 +30,6 @@ type Store interface {
 	Objects
 	Contents
 	Lines
+	Resources
 	Close() error
 }

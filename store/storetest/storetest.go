@@ -23,6 +23,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"keys":                        keys,
 		"a key is created once":       keyTwice,
 		"a key is revoked once":       revoke,
+		"resources":                   resources,
+		"resources changed at once":   resourcesAtOnce,
 		"settings":                    settings,
 		"settings at once":            settingsAtOnce,
 		"objects":                     objects,
