@@ -101,6 +101,14 @@ func (c *compiler) fail(path, format string, args ...any) {
 	c.problems.add(&c.file.source, path, format, args...)
 }
 
+// origin returns the file that declares what stands at a path; "" where it is kept elsewhere.
+func (c *compiler) origin(path string) string {
+	if _, _, ok := c.file.source.keptAt(path); ok {
+		return ""
+	}
+	return c.file.source.name
+}
+
 // at joins a list's name, an item's number and a member into a path.
 func at(list string, i int, member string) string {
 	p := index(list, i)
@@ -135,7 +143,7 @@ func (c *compiler) deployment(d *Deployment, path string, taken map[string]strin
 		Structured: plenum.Structured(d.Structured),
 		Lifecycle:  d.Lifecycle == "allow", Opaque: d.Opaque == "allow",
 		UnknownIDs: d.UnknownIDs == "allow", SharedIDs: d.SharedIDs,
-		Guardrail: d.Guardrail, Declared: c.file.source.name,
+		Guardrail: d.Guardrail, Declared: c.origin(path),
 		Limits: plenum.Limits(d.Limits), Retry: plenum.Retry(c.file.Retry), Keep: d.Keep,
 	}
 	if d.Retry != nil {

@@ -38,10 +38,10 @@ type File struct {
 	Ledger          Ledger        `conf:"ledger" doc:"The append-only record of calls."`
 	Retry           Retry         `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
 	ProbeAge        time.Duration `conf:"probe_age" default:"720h" min:"0s" doc:"How long what plenum probe found out of an offer counts; then the catalog is believed again. 0s is for ever."`
-	Connections     []Connection  `conf:"connections" doc:"The places that serve models, with their credentials."`
-	Deployments     []Deployment  `conf:"deployments" doc:"The names that callers put in model, and what each binds."`
+	Connections     []Connection  `conf:"connections" noun:"connection" doc:"The places that serve models, with their credentials."`
+	Deployments     []Deployment  `conf:"deployments" noun:"deployment" doc:"The names that callers put in model, and what each binds."`
 	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
-	Budgets         []Budget      `conf:"budgets" doc:"Limits in money."`
+	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
 	source source

@@ -18,6 +18,9 @@ type decoder struct {
 	problems Problems
 	visits   int
 	merges   int // how deep << is being followed
+
+	kept bool                         // it is no file but an item: nothing is taken from the environment or from files
+	open func(string) (string, error) // opens the sealed secrets of an item; nil where they are not sealed
 }
 
 // mostVisits bounds the work that a file of aliases to aliases can ask for.
@@ -296,6 +299,13 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, f field, path string) bo
 		return false
 	}
 	secret := v.Type() == reflect.TypeFor[plenum.Secret]()
+	if secret && d.open != nil {
+		var err error
+		if text, err = d.open(text); err != nil {
+			d.fail(path, "cannot be opened: %v", err)
+			return false
+		}
+	}
 	if err := setScalar(v, f, text); err != nil {
 		if secret {
 			d.fail(path, "%v", err)

@@ -41,6 +41,8 @@ func (d *decoder) expand(text string) (out, problem string) {
 func (d *decoder) reference(ref string) (value, problem string) {
 	kind, arg, ok := strings.Cut(ref, ":")
 	switch {
+	case d.kept:
+		return "", "has ${...}, which is read in files alone; give the value itself"
 	case ok && kind == "env" && isEnvName(arg):
 		return d.envValue(arg)
 	case ok && kind == "file" && arg != "":

@@ -13,6 +13,8 @@ type Problem struct {
 	Line, Column int    // from 1; 0 where it is not known
 	Path         string // such as deployments[0].targets[1].weight; "" is the file as a whole
 	Message      string
+
+	kept [2]string // list and name of the item that it is about, where that is kept elsewhere
 }
 
 // Error returns the problem as "plenum.yaml:12:9: deployments[0].name: what is wrong".
@@ -62,6 +64,10 @@ func (ps Problems) asError() error {
 
 // add notes a problem at a place of the file.
 func (ps *Problems) add(s *source, path, format string, args ...any) {
+	if item, rest, ok := s.keptAt(path); ok {
+		*ps = append(*ps, Problem{File: item.String(), Path: rest, Message: fmt.Sprintf(format, args...), kept: item.id()})
+		return
+	}
 	m := s.at(path)
 	*ps = append(*ps, Problem{
 		File: s.name, Line: m.line, Column: m.column,

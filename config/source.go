@@ -13,6 +13,11 @@ type source struct {
 	marks  map[string]mark
 	// problems are what was wrong with the text itself.
 	problems Problems
+
+	// Of lists to which items were added that are kept elsewhere: how many the file declares, which come first, and
+	// the names of the others.
+	kept  map[string]int
+	items map[string][]string
 }
 
 // mark is the place of one value in the text.

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// declared is a file that items are added to.
+func declared(t *testing.T) *File {
+	t.Helper()
+	f, err := Parse("plenum.yaml", []byte(`
+connections:
+  - {name: a, provider: openai, base_url: "http://127.0.0.1:1", credentials: {api_key: the-key-of-a}}
+deployments:
+  - {name: d, targets: [{connection: a, upstream_model: m}]}
+`), Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func shelfOptions() Options {
+	return Options{Kinds: []Kind{{Name: "openai", BaseURL: "https://api.openai.com/v1", Fields: []Field{{Name: "api_key", Secret: true, Required: true}}}}}
+}
+
+func TestItemsAreAddedToAFile(t *testing.T) {
+	f := declared(t)
+	s := Shelf{Open: func(v string) (string, error) {
+		plain, ok := strings.CutPrefix(v, "sealed:")
+		if !ok {
+			return "", errors.New("it is not sealed")
+		}
+		return plain, nil
+	}}
+	items := []Item{
+		{List: "connections", Name: "b", Version: 1, Spec: []byte(`{"name": "b", "provider": "openai", "credentials": {"api_key": "sealed:the-key-of-b"}}`)},
+		{List: "deployments", Name: "d", Version: 1, Spec: []byte(`{"name": "d", "targets": [{"connection": "b"}]}`)},
+		{List: "deployments", Name: "e", Version: 2, Spec: []byte(`{"name": "e", "aliases": ["f"], "targets": [{"connection": "b"}]}`)},
+		{List: "deployments", Name: "x", Version: 2, Spec: []byte(`{"name": "x", "tragets": []}`)},
+	}
+	got, left := s.Put(f, items, 2)
+	want := `deployment "d": name: is declared in plenum.yaml, which counts
+deployment "x": tragets: unknown field; did you mean "targets"? (known here: `
+	if !strings.HasPrefix(left.Error(), want) {
+		t.Errorf("left out:\n%v\nwant\n%s", left, want)
+	}
+	snap, err := Compile(got, shelfOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := snap.Connection("b"); !ok || c.Credentials["api_key"].Reveal() != "the-key-of-b" {
+		t.Errorf("connection b is %v", c)
+	}
+	d, _ := snap.Deployment("d")
+	e, _ := snap.Deployment("f")
+	if d.Declared != "plenum.yaml" || e == nil || e.Declared != "" || e.Targets[0].Offer.Connection != "b" {
+		t.Errorf("deployments are %+v and %+v", d, e)
+	}
+	if len(f.Deployments) != 1 || len(f.Connections) != 1 {
+		t.Error("the file itself has changed")
+	}
+	n, _ := NounOf("deployments")
+	if diff := cmp.Diff([]string{"d"}, n.Declared(got)); diff != "" {
+		t.Errorf("declared (-want +got):\n%s", diff)
+	}
+	before, _ := Compile(f, shelfOptions())
+	if before.Version == snap.Version {
+		t.Error("the version does not tell that items were added")
+	}
+}
+
+func TestProblemsOfItemsSayWhichItIs(t *testing.T) {
+	var s Shelf
+	got, left := s.Put(declared(t), []Item{{List: "deployments", Name: "e", Spec: []byte(`{"name": "e", "targets": [{"connection": "aa"}]}`)}}, 1)
+	if len(left) > 0 {
+		t.Fatal(left)
+	}
+	_, err := Compile(got, shelfOptions())
+	const want = `deployment "e": targets[0].connection: there is no connection "aa"; did you mean "a"?`
+	if err == nil || err.Error() != want {
+		t.Fatalf("error is\n%v\nwant\n%s", err, want)
+	}
+	p := problemsOf(err)[0]
+	if list, name := p.Of(); !p.Kept() || list != "deployments" || name != "e" {
+		t.Errorf("the problem is of %s %s", list, name)
+	}
+}
+
+func TestAnItemIsCheckedAlone(t *testing.T) {
+	for _, c := range []struct{ spec, want string }{
+		{`{"name": "b", "amount_usd": 5}`, ""},
+		{`{"name": "b", "amount_usd": "much"}`, `budget "b": amount_usd: "much" must be an amount of dollars such as 3 or 0.15, to a millionth at most`},
+		{`{"name": "c", "amount_usd": 5}`, `budget "b": name: is "c", and the address says "b"`},
+		{`{"name": "b", "amount_usd": 5, "amount_usd": 6}`, `budget "b": amount_usd: given twice; first in line 1`},
+		{`{"name": "b", "amount_usd": 5, "zone": "${env:HOME}"}`, `budget "b": zone: has ${...}, which is read in files alone; give the value itself`},
+		{`name: b`, `budget "b": is not JSON`},
+		{`[]`, `budget "b": must be a mapping, not a list`},
+	} {
+		err := (&Item{List: "budgets", Name: "b", Spec: []byte(c.spec)}).Check(nil)
+		if got := errText(err); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", c.spec, got, c.want)
+		}
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestSecretsOfAnItemArePutThrough(t *testing.T) {
+	var paths []string
+	got, err := Secrets("connections", []byte(`{"name":"a","provider":"x","credentials":{"api_key":"one"},"headers":{"X-A":"two"},"weight":1.50,"note":"<three>"}`),
+		func(path, v string) (string, error) {
+			paths = append(paths, path)
+			return "sealed " + v, nil
+		})
+	const want = `{"credentials":{"api_key":"sealed one"},"headers":{"X-A":"sealed two"},"name":"a","note":"<three>","provider":"x","weight":1.50}`
+	if err != nil || string(got) != want {
+		t.Errorf("it is %s, %v; want %s", got, err, want)
+	}
+	if len(paths) != 2 {
+		t.Errorf("paths are %v", paths)
+	}
+}
