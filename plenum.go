@@ -13,6 +13,9 @@ const (
 	Version = "0.1.0"
 )
 
+// DefaultProject is the project of whoever names none.
+const DefaultProject = "default"
+
 // Offer is one model at one connection: where the truth about limits, quirks and price lives. The same
 // model at four hosts is four offers.
 type Offer struct {

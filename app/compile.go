@@ -71,6 +71,23 @@ func (c *compiler) compile(f *config.File, keys []plenum.Key, probed map[string]
 	return s, nil
 }
 
+// check reports what would be wrong with a file. The connections that it makes are closed again.
+func (c *compiler) check(f *config.File, keys []plenum.Key) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := map[string]built{}
+	_, err := config.Compile(f, config.Options{
+		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
+		Connect: func(d *config.Connection) (any, error) { return c.connect(d, next) },
+	})
+	for name, b := range next {
+		if c.built[name].conn != b.conn {
+			b.conn.Close()
+		}
+	}
+	return err
+}
+
 // connect returns the connection that is there already if nothing about it changed, or makes it.
 func (c *compiler) connect(d *config.Connection, next map[string]built) (any, error) {
 	if old, ok := c.built[d.Name]; ok && old.declared.Same(d) {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/batch"
 	books "github.com/plenum-foundry/plenum/budget"
 	"github.com/plenum-foundry/plenum/budget/valkey"
@@ -47,32 +48,38 @@ const keysEvery = time.Second
 
 // Node is one running Plenum: what it keeps, the snapshot it answers under, and the server.
 type Node struct {
-	parts    Parts
-	log      *slog.Logger
-	dir      string
-	store    store.Store
-	ledger   *ledger.Ledger
-	pepper   *identity.Pepper
-	catalog  *catalog.Catalog
-	compiler *compiler
-	current  *config.Current
-	metrics  *metric.Metrics
-	edge     *gateway.Edge
-	files    *file.Keeper
-	batches  *batch.Engine
-	pipeline gateway.Handler
-	history  *history.History
-	book     books.Book
-	shared   *valkey.Book    // the book, where several nodes share it
-	losses   []plenum.Record // calls with charges that a stopped process left open
-	logs     *callLog
-	draining atomic.Bool
-	warned   map[string]bool // warn: what was told of the configuration in force
+	parts      Parts
+	log        *slog.Logger
+	dir        string
+	store      store.Store
+	ledger     *ledger.Ledger
+	pepper     *identity.Pepper
+	catalog    *catalog.Catalog
+	compiler   *compiler
+	current    *config.Current
+	metrics    *metric.Metrics
+	edge       *gateway.Edge
+	management *admin.Server
+	files      *file.Keeper
+	batches    *batch.Engine
+	pipeline   gateway.Handler
+	history    *history.History
+	book       books.Book
+	shared     *valkey.Book    // the book, where several nodes share it
+	losses     []plenum.Record // calls with charges that a stopped process left open
+	logs       *callLog
+	draining   atomic.Bool
+	warned     map[string]bool // warn: what was told of the configuration in force
 
 	mu   sync.Mutex // of what a snapshot is compiled from
 	file *config.File
 	add  func(*config.File) // what engines add to the file
 	keys []plenum.Key
+
+	shelf   config.Shelf // what is declared through the management API, read
+	items   []config.Item
+	itemsAt int64           // their revision
+	left    config.Problems // of those that are not in force
 
 	findings   []probe.Finding // what was probed
 	probesRead string          // what that was read from
@@ -86,6 +93,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 		n.Close()
 		return nil, err
 	}
+	n.shelf.Open = n.pepper.OpenText
 	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
 	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
 	n.logs = newCallLog(w, f.Log)
@@ -106,10 +114,15 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 		n.Close()
 		return nil, err
 	}
+	if _, err := n.loadItems(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
 	if _, err := n.loadProbes(ctx); err != nil {
 		n.Close()
 		return nil, err
 	}
+	n.management = admin.New(foundry{n}, n.store, clock.Real, log)
 	return n, nil
 }
 
@@ -200,20 +213,6 @@ func (n *Node) build(f *config.File) (*config.Snapshot, error) {
 	return s, err
 }
 
-func (n *Node) compileLocked(f *config.File) (*config.Snapshot, error) {
-	if n.add != nil {
-		c := *f
-		n.add(&c)
-		f = &c
-	}
-	probed, end := probe.Of(n.findings, time.Now(), f.ProbeAge)
-	s, err := n.compiler.compile(f, n.keys, probed)
-	if err == nil {
-		n.probesEnd = end
-	}
-	return s, err
-}
-
 // rebuild publishes a snapshot of the file in force, after keys or engines have changed.
 func (n *Node) rebuild() error {
 	n.mu.Lock()
@@ -268,11 +267,15 @@ func (n *Node) watchKeys(ctx context.Context) error {
 		if err != nil {
 			n.log.Error("taking over what was probed", "err", err)
 		}
-		if !changed && !probed {
+		declared, err := n.loadItems(ctx)
+		if err != nil {
+			n.log.Error("taking over what is declared through the management API", "err", err)
+		}
+		if !changed && !probed && !declared {
 			continue
 		}
 		if err := n.rebuild(); err != nil {
-			n.log.Error("taking over the keys of the store", "err", err)
+			n.log.Error("taking over what the store has", "err", err)
 		}
 	}
 }

@@ -100,7 +100,7 @@ deployments: [{name: m, targets: [{connection: a, upstream_model: up}]}]
 func TestCase_I7_WithoutAnyKeyEverythingIsClosed(t *testing.T) {
 	s := serveNode(t, t.TempDir(), "")
 	for path, want := range map[string]int{
-		"/healthz": 200, "/readyz": 200, "/metrics": 403, "/admin/v1/calls/req_1": 403, "/v1/models": 401, "/v1/chat/completions": 401, "/v1/messages": 401,
+		"/healthz": 200, "/readyz": 200, "/metrics": 403, "/admin/v1/calls/req_1": 401, "/v1/models": 401, "/v1/chat/completions": 401, "/v1/messages": 401,
 	} {
 		method := http.MethodGet
 		if strings.HasSuffix(path, "completions") || strings.HasSuffix(path, "messages") {

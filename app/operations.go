@@ -3,11 +3,10 @@ package app
 import (
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
-	"github.com/plenum-foundry/plenum/store"
+	"github.com/plenum-foundry/plenum/admin"
 )
 
 // handler returns everything on the port: the paths of operations, and the inference door for all else.
@@ -21,11 +20,11 @@ func (n *Node) handler() http.Handler {
 			n.readyz(w)
 		case path == "/metrics":
 			n.admin(w, r, func() { metrics.ServeHTTP(w, r) })
-		case strings.HasPrefix(path, "/admin/v1/calls/"):
-			n.admin(w, r, func() { n.call(w, r, strings.TrimPrefix(path, "/admin/v1/calls/")) })
 		case strings.HasPrefix(path, "/admin/v1/deployments/") && strings.HasSuffix(path, ":probe"):
 			name := strings.TrimSuffix(strings.TrimPrefix(path, "/admin/v1/deployments/"), ":probe")
 			n.admin(w, r, func() { n.probe(w, r, name) })
+		case path == admin.Prefix || strings.HasPrefix(path, admin.Prefix+"/"):
+			n.management.ServeHTTP(w, r)
 		default:
 			n.edge.ServeHTTP(w, r)
 		}
@@ -67,20 +66,6 @@ func (n *Node) admin(w http.ResponseWriter, r *http.Request, pass func()) {
 		return
 	}
 	pass()
-}
-
-// call tells the record of a call, once it has reached the store.
-func (n *Node) call(w http.ResponseWriter, r *http.Request, id string) {
-	rec, err := n.store.Call(r.Context(), id)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		say(w, http.StatusNotFound, problem("there is no call of that id; a call that has just ended is here within a second"))
-	case err != nil:
-		n.log.Error("reading a call", "id", id, "err", err)
-		say(w, http.StatusServiceUnavailable, problem("the store cannot be read at the moment"))
-	default:
-		say(w, http.StatusOK, rec)
-	}
 }
 
 func problem(message string) map[string]any {

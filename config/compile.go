@@ -63,6 +63,8 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	}
 	c.snap.offer = c.describe
 	c.server()
+	c.projects()
+	c.members()
 	c.connections()
 	c.deployments()
 	c.budgets()

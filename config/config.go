@@ -41,6 +41,8 @@ type File struct {
 	Connections     []Connection  `conf:"connections" noun:"connection" doc:"The places that serve models, with their credentials."`
 	Deployments     []Deployment  `conf:"deployments" noun:"deployment" doc:"The names that callers put in model, and what each binds."`
 	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
+	Projects        []Project     `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
+	Members         []Member      `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
 	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 

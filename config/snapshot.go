@@ -21,6 +21,8 @@ type Snapshot struct {
 	// Budgets are all budgets.
 	Budgets Budgets
 
+	projects    map[string]*plenum.Project
+	members     map[string]*plenum.Member
 	connections map[string]*Connected
 	exact       map[string]*plenum.Deployment
 	names       []string // what exact holds, in the order of the file

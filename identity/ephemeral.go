@@ -33,9 +33,15 @@ func IsEphemeral(c Cred) bool {
 	return c.Kind == KeyCred && strings.HasPrefix(c.Secret.Reveal(), ephemeralPrefix)
 }
 
-// sealer returns what seals and opens. Its key is the pepper's and serves for nothing else.
-func (p *Pepper) sealer() (cipher.AEAD, error) {
-	key := p.MAC(plenum.NewSecret("plenum: the key that seals ephemeral secrets"))
+// What a key that is made of the pepper serves for. Each serves for nothing else.
+const (
+	forEphemeral = "plenum: the key that seals ephemeral secrets"
+	forKept      = "plenum: the key that seals secrets that are kept"
+)
+
+// sealer returns what seals and opens for one purpose.
+func (p *Pepper) sealer(purpose string) (cipher.AEAD, error) {
+	key := p.MAC(plenum.NewSecret(purpose))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
@@ -49,7 +55,7 @@ func (p *Pepper) Seal(e Ephemeral) (plenum.Secret, error) {
 	if err != nil {
 		return plenum.Secret{}, err
 	}
-	a, err := p.sealer()
+	a, err := p.sealer(forEphemeral)
 	if err != nil {
 		return plenum.Secret{}, err
 	}
@@ -82,7 +88,7 @@ func (p *Pepper) open(secret string, e *Ephemeral) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.sealer()
+	a, err := p.sealer(forEphemeral)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,9 @@ type Filter struct {
 	KeyID      string
 	Deployment string
 	From, To   int64 // of the start, in Unix microseconds; To is not included
-	Limit      int   // 0 is 100
+	Before     int64 // the start of the last one on the page before
+	BeforeID   string
+	Limit      int // 0 is 100
 }
 
 // Max returns the most calls to return.

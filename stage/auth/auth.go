@@ -28,9 +28,26 @@ func New(p *identity.Pepper) gateway.Stage {
 				return err
 			}
 			c.Trail.Record.KeyID, c.Trail.Record.Project = c.Caller.KeyID, c.Caller.Project
+			if err := barred(c); err != nil {
+				return err
+			}
 			return next(ctx, c, out)
 		}
 	}}
+}
+
+// barred refuses whom a good key does not help.
+func barred(c *gateway.Call) error {
+	if c.Caller.Admin {
+		return &llm.Error{Kind: llm.Forbidden, Op: "auth", Code: "management_key", Message: "this key opens the management API and no models; make another for calls"}
+	}
+	if c.Caller.Member == "" {
+		return nil
+	}
+	if m, ok := c.Config.Member(c.Caller.Member); ok && m.Disabled {
+		return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "disabled_member", Message: "the member whom this key belongs to is shut out"}
+	}
+	return nil
 }
 
 // authenticate says who calls. A client secret opens a realtime session with the model that it was made for, and

@@ -9,13 +9,13 @@ import (
 	"github.com/plenum-foundry/plenum/store"
 )
 
-const keyColumns = "id, name, project, member, prefix, mac, created_ms, expires_ms, revoked_ms"
+const keyColumns = "id, name, project, member, prefix, mac, created_ms, expires_ms, revoked_ms, admin"
 
 // CreateKey keeps a new key.
 func (d *DB) CreateKey(ctx context.Context, k plenum.Key) error {
 	_, err := d.pool.Exec(ctx,
-		"INSERT INTO keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		k.ID, k.Name, k.Project, k.Member, k.Prefix, k.MAC, k.Created, k.Expires, k.Revoked)
+		"INSERT INTO keys ("+keyColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		k.ID, k.Name, k.Project, k.Member, k.Prefix, k.MAC, k.Created, k.Expires, k.Revoked, k.Admin)
 	if isTaken(err) {
 		err = store.ErrExists
 	}
@@ -60,7 +60,7 @@ func (d *DB) RevokeKey(ctx context.Context, id string, at int64) error {
 // scanKey reads a key.
 func scanKey(r pgx.Row) (plenum.Key, error) {
 	var k plenum.Key
-	err := r.Scan(&k.ID, &k.Name, &k.Project, &k.Member, &k.Prefix, &k.MAC, &k.Created, &k.Expires, &k.Revoked)
+	err := r.Scan(&k.ID, &k.Name, &k.Project, &k.Member, &k.Prefix, &k.MAC, &k.Created, &k.Expires, &k.Revoked, &k.Admin)
 	return k, err
 }
 

@@ -168,8 +168,9 @@ func (d *DB) Calls(ctx context.Context, f store.Filter) ([]plenum.Record, error)
 	rows, err := d.pool.Query(ctx, `SELECT body FROM records
 		WHERE counted AND start_us >= $1 AND start_us < $2
 		AND ($3 = '' OR project = $3) AND ($4 = '' OR key = $4) AND ($5 = '' OR deployment = $5)
-		ORDER BY start_us DESC, n DESC LIMIT $6`,
-		f.From, to, clean(f.Project), clean(f.KeyID), clean(f.Deployment), f.Max())
+		AND ($7 = '' OR start_us <= $6 AND (start_us, id COLLATE "C") < ($6, $7))
+		ORDER BY start_us DESC, id COLLATE "C" DESC LIMIT $8`,
+		f.From, to, clean(f.Project), clean(f.KeyID), clean(f.Deployment), f.Before, clean(f.BeforeID), f.Max())
 	records, err := collect(rows, err, scanRecord)
 	if err != nil {
 		return nil, fmt.Errorf("listing calls: %w", err)

@@ -9,12 +9,12 @@ import (
 	"github.com/plenum-foundry/plenum/store"
 )
 
-const keyColumns = "id, name, project, member, prefix, mac, created_ms, expires_ms, revoked_ms"
+const keyColumns = "id, name, project, member, prefix, mac, created_ms, expires_ms, revoked_ms, admin"
 
 // CreateKey keeps a new key.
 func (d *DB) CreateKey(ctx context.Context, k plenum.Key) error {
-	_, err := d.write.ExecContext(ctx, "INSERT INTO keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		k.ID, k.Name, k.Project, k.Member, k.Prefix, k.MAC, k.Created, k.Expires, k.Revoked)
+	_, err := d.write.ExecContext(ctx, "INSERT INTO keys ("+keyColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		k.ID, k.Name, k.Project, k.Member, k.Prefix, k.MAC, k.Created, k.Expires, k.Revoked, k.Admin)
 	if isTaken(err) {
 		err = store.ErrExists
 	}
@@ -62,7 +62,7 @@ type row interface{ Scan(to ...any) error }
 // scanKey reads a key.
 func scanKey(r row) (plenum.Key, error) {
 	var k plenum.Key
-	err := r.Scan(&k.ID, &k.Name, &k.Project, &k.Member, &k.Prefix, &k.MAC, &k.Created, &k.Expires, &k.Revoked)
+	err := r.Scan(&k.ID, &k.Name, &k.Project, &k.Member, &k.Prefix, &k.MAC, &k.Created, &k.Expires, &k.Revoked, &k.Admin)
 	return k, err
 }
 

@@ -192,10 +192,11 @@ func (d *DB) Calls(ctx context.Context, f store.Filter) ([]plenum.Record, error)
 		to = math.MaxInt64
 	}
 	rows, err := d.read.QueryContext(ctx, `SELECT body FROM records
-		WHERE counted = 1 AND start_us >= ? AND start_us < ?
+		WHERE counted = 1 AND start_us >= ?1 AND start_us < ?2
 		AND (?3 = '' OR project = ?3) AND (?4 = '' OR key = ?4) AND (?5 = '' OR deployment = ?5)
-		ORDER BY start_us DESC, n DESC LIMIT ?`,
-		f.From, to, f.Project, f.KeyID, f.Deployment, f.Max())
+		AND (?7 = '' OR start_us <= ?6 AND (start_us, id) < (?6, ?7))
+		ORDER BY start_us DESC, id DESC LIMIT ?8`,
+		f.From, to, f.Project, f.KeyID, f.Deployment, f.Before, f.BeforeID, f.Max())
 	records, err := collect(rows, err, scanRecord)
 	if err != nil {
 		return nil, fmt.Errorf("listing calls: %w", err)

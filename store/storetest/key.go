@@ -15,7 +15,7 @@ func keys(t *testing.T, open Open) {
 		t.Errorf("an empty store has keys %v, %v", ks, err)
 	}
 	b, a := key("b", 1), key("a", 2)
-	b.Expires, b.Revoked = 5, 6
+	b.Expires, b.Revoked, b.Admin = 5, 6, true
 	for _, k := range []plenum.Key{a, b} {
 		if err := s.CreateKey(ctx, k); err != nil {
 			t.Fatal(err)

@@ -67,6 +67,8 @@ func listing(t *testing.T, open Open) {
 		{store.Filter{Project: "p1", KeyID: "k2", Limit: 2}, []string{"149", "143"}},
 		{store.Filter{Project: "p1", KeyID: "k2", Deployment: "d3", To: 1140}, []string{"113", "83", "53", "23"}},
 		{store.Filter{Project: "none"}, nil},
+		{store.Filter{Before: 1003, BeforeID: "3", Limit: 2}, []string{"2", "1"}},
+		{store.Filter{Before: 1003, BeforeID: "4", Limit: 2}, []string{"3", "2"}},
 	} {
 		if diff := cmp.Diff(c.want, ids(t, s, c.f)); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", c.f, diff)

@@ -19,7 +19,11 @@ CREATE TABLE revision (
 
 INSERT INTO revision (one, n) VALUES (1, 0);
 
+-- Whether a key opens the management API, and no models.
+ALTER TABLE keys ADD COLUMN admin INTEGER NOT NULL DEFAULT 0;
+
 -- +goose Down
 
+ALTER TABLE keys DROP COLUMN admin;
 DROP TABLE revision;
 DROP TABLE resources;

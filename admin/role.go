@@ -1,0 +1,84 @@
+package admin
+
+import (
+	"slices"
+
+	plenum "github.com/plenum-foundry/plenum"
+)
+
+// Actor is who sends a request to the management API.
+type Actor struct {
+	Name   string // for the audit: "admin_key", "member:ann@example.com", "key:ci"
+	Grants []plenum.Grant
+	From   string // the address that it came from
+}
+
+// verb is what is done to things of a kind.
+type verb string
+
+const (
+	read  verb = "read"
+	write verb = "write"
+)
+
+// anything stands for every kind of thing.
+const anything = "*"
+
+// right lets a role do something to things of a kind.
+type right struct {
+	verb verb
+	noun string
+}
+
+// rights says what each role may do. A role that is granted for a project has its rights within that alone.
+func rights(r plenum.Role) []right {
+	switch r {
+	case plenum.RoleOwner:
+		return []right{{read, anything}, {write, anything}}
+	case plenum.RoleAdmin:
+		return []right{{read, anything}, {write, anything}}
+	case plenum.RoleAuditor:
+		return []right{{read, anything}}
+	case plenum.RoleBilling:
+		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {write, "budgets"}, {read, "usage"}, {read, "calls"}, {read, "models"}}
+	case plenum.RoleDeveloper:
+		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {read, "keys"}, {write, "keys"}, {read, "usage"}, {read, "calls"}, {read, "models"}, {read, "policies"}}
+	case plenum.RolePublisher:
+		return []right{{read, "models"}, {read, "publishers"}, {read, "cards"}, {write, "cards"}, {read, "statements"}}
+	}
+	return nil
+}
+
+// reach is how far somebody's right goes: to everything, or to some projects.
+type reach struct {
+	all        bool
+	projects   []string
+	publishers []string
+}
+
+// reach returns how far the actor may do something to things of a kind; false where not at all.
+func (a *Actor) reach(v verb, noun string) (reach, bool) {
+	var out reach
+	for _, g := range a.Grants {
+		if !slices.ContainsFunc(rights(g.Role), func(r right) bool { return r.verb == v && (r.noun == noun || r.noun == anything) }) {
+			continue
+		}
+		switch {
+		case g.Project != "":
+			out.projects = append(out.projects, g.Project)
+		case g.Publisher != "":
+			out.publishers = append(out.publishers, g.Publisher)
+		default:
+			out.all = true
+		}
+	}
+	return out, out.all || len(out.projects) > 0 || len(out.publishers) > 0
+}
+
+// covers reports whether a project is within the reach.
+func (r *reach) covers(project string) bool { return r.all || slices.Contains(r.projects, project) }
+
+// owns reports whether the actor is an owner, who alone makes owners.
+func (a *Actor) owns() bool {
+	return slices.ContainsFunc(a.Grants, func(g plenum.Grant) bool { return g.Role == plenum.RoleOwner && g.Project == "" })
+}

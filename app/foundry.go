@@ -1,0 +1,204 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/probe"
+)
+
+// foundry is a node as the management API sees it.
+type foundry struct{ *Node }
+
+var _ admin.Foundry = foundry{}
+
+// Snapshot returns the configuration in force.
+func (n foundry) Snapshot() *config.Snapshot { return n.current.Load() }
+
+// Check reports what is wrong with a set of items beside what the file declares. Nothing is taken over.
+func (n foundry) Check(items []config.Item) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	shelf := config.Shelf{Open: n.pepper.OpenText}
+	merged, left := shelf.Put(n.extended(), items, n.itemsAt+1)
+	if len(left) > 0 {
+		return left
+	}
+	return n.compiler.check(merged, n.keys)
+}
+
+// Take takes over what the store has now.
+func (n foundry) Take(ctx context.Context) error {
+	if err := n.loadKeys(ctx); err != nil {
+		return err
+	}
+	if _, err := n.loadItems(ctx); err != nil {
+		return err
+	}
+	return n.rebuild()
+}
+
+// Left tells of items that are kept and not in force.
+func (n foundry) Left() config.Problems {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.left
+}
+
+// Seal makes a secret what is kept of it.
+func (n foundry) Seal(plain string) (string, error) { return n.pepper.SealText(plain) }
+
+// Open makes it the secret again.
+func (n foundry) Open(sealed string) (string, error) { return n.pepper.OpenText(sealed) }
+
+// NewKey makes the secret of a key.
+func (n foundry) NewKey(want plenum.Key) (plenum.Secret, plenum.Key, error) {
+	secret, key, err := identity.New(rand.Reader, n.pepper, time.Now())
+	key.Name, key.Project, key.Member, key.Expires, key.Admin = want.Name, want.Project, want.Member, want.Expires, want.Admin
+	return secret, key, err
+}
+
+// Audit writes down what somebody did.
+func (n foundry) Audit(e admin.Entry) {
+	n.log.Info("managed", "actor", e.Actor.Name, "from", e.Actor.From, "action", e.Action, "noun", e.Noun, "name", e.Name,
+		"status", e.Status, "reason", e.Reason, "config", e.Config)
+}
+
+// Who returns who sends a request to the management API: whoever has the admin key, or a key of this API.
+func (n foundry) Who(r *http.Request) (admin.Actor, error) {
+	actor := admin.Actor{From: r.RemoteAddr}
+	s := n.current.Load()
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || given == "" {
+		return actor, unauthorized("send the admin key, or a key of the management API, as Authorization: Bearer")
+	}
+	if key := s.Declared.AdminKey; !key.Empty() && subtle.ConstantTimeCompare([]byte(given), []byte(key.Reveal())) == 1 {
+		actor.Name, actor.Grants = "admin_key", []plenum.Grant{{Role: plenum.RoleOwner}}
+		return actor, nil
+	}
+	k, ok := s.Key(n.pepper.MAC(plenum.NewSecret(given)))
+	if !ok {
+		if s.Declared.AdminKey.Empty() {
+			return actor, unauthorized("this key is not known; set admin_key in the configuration (or PLENUM_ADMIN_KEY for `plenum up`) to have one that opens the management API")
+		}
+		return actor, unauthorized("this key is not known here")
+	}
+	if err := identity.Usable(k, clock.Real.Now()); err != nil {
+		return actor, unauthorized(err.Error())
+	}
+	actor.Name = "key:" + k.ID
+	if !k.Admin {
+		return actor, forbidden("this key calls models; the management API wants the admin key, or a key that was made for it")
+	}
+	m, ok := s.Member(k.Member)
+	if !ok || m.Disabled {
+		return actor, forbidden("the member whom this key belongs to is not there any more, or shut out")
+	}
+	actor.Name, actor.Grants = "member:"+m.Name, m.Grants
+	return actor, nil
+}
+
+func unauthorized(detail string) *admin.Problem {
+	return &admin.Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnauthorized), Status: http.StatusUnauthorized, Code: "unauthorized", Detail: detail}
+}
+
+func forbidden(detail string) *admin.Problem {
+	return &admin.Problem{Type: "about:blank", Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden, Code: "forbidden", Detail: detail}
+}
+
+// loadItems takes over what is declared through the management API, and reports whether that has changed.
+func (n *Node) loadItems(ctx context.Context) (bool, error) {
+	at, err := n.store.Revision(ctx)
+	if err != nil {
+		return false, err
+	}
+	n.mu.Lock()
+	same := at == n.itemsAt
+	n.mu.Unlock()
+	if same {
+		return false, nil
+	}
+	rs, at, err := n.store.Resources(ctx)
+	if err != nil {
+		return false, err
+	}
+	items := make([]config.Item, len(rs))
+	for i := range rs {
+		items[i] = admin.ItemOf(&rs[i])
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if at > n.itemsAt {
+		n.items, n.itemsAt = items, at
+	}
+	return true, nil
+}
+
+// extended returns the file in force with what engines add to it.
+func (n *Node) extended() *config.File {
+	if n.add == nil {
+		return n.file
+	}
+	c := *n.file
+	n.add(&c)
+	return &c
+}
+
+// compileItems compiles a file with what is declared through the management API. What of that does not hold is left
+// out, and the rest counts: a deployment whose connection is gone must not keep all others from being served.
+func (n *Node) compileItems(f *config.File, compile func(*config.File) (*config.Snapshot, error)) (*config.Snapshot, error) {
+	items := n.items
+	var left config.Problems
+	for {
+		merged, unread := n.shelf.Put(f, items, n.itemsAt)
+		s, err := compile(merged)
+		var faults config.Problems
+		if err == nil || !errors.As(err, &faults) {
+			n.left = append(left, unread...)
+			return s, err
+		}
+		out := map[[2]string]bool{}
+		for _, p := range faults {
+			if p.Kept() {
+				list, name := p.Of()
+				out[[2]string{list, name}] = true
+				left = append(left, p)
+			}
+		}
+		if len(out) == 0 {
+			return nil, err
+		}
+		kept := make([]config.Item, 0, len(items))
+		for _, it := range items {
+			if !out[[2]string{it.List, it.Name}] {
+				kept = append(kept, it)
+			}
+		}
+		items = kept
+	}
+}
+
+// compileLocked makes a snapshot of a file with the keys, items, engines and findings of this moment.
+func (n *Node) compileLocked(f *config.File) (*config.Snapshot, error) {
+	if n.add != nil {
+		c := *f
+		n.add(&c)
+		f = &c
+	}
+	probed, end := probe.Of(n.findings, time.Now(), f.ProbeAge)
+	s, err := n.compileItems(f, func(f *config.File) (*config.Snapshot, error) { return n.compiler.compile(f, n.keys, probed) })
+	if err == nil {
+		n.probesEnd = end
+	}
+	return s, err
+}

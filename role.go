@@ -1,0 +1,37 @@
+package plenum
+
+// Role is what somebody may do with the management API.
+type Role string
+
+// The roles.
+const (
+	RoleOwner     Role = "owner"     // everything, and says who else does
+	RoleAdmin     Role = "admin"     // everything but making owners
+	RoleDeveloper Role = "developer" // makes keys, and sees what they are used for
+	RoleAuditor   Role = "auditor"   // sees everything and changes nothing
+	RolePublisher Role = "publisher" // publishes models, and sees what they are used for
+	RoleBilling   Role = "billing"   // sees what is spent, and sets budgets
+)
+
+// Grant is a role and where it holds: everywhere, in one project, or for one publisher.
+type Grant struct {
+	Role      Role
+	Project   string
+	Publisher string
+}
+
+// Member is a person, or a program that acts as one.
+type Member struct {
+	Name     string // as their identity provider calls them, mostly an address of mail
+	Title    string
+	Grants   []Grant
+	Disabled bool
+	Declared string // the file that declares it; "" where it is kept in the store
+}
+
+// Project is what keys, calls and money belong to.
+type Project struct {
+	Name     string
+	Title    string
+	Declared string
+}
