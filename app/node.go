@@ -107,7 +107,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	}
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
-		Budgets: budget.NewAccounts(n.book, clock.Real), History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers()),
+		Budgets: budget.NewAccounts(n.book, clock.Real), History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers(), map[llm.Op]gateway.Handler{llm.OpKeyInfo: keyInfo}),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {

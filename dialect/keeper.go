@@ -15,13 +15,18 @@ type Keeper interface {
 	Recall(Inbound, Head, Recalled) ([]byte, error)
 	// Items returns the items of a request's input. Those without an id get one that is made of the call's.
 	Items(body []byte, callID string) ([]Item, error)
+	// Sums reports whether an event of a stream tells the whole answer at its end, and for "" whether the dialect's
+	// streams have such an event. Else an answer is put together of what its events mean.
+	Sums(event string) bool
 	// Said reads an answer, or an event that says one as far as it has come; false for other events.
 	Said(answer []byte) (Said, bool)
 	// State returns an answer without any items: one that waits, was cancelled, or has failed.
 	State(p llm.Payload, m Meta, status string, failure error) []byte
 	// Asks reads what is asked of what is kept.
 	Asks(Inbound) (Asking, error)
-	// Tell answers what was asked.
+	// Show says an answer that is kept, as it was said or as State says it, to whoever asks for it; or that it waits.
+	Show(a Asking, status string, answer []byte) ([]byte, error)
+	// Tell answers what else was asked.
 	Tell(Asking, Told) []byte
 }
 
@@ -49,6 +54,7 @@ type Reference struct {
 	Items        []string // the items that its input only names
 	Unstored     bool     // its answer is not to be kept
 	Background   bool     // its answer is asked for later
+	Later        bool     // it can be asked for later alone: where nothing is kept, it cannot be had
 }
 
 // Empty reports whether nothing is referred to.
@@ -86,6 +92,7 @@ type Ask string
 // What can be asked.
 const (
 	AskAnswer       Ask = "answer"
+	AskQueued       Ask = "queued" // what is said at once of an answer that is to be made in the background
 	AskDelete       Ask = "delete"
 	AskCancel       Ask = "cancel"
 	AskInput        Ask = "input_items"

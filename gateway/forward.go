@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -36,11 +38,24 @@ func Forward(ctx context.Context, c *Call, out Out, offer *plenum.Offer, below s
 	if query != "" {
 		address += "?" + query
 	}
-	req, err := http.NewRequestWithContext(ctx, c.In.Method, withQuery(address, c.In.RawQuery), http.NoBody)
+	var body io.Reader = http.NoBody
+	if plan.Framing == provider.GRPC { // what is asked for stands in the message
+		u, err := url.Parse(plan.URL)
+		if err != nil {
+			return &llm.Error{Kind: llm.Internal, Op: "forward", Message: "the connection's address is not usable", Err: err}
+		}
+		u.Path = c.In.Path
+		address, body = u.String(), bytes.NewReader(frame.AppendMessage(nil, c.In.Body))
+	}
+	req, err := http.NewRequestWithContext(ctx, c.In.Method, withQuery(address, c.In.RawQuery), body)
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "forward", Message: "the connection's address is not usable", Err: err}
 	}
 	req.Header = a.header(dialect.Outbound{})
+	if plan.Framing == provider.GRPC {
+		req.Header.Set("Content-Type", dialect.GRPC)
+		req.Header.Set("Te", "trailers")
+	}
 	if err := conn.Provider.Sign(ctx, req, nil); err != nil {
 		return &llm.Error{Kind: llm.UpstreamAuth, Op: "forward", Message: "the gateway has no usable credential for the model's host; whoever runs it must renew it", Err: err}
 	}
@@ -48,6 +63,9 @@ func Forward(ctx context.Context, c *Call, out Out, offer *plenum.Offer, below s
 		return a.fault(ctx, err)
 	}
 	defer a.resp.Body.Close()
+	if plan.Framing == provider.GRPC {
+		return a.fault(ctx, a.grpc())
+	}
 	return a.fault(ctx, a.forwarded())
 }
 

@@ -88,7 +88,8 @@ func (h *History) inBackground(ctx context.Context, o *opening, out gateway.Out)
 	if c.Head.Stream {
 		return j.follow(ctx, c, out, -1)
 	}
-	return gateway.SendJSON(c, out, http.StatusOK, d.Answer)
+	said, err := o.codec.Show(dialect.Asking{Ask: dialect.AskQueued, ID: j.id}, dialect.StateQueued, d.Answer)
+	return send(c, out, said, err)
 }
 
 // job makes a job of what is kept of it.
@@ -261,6 +262,7 @@ type jobOut struct {
 	job  *job
 	head gateway.Head
 	enc  dialect.Encoder
+	fold *llm.Folder // where the events do not tell the answer
 }
 
 // Begin implements gateway.Out.
@@ -287,6 +289,13 @@ func (o *jobOut) Chunk(ch dialect.Chunk) error {
 			ev = llm.Start{Model: e.Model, Tier: e.Tier}
 		case llm.End:
 			ev = llm.End{Tier: e.Tier}
+		}
+		if !o.job.codec.Sums("") {
+			if o.fold == nil {
+				o.fold = llm.NewFolder()
+			}
+			o.fold.Add(ev)
+			continue
 		}
 		enc, err := o.encoder()
 		if err != nil {
@@ -315,8 +324,12 @@ func (o *jobOut) encoder() (dialect.Encoder, error) {
 // close says the end.
 func (o *jobOut) close(err error) {
 	j := o.job
+	if err == nil && o.fold != nil {
+		err = o.sum()
+	}
 	enc, encErr := o.encoder()
 	switch {
+	case o.fold != nil && err == nil:
 	case errors.Is(err, errCancelled):
 		p, _ := j.call.Payload()
 		j.settle(j.codec.State(p, j.meta, dialect.StateCancelled, nil), dialect.StateCancelled)
@@ -331,6 +344,24 @@ func (o *jobOut) close(err error) {
 		}
 	}
 	j.end()
+}
+
+// sum says the whole answer of what its events meant.
+func (o *jobOut) sum() error {
+	j := o.job
+	p, err := j.call.Payload()
+	if err != nil {
+		return err
+	}
+	reply, losses, err := j.codec.EncodeResponse(p, o.fold.Response(), j.meta)
+	if err != nil {
+		return err
+	}
+	j.call.Trail.Lose(losses)
+	if said, ok := j.codec.Said(reply.Body); ok {
+		j.settle(said.Answer, said.Status)
+	}
+	return nil
 }
 
 // add adds events.

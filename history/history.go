@@ -77,20 +77,40 @@ func New(objects Objects, node string, ck clock.Clock, log *slog.Logger) *Histor
 
 // document is the body of an object.
 type document struct {
-	Previous     string          `json:"previous,omitempty"`
-	Conversation string          `json:"conversation,omitempty"`
-	Dialect      string          `json:"dialect,omitempty"`
-	Input        []dialect.Item  `json:"input,omitempty"`
-	Output       []dialect.Item  `json:"output,omitempty"`
-	Answer       json.RawMessage `json:"answer,omitempty"`
+	Previous     string         `json:"previous,omitempty"`
+	Conversation string         `json:"conversation,omitempty"`
+	Dialect      string         `json:"dialect,omitempty"`
+	Input        []dialect.Item `json:"input,omitempty"`
+	Output       []dialect.Item `json:"output,omitempty"`
+	Answer       blob           `json:"answer,omitempty"`
 	// Of an answer in the background: what is asked, and the events of its stream.
-	Request json.RawMessage `json:"request,omitempty"`
-	Path    string          `json:"path,omitempty"`
-	CallID  string          `json:"call,omitempty"`
-	Events  []event         `json:"events,omitempty"`
+	Request blob    `json:"request,omitempty"`
+	Path    string  `json:"path,omitempty"`
+	CallID  string  `json:"call,omitempty"`
+	Events  []event `json:"events,omitempty"`
 	// Of a conversation.
 	Items    []dialect.Item  `json:"items,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+// blob is what a dialect says: JSON, which is kept as it stands, or bytes of another kind.
+type blob []byte
+
+// MarshalJSON implements json.Marshaler.
+func (b blob) MarshalJSON() ([]byte, error) {
+	if len(b) > 0 && b[0] == '{' { // no message of protobuf begins so
+		return b, nil
+	}
+	return json.Marshal([]byte(b))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *blob) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '{' {
+		*b = append((*b)[:0], text...)
+		return nil
+	}
+	return json.Unmarshal(text, (*[]byte)(b))
 }
 
 // event is an event of a stream. Its number is its place.

@@ -84,6 +84,12 @@ func goesOn(op llm.Op) bool {
 // for it.
 func (o *opening) foreground() error {
 	c := o.call
+	if o.ref.Later {
+		return &llm.Error{
+			Kind: llm.Unsupported, Op: "history",
+			Message: "nothing that is said is kept here (content.keep), so that an answer could not be asked for later; ask for it at once, streamed if it takes long",
+		}
+	}
 	body, err := o.codec.Recall(c.In, c.Head, dialect.Recalled{})
 	if err != nil {
 		return err

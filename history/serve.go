@@ -83,10 +83,12 @@ func (h *History) answer(ctx context.Context, c *gateway.Call, out gateway.Out, 
 	if a.Stream {
 		return h.resume(ctx, c, out, k, a, o, d)
 	}
+	answer, status := []byte(d.Answer), o.Status
 	if j := h.running(o.ID); j != nil {
-		return send(c, out, j.answer(), nil)
+		answer, status = j.answer(), j.now()
 	}
-	return send(c, out, d.Answer, nil)
+	body, err := k.Show(a, status, answer)
+	return send(c, out, body, err)
 }
 
 // resume says the events of an answer again, from a number on, and goes on with those that are to come.
@@ -120,7 +122,7 @@ func (h *History) resume(ctx context.Context, c *gateway.Call, out gateway.Out, 
 }
 
 // replayed makes the events of an answer that was not streamed, or whose events were not kept.
-func replayed(k dialect.Keeper, answer json.RawMessage) ([]event, error) {
+func replayed(k dialect.Keeper, answer []byte) ([]event, error) {
 	res, err := k.DecodeResponse(dialect.Reply{Status: http.StatusOK, Body: answer})
 	if err != nil {
 		return nil, err

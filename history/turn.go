@@ -25,7 +25,8 @@ type turn struct {
 	notes bool // an upstream keeps it: only where is noted
 	store bool // it is kept here
 	enc   dialect.Encoder
-	fold  *llm.Folder
+	fold  *llm.Folder // of a stream that is not streamed on
+	sum   *llm.Folder // of a stream that does not tell the whole answer at its end
 	id    string
 	done  bool
 	// changed says that the bytes of the answer are not what was heard.
@@ -107,18 +108,55 @@ func (t *turn) look(ch dialect.Chunk) {
 			t.id = s.ID
 		}
 	}
+	t.gather(ch.Events)
 	last := ch.Body != nil || slices.ContainsFunc(ch.Events, func(ev llm.Event) bool { _, ok := ev.(llm.End); return ok })
 	if !last {
 		return
 	}
 	data := ch.Body
-	if data == nil {
+	if data == nil && t.codec.Sums("") {
 		data = ch.Frame.Data
 	}
-	if said, ok := t.codec.Said(data); ok {
+	said, ok := t.codec.Said(data)
+	switch {
+	case ok:
 		t.ended(said)
-	} else if t.changed {
+	case t.changed || t.notes && data == nil:
 		t.ended(dialect.Said{ID: t.id, Status: dialect.StateCompleted})
+	default:
+		t.summed()
+	}
+}
+
+// gather keeps what the events of a stream mean that does not tell the whole answer at its end.
+func (t *turn) gather(evs []llm.Event) {
+	if !t.store || !t.head.Stream || t.codec.Sums("") {
+		return
+	}
+	if t.sum == nil {
+		t.sum = llm.NewFolder()
+	}
+	for _, ev := range evs {
+		t.sum.Add(ev)
+	}
+}
+
+// summed ends an answer whose events were gathered.
+func (t *turn) summed() {
+	if t.sum == nil {
+		return
+	}
+	p, err := t.call.Payload()
+	if err != nil {
+		return
+	}
+	reply, _, err := t.codec.EncodeResponse(p, t.sum.Response(), t.meta())
+	if err != nil {
+		t.h.log.Warn("an answer is not kept", "id", t.id, "err", err)
+		return
+	}
+	if said, ok := t.codec.Said(reply.Body); ok {
+		t.ended(said)
 	}
 }
 
@@ -131,6 +169,7 @@ func (t *turn) say(evs []llm.Event, ch dialect.Chunk) error {
 		}
 		t.enc = t.codec.NewEncoder(p, t.meta())
 	}
+	t.gather(evs)
 	told := slices.DeleteFunc(slices.Clone(evs), func(ev llm.Event) bool { _, ok := ev.(llm.Fault); return ok })
 	var frames []dialect.Frame
 	for _, ev := range told {
@@ -170,7 +209,7 @@ func (t *turn) push(frames []dialect.Frame, evs []llm.Event, ch dialect.Chunk) e
 
 // lastSaid returns the answer that a frame says at its end.
 func (t *turn) lastSaid(f dialect.Frame) (dialect.Said, bool) {
-	if f.Event != "response.completed" && f.Event != "response.incomplete" {
+	if f.Event == "" || !t.codec.Sums(f.Event) {
 		return dialect.Said{}, false
 	}
 	return t.codec.Said(f.Data)
@@ -219,6 +258,7 @@ func (t *turn) close(err error) error {
 		frames = append(frames, f.Clone())
 	}
 	t.call.Trail.Lose(t.enc.Losses())
+	t.summed()
 	if len(frames) == 0 {
 		return nil
 	}

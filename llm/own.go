@@ -15,6 +15,7 @@ const (
 	OpBatchResults Op = "batch.results"
 	OpBatchDelete  Op = "batch.delete"
 	OpClientSecret Op = "realtime.secret"
+	OpKeyInfo      Op = "key"  // the key that is called with
 	OpKept         Op = "kept" // an answer or a conversation that is kept: to see, change, cancel or delete it
 	// OpSession is a WebSocket on which answers are asked for: each is a call of its own, made for this one.
 	OpSession Op = "responses.session"
@@ -30,7 +31,7 @@ const OpWarm Op = "responses.warmup"
 func (o Op) Own() bool {
 	switch o {
 	case OpFileCreate, OpFileList, OpFileGet, OpFileContent, OpFileDelete,
-		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept, OpClientSecret, OpSession:
+		OpBatchCreate, OpBatchList, OpBatchGet, OpBatchCancel, OpBatchResults, OpBatchDelete, OpKept, OpKeyInfo, OpClientSecret, OpSession:
 		return true
 	}
 	return false

@@ -183,6 +183,14 @@ func invalidIf(err error) error {
 	return invalid(err)
 }
 
+// Sums implements dialect.Keeper: the last event of a stream has the whole answer.
+func (c *codec) Sums(event string) bool {
+	return event == "" || event == "response.completed" || event == "response.incomplete"
+}
+
+// Show implements dialect.Keeper: an answer says itself how far it has come.
+func (c *codec) Show(_ dialect.Asking, _ string, answer []byte) ([]byte, error) { return answer, nil }
+
 // Tell implements dialect.Keeper.
 func (c *codec) Tell(a dialect.Asking, t dialect.Told) []byte {
 	var w jsonw.Writer

@@ -218,10 +218,7 @@ const chunkRoom = 192
 // frame writes a chunk with what every chunk says.
 func (e *encoder) frame(write func(*message)) []dialect.Frame {
 	m := message{make([]byte, 0, chunkRoom)}
-	id, created := e.start.ID, e.start.Created
-	if id == "" {
-		id = e.meta.CallID
-	}
+	id, created := answerID(e.start.ID, e.meta), e.start.Created
 	if created == 0 {
 		created = e.meta.Now
 	}

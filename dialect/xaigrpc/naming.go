@@ -2,7 +2,7 @@ package xaigrpc
 
 import "github.com/plenum-foundry/plenum/dialect"
 
-// naming collects what a request names that xAI keeps: files, collections, and an earlier answer.
+// naming collects what a request names that xAI keeps: files and collections. An earlier answer is the Keeper's matter.
 type naming struct{ dialect.Names }
 
 func (n *naming) add(param string, f field) {
@@ -20,10 +20,6 @@ func (n *naming) field(f field) {
 		within(f, 6<<3|chars, func(search field) {
 			within(search, 1<<3|chars, func(id field) { n.add("tools.collections_search.collection_ids", id) })
 		})
-	case 22<<3 | chars:
-		n.add("previous_response_id", f)
-	case 23<<3 | varint:
-		n.Brings, n.By = f.val != 0, told{} // an answer that is stored can be gone on from
 	}
 }
 
@@ -44,18 +40,4 @@ func within(f field, tag int, visit func(field)) {
 		}
 		return nil
 	})
-}
-
-// told finds the id of an answer that xAI stores, in the whole answer and in each piece of one.
-type told struct{}
-
-var _ dialect.Teller = told{}
-
-// Told implements dialect.Teller.
-func (told) Told(body []byte) []dialect.Named {
-	var out []dialect.Named
-	within(field{data: body}, 1<<3|chars, func(id field) {
-		out = append(out, dialect.Named{ID: string(id.data), Kind: "responses"})
-	})
-	return out
 }

@@ -392,10 +392,7 @@ func (c *codec) EncodeResponse(p llm.Payload, r llm.Result, meta dialect.Meta) (
 	}
 	e := answerEncoder{names: namesOf(p)}
 	var m message
-	id, created := res.ID, res.Created
-	if id == "" {
-		id = meta.CallID
-	}
+	id, created := answerID(res.ID, meta), res.Created
 	if created == 0 {
 		created = meta.Now
 	}

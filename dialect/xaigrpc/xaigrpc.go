@@ -1,5 +1,5 @@
-// Package xaigrpc speaks xAI's gRPC API, as the official xai-sdk does: chat, streamed chat and the list of
-// models.
+// Package xaigrpc speaks xAI's gRPC API, as the official xai-sdk does: chat, at once, streamed or later, answers that
+// are kept, images and the list of models.
 //
 // A codec of this dialect reads and writes protobuf messages; the heads that gRPC puts before them, its
 // status and its trailers are the gateway's. Messages are walked field by field, as other dialects walk
@@ -9,6 +9,7 @@ package xaigrpc
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
@@ -32,7 +33,7 @@ func Dialect() *dialect.Dialect {
 		Routes: append([]dialect.Route{
 			route(llm.OpGenerate, PathWhole, &codec{}),
 			route(llm.OpGenerate, PathStream, &codec{stream: true}),
-		}, modelRoutes()...),
+		}, slices.Concat(keptRoutes(), []dialect.Route{keyRoute()}, elsewhereRoutes(), modelRoutes())...),
 		Headers: namespace(),
 		Streams: dialect.GRPC,
 		Speaks:  func(_ string, h http.Header) bool { return isGRPC(h) },

@@ -240,3 +240,61 @@ def test_models(client):
     with pytest.raises(grpc.RpcError) as e:
         client.models.get_language_model("no-such")
     assert e.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def texts(seen):
+    return [[p["text"] for p in t["parts"] if p["type"] == "text"] for t in seen["turns"]]
+
+
+def test_deferred(client, side):
+    r = chat(client, side, "text").defer()
+    assert r.content == GREETING and r.finish_reason == "REASON_STOP" and r.id
+    assert (r.usage.prompt_tokens, r.usage.completion_tokens) == (11, 7)
+    c = chat(client, side, "call", messages=[user("The weather?")], tools=[WEATHER, CLOCK])
+    assert [t.function.name for t in c.defer().tool_calls]
+
+
+def test_deferred_error(client, side):
+    with pytest.raises(grpc.RpcError) as e:
+        chat(client, side, "fail", args="429").defer()
+    assert e.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_stored(client, side):
+    first = chat(client, side, "text", messages=[user("One.")], store_messages=True).sample()
+    assert client.chat.get_stored_completion(first.id)[0].content == GREETING
+    second = chat(client, side, "text", messages=[user("Two.")], store_messages=True, previous_response_id=first.id)
+    for last, _ in second.stream():
+        pass
+    assert texts(side.seen("text")) == [["One."], [GREETING], ["Two."]]
+    assert client.chat.get_stored_completion(last.id)[0].content == GREETING
+    third = chat(client, side, "text", messages=[user("Three.")], previous_response_id=last.id).sample()
+    assert texts(side.seen("text"))[-3:] == [["Two."], [GREETING], ["Three."]]
+    assert client.chat.delete_stored_completion(first.id) == first.id
+    for gone in (first.id, third.id):  # the third was not to be stored
+        with pytest.raises(grpc.RpcError) as e:
+            client.chat.get_stored_completion(gone)
+        assert e.value.code() == grpc.StatusCode.NOT_FOUND
+    with pytest.raises(grpc.RpcError) as e:
+        chat(client, side, "text", messages=[user("x")], previous_response_id=first.id).sample()
+    assert e.value.code() == grpc.StatusCode.NOT_FOUND and first.id in e.value.details()
+
+
+def test_stored_tools(client, side):
+    c = chat(client, side, "call", messages=[user("The weather?")], tools=[WEATHER, CLOCK], store_messages=True)
+    r = c.sample()
+    call = r.tool_calls[0]
+    chat(client, side, "text", messages=[tool_result("sunny", tool_call_id=call.id)], tools=[WEATHER, CLOCK], previous_response_id=r.id).sample()
+    kinds = [[p["type"] for p in t["parts"]] for t in side.seen("text")["turns"]]
+    assert kinds == [["text"], ["text", "call"], ["result"]]
+
+
+def test_key_info(client):
+    info = client.auth.get_api_key_info()
+    assert info.name and info.team_id and info.redacted_api_key and KEY not in info.redacted_api_key
+
+
+def test_not_served(client):
+    with pytest.raises(grpc.RpcError) as e:
+        client.tokenize.tokenize_text("x", model="m")
+    assert e.value.code() == grpc.StatusCode.UNIMPLEMENTED and "count_tokens" in e.value.details()

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+)
+
+const xaiChat = "/xai_api.Chat/"
+
+// xaiKept serves a node on an xAI upstream, for two projects.
+func xaiKept(t *testing.T, x *xaiServer, content string) *site {
+	t.Helper()
+	const two = "keys: [{name: dev, secret: " + worldKey + ", project: a}, {name: other, secret: " + strangerKey + ", project: b}]\n"
+	return serveNode(t, t.TempDir(), two+content+strings.ReplaceAll(xaiTarget, "%s", x.url))
+}
+
+const strangerKey = "the-key-of-another-project"
+
+// with adds fields to a message: a text, or a number where the text is empty.
+func with(message []byte, num protowire.Number, text string) []byte {
+	message = bytes.Clone(message)
+	if text == "" {
+		return protowire.AppendVarint(protowire.AppendTag(message, num, protowire.VarintType), 1)
+	}
+	return protowire.AppendString(protowire.AppendTag(message, num, protowire.BytesType), text)
+}
+
+func idOf(text string) []byte { return with(nil, 1, text) }
+
+// TestXAIKeepsWhatItIsAskedToKeep: an answer that xAI stores is asked for there, and by its project alone.
+func TestXAIKeepsWhatItIsAskedToKeep(t *testing.T) {
+	for name, stream := range map[string]bool{"whole": false, "streamed": true} {
+		t.Run(name, func(t *testing.T) {
+			x := newXAI(t)
+			x.answers(t)
+			s := xaiKept(t, x, "")
+			ask := with(xaiRequest(t, askCat("m")), 23, "")
+			if stream {
+				theCat(t, rpc(t, s.url, xaigrpc.PathStream, worldKey, ask).folded(t))
+			} else {
+				theCat(t, rpc(t, s.url, xaigrpc.PathWhole, worldKey, ask).whole(t))
+			}
+			if !bytes.Contains(x.body, with(nil, 23, "")) {
+				t.Error("xAI was not asked to store")
+			}
+			theCat(t, rpc(t, s.url, xaiChat+"GetStoredCompletion", worldKey, idOf("x1")).whole(t))
+			if seen := x.seen[len(x.seen)-1]; !strings.Contains(seen, "GetStoredCompletion Bearer xai-upstream-key") {
+				t.Errorf("xAI was asked %q", seen)
+			}
+			asked := len(x.seen)
+			on := with(xaiRequest(t, askCat("m")), 22, "x1")
+			for _, c := range []struct {
+				path    string
+				message []byte
+			}{{"GetStoredCompletion", idOf("x1")}, {"DeleteStoredCompletion", idOf("x1")}, {"GetCompletion", on}} {
+				if got := rpc(t, s.url, xaiChat+c.path, strangerKey, c.message); got.status != "5" || !strings.Contains(got.message, "x1") {
+					t.Errorf("another project's %s: %s %s", c.path, got.status, got.message)
+				}
+			}
+			if len(x.seen) != asked {
+				t.Error("another project reached xAI")
+			}
+			theCat(t, rpc(t, s.url, xaigrpc.PathWhole, worldKey, on).whole(t))
+			if !bytes.Contains(x.body, []byte("x1")) {
+				t.Error("what is gone on from did not reach xAI")
+			}
+		})
+	}
+}
+
+// TestADeferredAnswerIsMadeAndAskedFor, by its project alone; where nothing is kept there is none.
+func TestADeferredAnswerIsMadeAndAskedFor(t *testing.T) {
+	x := newXAI(t)
+	x.answers(t)
+	s := xaiKept(t, x, "content: {keep: true}\n")
+	began := rpc(t, s.url, xaiChat+"StartDeferredCompletion", worldKey, xaiRequest(t, askCat("m")))
+	if began.status != "0" {
+		t.Fatalf("it begins with %s %s", began.status, began.message)
+	}
+	id, _ := protowire.ConsumeString(began.messages[0][1:])
+	if got := rpc(t, s.url, xaiChat+"GetDeferredCompletion", strangerKey, idOf(id)); got.status != "5" {
+		t.Errorf("another project's: %s %s", got.status, got.message)
+	}
+	var got rpcAnswer
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got = rpc(t, s.url, xaiChat+"GetDeferredCompletion", worldKey, idOf(id))
+		if got.status != "0" {
+			t.Fatalf("it is asked for: %s %s", got.status, got.message)
+		}
+		if num, _, _ := protowire.ConsumeTag(got.messages[0]); num == 1 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it is never done")
+		}
+	}
+	inner, _ := protowire.ConsumeBytes(got.messages[0][1:])
+	got.messages[0] = inner
+	theCat(t, got.whole(t))
+	if bytes.Contains(x.body, with(nil, 23, "")) {
+		t.Error("xAI was asked to store what Plenum keeps")
+	}
+
+	none := xaiKept(t, x, "")
+	if got := rpc(t, none.url, xaiChat+"StartDeferredCompletion", worldKey, xaiRequest(t, askCat("m"))); got.status != "12" || !strings.Contains(got.message, "content.keep") {
+		t.Errorf("where nothing is kept: %s %s", got.status, got.message)
+	}
+}
