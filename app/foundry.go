@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -14,6 +15,7 @@ import (
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/probe"
 )
 
@@ -68,10 +70,28 @@ func (n foundry) NewKey(want plenum.Key) (plenum.Secret, plenum.Key, error) {
 	return secret, key, err
 }
 
-// Audit writes down what somebody did.
+// Audit writes down what somebody did, in the ledger and the log.
 func (n foundry) Audit(e admin.Entry) {
+	a := ledger.Audit{
+		Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Action: e.Action, Noun: e.Noun, Name: e.Name,
+		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Before: e.Before, After: e.After,
+	}
+	if err := n.ledger.Audit(a); err != nil {
+		n.log.Error("what somebody did could not be written down", "actor", a.Actor, "action", a.Action, "err", err)
+	}
 	n.log.Info("managed", "actor", e.Actor.Name, "from", e.Actor.From, "action", e.Action, "noun", e.Noun, "name", e.Name,
 		"status", e.Status, "reason", e.Reason, "config", e.Config)
+}
+
+// decision says by a status what became of a request.
+func decision(status int) ledger.Decision {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return ledger.Failed
+	case status >= http.StatusBadRequest:
+		return ledger.Refused
+	}
+	return ledger.Allowed
 }
 
 // Who returns who sends a request to the management API: whoever has the admin key, or a key of this API.

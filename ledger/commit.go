@@ -108,11 +108,13 @@ func (l *Ledger) write(r room) error {
 
 // note keeps track of the calls that are begun and not ended.
 func (l *Ledger) note(k kind, b Begin) {
-	if k == kindBegin {
+	switch k {
+	case kindBegin:
 		l.open[b.ID] = b
-		return
+	case kindEnd:
+		delete(l.open, b.ID)
+	case kindSegment, kindAudit:
 	}
-	delete(l.open, b.ID)
 }
 
 // prepare makes the file fit to be written to: without a part of a line at its end, and not too long.

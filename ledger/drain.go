@@ -227,12 +227,12 @@ func (s *shipper) take(b []byte) (entries []Entry, err error) {
 		}
 		s.move(&ln)
 		b = b[ln.size:]
-		if ln.kind != kindEnd {
+		if ln.kind != kindEnd && ln.kind != kindAudit {
 			s.between = append(s.between, ln.sum)
 			continue
 		}
 		entries = append(entries, Entry{
-			Node: s.at.Node, Seq: ln.seq, Prior: s.prior, Between: s.between, Chain: ln.chain, Body: ln.payload,
+			Node: s.at.Node, Seq: ln.seq, Kind: string(ln.kind), Prior: s.prior, Between: s.between, Chain: ln.chain, Body: ln.payload,
 		})
 		s.prior, s.between = ln.chain, nil
 		s.ended = s.at

@@ -55,14 +55,21 @@ type Sum [32]byte
 // String returns the sum in hexadecimal.
 func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 
-// Entry is the end of one call on its way to the Sink, with what is needed to prove later that neither
-// it nor any entry before it was changed.
+// The kinds of entries.
+const (
+	KindCall  = string(kindEnd)   // the end of a call: its body is a [plenum.Record]
+	KindAudit = string(kindAudit) // its body is an [Audit]
+)
+
+// Entry is the end of one call, or an entry of the audit, on its way to the Sink, with what is needed to prove later
+// that neither it nor any entry before it was changed.
 //
 // The chain is per node. Chain covers Prior (the Chain of the entry before), the sums of the lines
 // between the two that are not entries (begins, heads of segments), and Body; see Verify.
 type Entry struct {
 	Node    string
 	Seq     uint64
+	Kind    string // KindCall if empty
 	Prior   Sum
 	Between []Sum
 	Chain   Sum
@@ -78,6 +85,15 @@ func (e *Entry) Record() (plenum.Record, error) {
 	return r, nil
 }
 
+// Audit decodes the body of an entry of the audit.
+func (e *Entry) Audit() (Audit, error) {
+	var a Audit
+	if err := json.Unmarshal(e.Body, &a); err != nil {
+		return a, fmt.Errorf("decoding entry %d of node %s: %w", e.Seq, e.Node, err)
+	}
+	return a, nil
+}
+
 // Verify reports whether the entry's body and place are what its Chain says. That it follows the entry
 // before it is the caller's to see: its Prior is that entry's Chain.
 func (e *Entry) Verify() bool {
@@ -85,7 +101,11 @@ func (e *Entry) Verify() bool {
 	for _, s := range e.Between {
 		chain = link(chain, s)
 	}
-	head := appendHead(nil, e.Seq, kindEnd)
+	k := kind(e.Kind)
+	if k == "" {
+		k = kindEnd
+	}
+	head := appendHead(nil, e.Seq, k)
 	return link(chain, sumOf(head, e.Body)) == e.Chain
 }
 

@@ -27,6 +27,7 @@ const (
 	kindSegment kind = "segment" // the head of a file
 	kindBegin   kind = "begin"
 	kindEnd     kind = "end"
+	kindAudit   kind = "audit"
 )
 
 // tailSize is the length of what follows a line's body.

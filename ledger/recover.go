@@ -195,7 +195,7 @@ func (l *Ledger) replay(r *reader) error {
 // replayLine takes up one line.
 func (l *Ledger) replayLine(ln *line) error {
 	l.seq, l.chain = ln.seq, ln.chain
-	if ln.kind == kindSegment {
+	if ln.kind == kindSegment || ln.kind == kindAudit {
 		return nil
 	}
 	var b Begin // an end has the same members, and more

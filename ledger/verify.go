@@ -12,6 +12,7 @@ type Report struct {
 	Segments int
 	Begins   int
 	Ends     int
+	Audits   int
 	From, To uint64 // the first and the last seq
 	Chain    Sum    // of the last line: the one value to keep elsewhere
 }
@@ -109,6 +110,8 @@ func (rep *Report) count(ln *line) {
 		rep.Begins++
 	case kindEnd:
 		rep.Ends++
+	case kindAudit:
+		rep.Audits++
 	case kindSegment:
 	}
 }

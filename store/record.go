@@ -23,6 +23,8 @@ type Records interface {
 	// Charges returns what the counted records spent of accounts, in slots that begin at a moment or after (Unix
 	// milliseconds) and in slot 0, which is that of windows without an end.
 	Charges(ctx context.Context, since int64) ([]plenum.Charge, error)
+	// Audits returns entries of the audit, the latest first.
+	Audits(ctx context.Context, f AuditFilter) ([]ledger.Audit, error)
 	// Entries returns what the ledger sent, ordered by node, seq and chain, from the one after on.
 	Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledger.Entry, error)
 }
@@ -40,6 +42,26 @@ type Filter struct {
 
 // Max returns the most calls to return.
 func (f *Filter) Max() int {
+	if f.Limit <= 0 {
+		return 100
+	}
+	return f.Limit
+}
+
+// AuditFilter chooses among the entries of the audit. A zero field chooses all.
+type AuditFilter struct {
+	Project  string
+	Actor    string
+	Noun     string
+	Decision ledger.Decision
+	From, To int64 // Unix microseconds; To is not included
+	Before   int64 // the time of the last one on the page before
+	BeforeID string
+	Limit    int // 0 is 100
+}
+
+// Max returns the most entries to return.
+func (f *AuditFilter) Max() int {
 	if f.Limit <= 0 {
 		return 100
 	}

@@ -23,14 +23,15 @@ type Row struct {
 	Links      []byte // the entry's Prior and Between; see Entry
 	Node       string
 	Seq        uint64
+	Kind       string // of the entry: "" is a call
 	Chain      []byte
 	ID         string
 	Start      int64
 	Project    string
-	KeyID      string
-	Deployment string
-	Outcome    plenum.Outcome
-	Sum        Sum // of this one call
+	KeyID      string         // of an entry of the audit, its actor
+	Deployment string         // of an entry of the audit, its noun
+	Outcome    plenum.Outcome // of an entry of the audit, its decision
+	Sum        Sum            // of this one call
 	Charges    []plenum.Charge
 }
 
@@ -38,12 +39,43 @@ type Row struct {
 // records costs several times as much as storing them.
 func RowOf(e *ledger.Entry) Row {
 	r := Row{Body: string(e.Body), Node: e.Node, Seq: e.Seq, Chain: e.Chain[:]}
+	if e.Kind != ledger.KindCall {
+		r.Kind = e.Kind
+	}
 	r.Links = append(r.Links, e.Prior[:]...)
 	for i := range e.Between {
 		r.Links = append(r.Links, e.Between[i][:]...)
 	}
-	r.read()
+	if r.Audit() {
+		r.readAudit()
+	} else {
+		r.read()
+	}
 	return r
+}
+
+// Audit reports whether the row is of the audit, and so not of a call.
+func (r *Row) Audit() bool { return r.Kind == ledger.KindAudit }
+
+// readAudit fills in what the body of an entry of the audit says.
+func (r *Row) readAudit() {
+	gjson.Parse(r.Body).ForEach(func(name, v gjson.Result) bool {
+		switch name.Str {
+		case "id":
+			r.ID = v.Str
+		case "start_us":
+			r.Start = v.Int()
+		case "project":
+			r.Project = v.Str
+		case "actor":
+			r.KeyID = v.Str
+		case "noun":
+			r.Deployment = v.Str
+		case "decision":
+			r.Outcome = plenum.Outcome(v.Str)
+		}
+		return true
+	})
 }
 
 // read fills in what the body says.
@@ -136,9 +168,9 @@ func tokensOf(usage gjson.Result) plenum.Tokens {
 // Lost reports whether the record is an estimate made after a crash.
 func (r *Row) Lost() bool { return r.Outcome == plenum.OutcomeLost }
 
-// Entry makes the entry of a row again, from Node, Seq, Chain, Links and Body.
+// Entry makes the entry of a row again, from Node, Seq, Kind, Chain, Links and Body.
 func (r *Row) Entry() ledger.Entry {
-	e := ledger.Entry{Node: r.Node, Seq: r.Seq, Body: []byte(r.Body)}
+	e := ledger.Entry{Node: r.Node, Seq: r.Seq, Kind: cmp.Or(r.Kind, ledger.KindCall), Body: []byte(r.Body)}
 	copy(e.Chain[:], r.Chain)
 	links := r.Links[copy(e.Prior[:], r.Links):]
 	for len(links) > 0 {
@@ -169,8 +201,12 @@ type place struct {
 	slot    int64
 }
 
-// Add counts a call.
-func (t *Tally) Add(r *Row) { t.count(r, 1) }
+// Add counts a call. Entries of the audit count nothing.
+func (t *Tally) Add(r *Row) {
+	if !r.Audit() {
+		t.count(r, 1)
+	}
+}
 
 // Remove takes a call out again.
 func (t *Tally) Remove(r *Row) { t.count(r, -1) }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	recordColumns = "node, seq, chain, links, id, start_us, project, key, deployment, outcome, counted, body"
+	recordColumns = "node, seq, chain, links, id, start_us, project, key, deployment, outcome, counted, body, kind"
 	usageColumns  = "hour, project, key, deployment, " + store.SumColumns
 )
 
@@ -78,7 +78,7 @@ func insertOne(ctx context.Context, tx pgx.Tx, r *store.Row, tally *store.Tally)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	counts := err != nil || other.Lost() && !r.Lost()
+	counts := !r.Audit() && (err != nil || other.Lost() && !r.Lost())
 	if counts && err == nil {
 		if _, err := tx.Exec(ctx, "UPDATE records SET counted = false WHERE n = $1", n); err != nil {
 			return err
@@ -109,23 +109,23 @@ func countedRecord(ctx context.Context, tx pgx.Tx, id string) (n int64, r store.
 // insert inserts rows in one statement, an array for each column.
 func insert(ctx context.Context, tx pgx.Tx, rows []store.Row, counted bool) error {
 	var (
-		node, id, project, key, deployment, outcome, body []string
-		seq, start                                        []int64
-		chain, links                                      [][]byte
+		node, id, project, key, deployment, outcome, body, kind []string
+		seq, start                                              []int64
+		chain, links                                            [][]byte
 	)
 	for i := range rows {
 		r := &rows[i]
 		node, seq, chain, links = append(node, r.Node), append(seq, int64(r.Seq)), append(chain, r.Chain), append(links, r.Links)
 		id, start, project, key = append(id, r.ID), append(start, r.Start), append(project, r.Project), append(key, r.KeyID)
 		deployment, outcome = append(deployment, r.Deployment), append(outcome, string(r.Outcome))
-		body = append(body, r.Body)
+		body, kind = append(body, r.Body), append(kind, r.Kind)
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO records ("+recordColumns+`)
-		SELECT node, seq, chain, links, id, start_us, project, key, deployment, outcome, $11::boolean, body
+		SELECT node, seq, chain, links, id, start_us, project, key, deployment, outcome, $11::boolean AND kind <> 'audit', body, kind
 		FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bigint[], $7::text[],
-			$8::text[], $9::text[], $10::text[], $12::text[])
-		AS r (node, seq, chain, links, id, start_us, project, key, deployment, outcome, body)`,
-		node, seq, chain, links, id, start, project, key, deployment, outcome, counted, body)
+			$8::text[], $9::text[], $10::text[], $12::text[], $13::text[])
+		AS r (node, seq, chain, links, id, start_us, project, key, deployment, outcome, body, kind)`,
+		node, seq, chain, links, id, start, project, key, deployment, outcome, counted, body, kind)
 	return err
 }
 
@@ -176,6 +176,34 @@ func (d *DB) Calls(ctx context.Context, f store.Filter) ([]plenum.Record, error)
 		return nil, fmt.Errorf("listing calls: %w", err)
 	}
 	return records, nil
+}
+
+// Audits returns the latest entries of the audit.
+func (d *DB) Audits(ctx context.Context, f store.AuditFilter) ([]ledger.Audit, error) {
+	to := f.To
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	rows, err := d.pool.Query(ctx, `SELECT body FROM records
+		WHERE kind = 'audit' AND start_us >= $1 AND start_us < $2
+		AND ($3 = '' OR project = $3) AND ($4 = '' OR key = $4) AND ($5 = '' OR deployment = $5) AND ($6 = '' OR outcome = $6)
+		AND ($8 = '' OR start_us <= $7 AND (start_us, id COLLATE "C") < ($7, $8))
+		ORDER BY start_us DESC, id COLLATE "C" DESC LIMIT $9`,
+		f.From, to, clean(f.Project), clean(f.Actor), clean(f.Noun), clean(string(f.Decision)), f.Before, clean(f.BeforeID), f.Max())
+	audits, err := collect(rows, err, scanAudit)
+	if err != nil {
+		return nil, fmt.Errorf("listing the audit: %w", err)
+	}
+	return audits, nil
+}
+
+// scanAudit reads an entry of the audit.
+func scanAudit(r pgx.Row) (a ledger.Audit, err error) {
+	var body string
+	if err := r.Scan(&body); err != nil {
+		return a, err
+	}
+	return a, json.Unmarshal([]byte(body), &a)
 }
 
 // scanRecord reads a record.
@@ -245,7 +273,7 @@ func scanCharge(r pgx.Row) (c plenum.Charge, err error) {
 
 // Entries returns what the ledger sent.
 func (d *DB) Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledger.Entry, error) {
-	rows, err := d.pool.Query(ctx, `SELECT node, seq, chain, links, body FROM records
+	rows, err := d.pool.Query(ctx, `SELECT node, seq, chain, links, body, kind FROM records
 		WHERE (node, seq, chain) > ($1, $2, $3) ORDER BY node, seq, chain LIMIT $4`,
 		after.Node, int64(after.Seq), after.Chain[:], limit)
 	entries, err := collect(rows, err, scanEntry)
@@ -259,7 +287,7 @@ func (d *DB) Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledg
 func scanEntry(r pgx.Row) (ledger.Entry, error) {
 	var e store.Row
 	var seq int64
-	err := r.Scan(&e.Node, &seq, &e.Chain, &e.Links, &e.Body)
+	err := r.Scan(&e.Node, &seq, &e.Chain, &e.Links, &e.Body, &e.Kind)
 	e.Seq = uint64(seq)
 	return e.Entry(), err
 }

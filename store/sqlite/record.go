@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	recordColumns = "node, seq, chain, links, id, start_us, project, key, deployment, outcome, counted, body"
+	recordColumns = "node, seq, chain, links, id, start_us, project, key, deployment, outcome, counted, body, kind"
 	usageColumns  = "hour, project, key, deployment, " + store.SumColumns
 )
 
@@ -85,7 +85,7 @@ func insertOne(ctx context.Context, tx *sql.Tx, r *store.Row, tally *store.Tally
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	counts := err != nil || other.Lost() && !r.Lost()
+	counts := !r.Audit() && (err != nil || other.Lost() && !r.Lost())
 	if counts && err == nil {
 		if _, err := tx.ExecContext(ctx, "UPDATE records SET counted = 0 WHERE n = ?", n); err != nil {
 			return err
@@ -120,16 +120,16 @@ func insert(ctx context.Context, tx *sql.Tx, r *store.Row, counted bool) error {
 
 // insertSQL returns the statement that inserts n rows.
 func insertSQL(n int) string {
-	return "INSERT OR FAIL INTO records (" + recordColumns + ") VALUES " + marks(n, 12)
+	return "INSERT OR FAIL INTO records (" + recordColumns + ") VALUES " + marks(n, 13)
 }
 
 // values returns the values of rows.
 func values(rows []store.Row, counted bool) []any {
-	all := make([]any, 0, 12*len(rows))
+	all := make([]any, 0, 13*len(rows))
 	for i := range rows {
 		r := &rows[i]
 		all = append(all, r.Node, int64(r.Seq), r.Chain, r.Links, r.ID, r.Start, r.Project, r.KeyID,
-			r.Deployment, string(r.Outcome), counted, r.Body)
+			r.Deployment, string(r.Outcome), counted && !r.Audit(), r.Body, r.Kind)
 	}
 	return all
 }
@@ -204,6 +204,34 @@ func (d *DB) Calls(ctx context.Context, f store.Filter) ([]plenum.Record, error)
 	return records, nil
 }
 
+// Audits returns the latest entries of the audit.
+func (d *DB) Audits(ctx context.Context, f store.AuditFilter) ([]ledger.Audit, error) {
+	to := f.To
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	rows, err := d.read.QueryContext(ctx, `SELECT body FROM records
+		WHERE kind = 'audit' AND start_us >= ?1 AND start_us < ?2
+		AND (?3 = '' OR project = ?3) AND (?4 = '' OR key = ?4) AND (?5 = '' OR deployment = ?5) AND (?6 = '' OR outcome = ?6)
+		AND (?8 = '' OR start_us <= ?7 AND (start_us, id) < (?7, ?8))
+		ORDER BY start_us DESC, id DESC LIMIT ?9`,
+		f.From, to, f.Project, f.Actor, f.Noun, string(f.Decision), f.Before, f.BeforeID, f.Max())
+	audits, err := collect(rows, err, scanAudit)
+	if err != nil {
+		return nil, fmt.Errorf("listing the audit: %w", err)
+	}
+	return audits, nil
+}
+
+// scanAudit reads an entry of the audit.
+func scanAudit(r row) (a ledger.Audit, err error) {
+	var body []byte
+	if err := r.Scan(&body); err != nil {
+		return a, err
+	}
+	return a, json.Unmarshal(body, &a)
+}
+
 // scanRecord reads a record.
 func scanRecord(r row) (plenum.Record, error) {
 	var rec plenum.Record
@@ -271,7 +299,7 @@ func scanCharge(r row) (c plenum.Charge, err error) {
 
 // Entries returns what the ledger sent.
 func (d *DB) Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledger.Entry, error) {
-	rows, err := d.read.QueryContext(ctx, `SELECT node, seq, chain, links, body FROM records
+	rows, err := d.read.QueryContext(ctx, `SELECT node, seq, chain, links, body, kind FROM records
 		WHERE (node, seq, chain) > (?, ?, ?) ORDER BY node, seq, chain LIMIT ?`,
 		after.Node, int64(after.Seq), after.Chain[:], limit)
 	entries, err := collect(rows, err, scanEntry)
@@ -284,6 +312,6 @@ func (d *DB) Entries(ctx context.Context, after ledger.Entry, limit int) ([]ledg
 // scanEntry reads an entry.
 func scanEntry(r row) (ledger.Entry, error) {
 	var e store.Row
-	err := r.Scan(&e.Node, &e.Seq, &e.Chain, &e.Links, &e.Body)
+	err := r.Scan(&e.Node, &e.Seq, &e.Chain, &e.Links, &e.Body, &e.Kind)
 	return e.Entry(), err
 }

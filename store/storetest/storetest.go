@@ -45,6 +45,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"strange text":                strange,
 		"writers at once":             writers,
 		"the chain":                   chain,
+		"the audit":                   audits,
+		"the audit sent again":        auditsAgain,
 		"nothing on an error":         cancelled,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
