@@ -58,7 +58,7 @@ func TestARowReadsWhatTheRecordSays(t *testing.T) {
 
 func TestAnEntryComesBackFromItsRow(t *testing.T) {
 	want := ledger.Entry{
-		Node: "n", Seq: 9, Prior: ledger.Sum{1}, Between: []ledger.Sum{{2}, {3}}, Chain: ledger.Sum{4}, Body: []byte("{}"),
+		Node: "n", Seq: 9, Kind: ledger.KindCall, Prior: ledger.Sum{1}, Between: []ledger.Sum{{2}, {3}}, Chain: ledger.Sum{4}, Body: []byte("{}"),
 	}
 	row := store.RowOf(&want)
 	if diff := cmp.Diff(want, row.Entry()); diff != "" {
