@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
+	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/test/specs"
 )
 
 const xaiChat = "/xai_api.Chat/"
@@ -110,5 +112,58 @@ func TestADeferredAnswerIsMadeAndAskedFor(t *testing.T) {
 	none := xaiKept(t, x, "")
 	if got := rpc(t, none.url, xaiChat+"StartDeferredCompletion", worldKey, xaiRequest(t, askCat("m"))); got.status != "12" || !strings.Contains(got.message, "content.keep") {
 		t.Errorf("where nothing is kept: %s %s", got.status, got.message)
+	}
+}
+
+// TestEveryCallOfXAIIsAnswered: one that is not served says what to use in its place.
+func TestEveryCallOfXAIIsAnswered(t *testing.T) {
+	calls := specs.XAI(t).Calls()
+	if len(calls) < 40 {
+		t.Fatalf("there are only %d", len(calls))
+	}
+	x := newXAI(t)
+	s := xaiKept(t, x, "content: {keep: true}\n")
+	served := 0
+	for _, path := range calls {
+		got := rpc(t, s.url, path, worldKey, nil)
+		switch {
+		case strings.Contains(got.message, "there is nothing"):
+			t.Errorf("%s is not known", path)
+		case got.status == "12" && !strings.Contains(got.message, path+" is not served by gRPC: "):
+			t.Errorf("%s: %s", path, got.message)
+		case got.status != "12":
+			served++
+		}
+	}
+	if served != 15 {
+		t.Errorf("%d of %d are served", served, len(calls))
+	}
+	if len(x.seen) != 0 {
+		t.Errorf("xAI was asked %v", x.seen)
+	}
+	two := frame.AppendMessage(frame.AppendMessage(nil, idOf("a")), idOf("b")) // as a file comes, in pieces
+	if got := rpcOf(t, s.url, "/xai_api.Files/UploadFile", worldKey, two); got.status != "12" || !strings.Contains(got.message, "/v1/files") {
+		t.Errorf("a stream: %s %s", got.status, got.message)
+	}
+}
+
+// TestModelsOfOtherKindsAreAskedForByName, and listed as what they are nowhere.
+func TestModelsOfOtherKindsAreAskedForByName(t *testing.T) {
+	said := specs.XAI(t)
+	s := xaiKept(t, newXAI(t), "")
+	for _, kind := range []string{"EmbeddingModel", "ImageGenerationModel"} {
+		got := rpc(t, s.url, "/xai_api.Models/Get"+kind, worldKey, idOf("m"))
+		if got.status != "0" || !bytes.HasPrefix(got.messages[0], idOf("m")) {
+			t.Fatalf("%s: %s %s", kind, got.status, got.message)
+		}
+		if wrong := said.Check(kind, got.messages[0]); wrong != "" {
+			t.Error(wrong)
+		}
+		if got := rpc(t, s.url, "/xai_api.Models/Get"+kind, worldKey, idOf("none")); got.status != "5" {
+			t.Errorf("%s that is not there: %s %s", kind, got.status, got.message)
+		}
+		if got := rpc(t, s.url, "/xai_api.Models/List"+kind+"s", worldKey, nil); got.status != "0" || len(got.messages[0]) != 0 {
+			t.Errorf("%ss: %s, %x", kind, got.status, got.messages)
+		}
 	}
 }

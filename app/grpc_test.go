@@ -50,10 +50,16 @@ type rpcAnswer struct {
 // rpc makes a gRPC call, with a key.
 func rpc(t *testing.T, url, path, key string, message []byte) rpcAnswer {
 	t.Helper()
+	return rpcOf(t, url, path, key, frame.AppendMessage(nil, message))
+}
+
+// rpcOf makes a gRPC call with messages that have their heads already.
+func rpcOf(t *testing.T, url, path, key string, messages []byte) rpcAnswer {
+	t.Helper()
 	tr := &http.Transport{Protocols: new(http.Protocols)}
 	tr.Protocols.SetUnencryptedHTTP2(true)
 	defer tr.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, bytes.NewReader(frame.AppendMessage(nil, message)))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, bytes.NewReader(messages))
 	if err != nil {
 		t.Fatal(err)
 	}

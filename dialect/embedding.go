@@ -13,6 +13,7 @@ func EmbedWord(dialect, part string) string {
 		"ollama":   {"size": "dimensions", "cut": "truncate"},
 		"gemini":   {"size": "outputDimensionality", "purpose": "taskType", "title": "title", "cut": "autoTruncate"},
 		"vertex":   {"size": "outputDimensionality", "purpose": "task_type", "title": "title", "cut": "autoTruncate"},
+		"xaigrpc":  {"forms": "encoding_format"},
 		"converse": {"size": "dimensions", "forms": "embeddingTypes"},
 	}
 	if w := words[dialect][part]; w != "" {

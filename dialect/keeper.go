@@ -30,6 +30,13 @@ type Keeper interface {
 	Tell(Asking, Told) []byte
 }
 
+// Refuser is a codec of calls that a dialect has and Plenum does not serve. What they say is not read.
+type Refuser interface {
+	Codec
+	// Refuse says what to use in the place of the call.
+	Refuse(Inbound) error
+}
+
 // The states of an answer that is kept.
 const (
 	StateQueued     = "queued"

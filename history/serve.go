@@ -22,6 +22,9 @@ func (h *History) Handlers() map[llm.Op]gateway.Handler {
 
 // serve answers what is asked of what is kept.
 func (h *History) serve(ctx context.Context, c *gateway.Call, out gateway.Out) error {
+	if r, ok := c.Codec.(dialect.Refuser); ok {
+		return r.Refuse(c.In)
+	}
 	k, ok := c.Codec.(dialect.Keeper)
 	if !ok {
 		return &llm.Error{Kind: llm.NotFound, Op: "history", Message: "there is nothing of that kind here"}

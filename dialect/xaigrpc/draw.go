@@ -75,15 +75,27 @@ func word(words []string, e *llm.Extra, f field) string {
 
 // Peek implements dialect.Server.
 func (c *draw) Peek(in dialect.Inbound, _ dialect.Bounds) (dialect.Head, error) {
-	h, names := dialect.Head{}, naming{}
-	err := fields(in.Body, func(f field) (err error) {
-		switch f.tag {
-		case 2<<3 | chars:
-			h.Model, err = f.text()
-			return under(err, "model")
-		case 5<<3 | chars, 17<<3 | chars:
+	return peekModel(in.Body, func(f field, names *naming) {
+		if f.tag == 5<<3|chars || f.tag == 17<<3|chars {
 			within(f, 3<<3|chars, func(id field) { names.add("images.file_id", id) })
 		}
+	})
+}
+
+// EditRequest implements dialect.Client.
+func (c *draw) EditRequest(in dialect.Inbound, head dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+	return editModel(in, head, s)
+}
+
+// peekModel reads the head of a request that names its model as every one does; name looks into the other fields.
+func peekModel(body []byte, name func(field, *naming)) (dialect.Head, error) {
+	h, names := dialect.Head{}, naming{}
+	err := fields(body, func(f field) (err error) {
+		if f.tag == 2<<3|chars {
+			h.Model, err = f.text()
+			return under(err, "model")
+		}
+		name(f, &names)
 		return nil
 	})
 	h.Names = names.Names
@@ -96,8 +108,8 @@ func (c *draw) Peek(in dialect.Inbound, _ dialect.Bounds) (dialect.Head, error) 
 	return h, nil
 }
 
-// EditRequest implements dialect.Client.
-func (c *draw) EditRequest(in dialect.Inbound, head dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
+// editModel returns the caller's own bytes with the upstream's model.
+func editModel(in dialect.Inbound, head dialect.Head, s dialect.Shape) (dialect.Outbound, error) {
 	body := in.Body
 	if model := s.Upstream(head.Model); model != head.Model {
 		body = replaced(body, 2, func(m *message) { m.str(2, model) })

@@ -2,6 +2,7 @@ package xaigrpc
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/llm"
@@ -286,25 +287,27 @@ func (c *codec) Depends(p llm.Payload) error {
 // elsewhereRoutes are the calls that xAI has and Plenum serves otherwise, or not: they say so.
 func elsewhereRoutes() []dialect.Route {
 	var out []dialect.Route
-	for service, instead := range elsewhere() {
-		out = append(out, route(llm.OpKept, service+"{method}", &unserved{&codec{}, instead}))
+	for path, instead := range elsewhere() {
+		if strings.HasSuffix(path, "/") {
+			path += "{method}"
+		}
+		out = append(out, route(llm.OpKept, path, &unserved{&codec{}, instead}))
 	}
 	return out
 }
 
-// elsewhere says what to use in the place of a service's calls.
+// elsewhere says what to use in the place of a call, or of all calls of a service.
 func elsewhere() map[string]string {
-	const batches = "batches run here over REST: POST /v1/batches, on any model"
-	const files = "files are kept here over REST: POST /v1/files"
-	const videos = "videos are not made here; ask xAI itself"
 	return map[string]string{
-		"/xai_api.Embedder/":  "embeddings are made here over REST: POST /v1/embeddings, on any model",
-		"/xai_api.BatchMgmt/": batches,
-		"/xai_api.Files/":     files,
-		"/xai_api.Video/":     videos,
-		"/xai_api.Documents/": "collections are searched by a model, with the tool collections_search",
-		"/xai_api.Sample/":    "text is completed here over REST: POST /v1/completions",
-		"/xai_api.Tokenize/":  "tokens are counted here over REST, without their ids: POST /v1/messages/count_tokens, /v1/responses/input_tokens or /v1beta/models/{model}:countTokens",
+		"/xai_api.Chat/CompactContext": "a conversation is made shorter over REST: POST /v1/responses/compact, on models whose host has it",
+		"/xai_api.BatchMgmt/":          "batches run here over REST: POST /v1/batches, on any model",
+		"/xai_api.Files/":              "files are kept here over REST: POST /v1/files",
+		"/xai_api.Video/":              "videos are not made here; ask xAI itself",
+		"/xai_api.Documents/":          "collections are searched by a model, with the tool collections_search",
+		"/collections.Collections/":    "collections are kept by xAI; ask its management API itself",
+		"/prod_mc_billing.UISvc/":      "what was spent is told by Plenum's own management API",
+		"/xai_api.Sample/":             "text is completed here over REST: POST /v1/completions",
+		"/xai_api.Tokenize/":           "tokens are counted here over REST, without their ids: POST /v1/messages/count_tokens, /v1/responses/input_tokens or /v1beta/models/{model}:countTokens",
 	}
 }
 
@@ -314,12 +317,14 @@ type unserved struct {
 	instead string
 }
 
+var _ dialect.Refuser = (*unserved)(nil)
+
 // Peek implements dialect.Server.
 func (*unserved) Peek(dialect.Inbound, dialect.Bounds) (dialect.Head, error) {
 	return dialect.Head{}, nil
 }
 
-// Asks implements dialect.Keeper.
-func (u *unserved) Asks(in dialect.Inbound) (dialect.Asking, error) {
-	return dialect.Asking{}, &llm.Error{Kind: llm.Unsupported, Op: "dialect/xaigrpc", Message: in.Path + " is not served by gRPC: " + u.instead}
+// Refuse implements dialect.Refuser.
+func (u *unserved) Refuse(in dialect.Inbound) error {
+	return &llm.Error{Kind: llm.Unsupported, Op: "dialect/xaigrpc", Message: in.Path + " is not served by gRPC: " + u.instead}
 }

@@ -10,8 +10,10 @@ import (
 // models speaks the list of models, or asks for one of them by name.
 type models struct {
 	dialect.Local
-	one   bool
-	other bool // of models that answer otherwise than in words, of which Plenum lists none
+	one bool
+	// created is the number of the field in which an entry tells its time, where the model answers otherwise than in
+	// words: Plenum lists none as such, for it does not tell its deployments by what they make.
+	created int
 }
 
 var _ dialect.Codec = (*models)(nil)
@@ -21,8 +23,10 @@ func modelRoutes() []dialect.Route {
 	return []dialect.Route{
 		route(llm.OpModels, service+"ListLanguageModels", &models{}),
 		route(llm.OpModels, service+"GetLanguageModel", &models{one: true}),
-		route(llm.OpModels, service+"ListEmbeddingModels", &models{other: true}),
-		route(llm.OpModels, service+"ListImageGenerationModels", &models{other: true}),
+		route(llm.OpModels, service+"ListEmbeddingModels", &models{created: 7}),
+		route(llm.OpModels, service+"GetEmbeddingModel", &models{one: true, created: 7}),
+		route(llm.OpModels, service+"ListImageGenerationModels", &models{created: 8}),
+		route(llm.OpModels, service+"GetImageGenerationModel", &models{one: true, created: 8}),
 	}
 }
 
@@ -68,27 +72,31 @@ func (m *models) EncodeResponse(_ llm.Payload, r llm.Result, meta dialect.Meta) 
 	list, _ := r.(*llm.ModelList)
 	var out message
 	switch {
-	case list == nil || m.other:
+	case list == nil || !m.one && m.created != 0:
 	case m.one:
 		if len(list.Models) > 0 {
-			writeModel(&out, list.Models[0], meta.Now)
+			m.write(&out, list.Models[0], meta.Now)
 		}
 	default:
 		for _, x := range list.Models {
-			out.sub(1, func(in *message) { writeModel(in, x, meta.Now) })
+			out.sub(1, func(in *message) { m.write(in, x, meta.Now) })
 		}
 	}
 	return dialect.Reply{Status: http.StatusOK, Header: headersOut(), Body: out.b}, nil, nil
 }
 
-// writeModel writes a LanguageModel.
-func writeModel(m *message, x llm.Model, now int64) {
-	created := x.Created
+// write writes an entry: a LanguageModel, an EmbeddingModel or an ImageGenerationModel. What one of the latter reads and
+// makes is not known, and not said.
+func (m *models) write(out *message, x llm.Model, now int64) {
+	created, at := x.Created, m.created
 	if created == 0 {
 		created = now
 	}
-	m.text(1, x.ID)
-	m.bytes(3, []byte{1}) // TEXT, packed
-	m.bytes(4, []byte{1})
-	m.sub(8, func(m *message) { m.int(1, created) })
+	out.text(1, x.ID)
+	if at == 0 {
+		out.bytes(3, []byte{1}) // TEXT, packed
+		out.bytes(4, []byte{1})
+		at = 8
+	}
+	out.sub(at, func(t *message) { t.int(1, created) })
 }

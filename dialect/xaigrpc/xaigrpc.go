@@ -38,7 +38,7 @@ func Dialect() *dialect.Dialect {
 		Streams: dialect.GRPC,
 		Speaks:  func(_ string, h http.Header) bool { return isGRPC(h) },
 	}
-	d.Routes = append(d.Routes, route(llm.OpImage, PathImage, &drawn{draw: newDraw(), home: d}))
+	d.Routes = append(d.Routes, embedRoute(), route(llm.OpImage, PathImage, &drawn{draw: newDraw(), home: d}))
 	return d
 }
 

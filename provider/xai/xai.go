@@ -24,7 +24,7 @@ var Kind = provider.Compat(provider.Spec{
 	}, {
 		BaseURL:     "https://api.x.ai",
 		Dialect:     xaigrpc.Host,
-		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole, llm.OpImage: xaigrpc.PathImage, llm.OpImageEdit: xaigrpc.PathImage},
+		Paths:       map[llm.Op]string{llm.OpGenerate: xaigrpc.PathWhole, llm.OpEmbed: xaigrpc.PathEmbed, llm.OpImage: xaigrpc.PathImage, llm.OpImageEdit: xaigrpc.PathImage},
 		StreamPaths: map[llm.Op]string{llm.OpGenerate: xaigrpc.PathStream},
 	}},
 })

@@ -35,6 +35,21 @@ func XAI(t testing.TB) *Messages {
 	return &Messages{files}
 }
 
+// Calls returns the paths of all calls of the vendor's description.
+func (m *Messages) Calls() []string {
+	var out []string
+	m.files.RangeFiles(func(f protoreflect.FileDescriptor) bool {
+		for i := range f.Services().Len() {
+			service := f.Services().Get(i)
+			for k := range service.Methods().Len() {
+				out = append(out, "/"+string(service.FullName())+"/"+string(service.Methods().Get(k).Name()))
+			}
+		}
+		return true
+	})
+	return out
+}
+
 // Parse reads a message by the vendor's description.
 func (m *Messages) Parse(name string, b []byte) (*dynamicpb.Message, error) {
 	d, err := m.files.FindDescriptorByName(protoreflect.FullName("xai_api." + name))

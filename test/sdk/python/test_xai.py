@@ -1,6 +1,8 @@
 """The official xai-sdk, unmodified, over gRPC against a running Plenum."""
 
+import base64
 import json
+import struct
 import urllib.parse
 from typing import List
 
@@ -9,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from xai_sdk import AsyncClient, Client
 from xai_sdk.chat import file, image, required_tool, system, tool, tool_result, user
+from xai_sdk.proto import embed_pb2, embed_pb2_grpc
 
 from conftest import GREETING, KEY, PDF, PNG, URL, digest
 
@@ -138,8 +141,6 @@ def test_structured_output(client, side):
 
 
 def test_images_and_documents(client, side):
-    import base64
-
     chat(
         client,
         side,
@@ -294,7 +295,29 @@ def test_key_info(client):
     assert info.name and info.team_id and info.redacted_api_key and KEY not in info.redacted_api_key
 
 
+def test_embeddings(client):
+    stub = embed_pb2_grpc.EmbedderStub(client._api_channel)  # the SDK has no better word for it
+    for form in (embed_pb2.FORMAT_FLOAT, embed_pb2.FORMAT_BASE64):
+        asked = [embed_pb2.EmbedInput(string=s) for s in ("alpha", "omega")]
+        r = stub.Embed(embed_pb2.EmbedRequest(model="embedder", input=asked, encoding_format=form))
+        assert [e.index for e in r.embeddings] == [0, 1] and r.usage.num_text_embeddings == 2 and r.id
+        for e in r.embeddings:
+            f = e.embeddings[0]
+            packed = base64.b64decode(f.base64_array)
+            assert list(f.float_array or struct.unpack("<3f", packed)) == [0.5, -1.25, 5.0]
+    assert client.models.get_embedding_model("embedder").name == "embedder"
+    assert list(client.models.list_embedding_models()) == []
+
+
 def test_not_served(client):
-    with pytest.raises(grpc.RpcError) as e:
-        client.tokenize.tokenize_text("x", model="m")
-    assert e.value.code() == grpc.StatusCode.UNIMPLEMENTED and "count_tokens" in e.value.details()
+    for call, word in {
+        lambda: client.tokenize.tokenize_text("x", model="m"): "count_tokens",
+        lambda: client.files.list(): "/v1/files",
+        lambda: client.batch.create("b"): "/v1/batches",
+        lambda: client.chat.compact_context("m", [user("x")]): "/v1/responses/compact",
+        lambda: client.collections.search("x", ["c"]): "collections_search",
+        lambda: client.video.generate("a cat", model="m"): "videos are not made",
+    }.items():
+        with pytest.raises(grpc.RpcError) as e:
+            call()
+        assert e.value.code() == grpc.StatusCode.UNIMPLEMENTED and word in e.value.details(), e.value.details()
