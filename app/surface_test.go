@@ -11,6 +11,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/llm"
 )
 
 // bothDialects has an upstream of each dialect behind a name of its own.
@@ -64,6 +65,71 @@ func TestAnAnswerThatIsNoneDoesNotPassAsOne(t *testing.T) {
 				r := w.records.nth(t, 0)
 				if len(r.Attempts) != 2 || r.Cost != 0 || r.Outcome != "error" {
 					t.Errorf("record %+v", r)
+				}
+			})
+		}
+	}
+}
+
+// TestCase_B10_AWholeAnswerThatSaysNothingIsNone has an upstream of each dialect answer with status 200, with usage and
+// without an answer. The next target answers. What says why there is no answer is one.
+func TestCase_B10_AWholeAnswerThatSaysNothingIsNone(t *testing.T) {
+	const usage = `"usage":{"prompt_tokens":7,"completion_tokens":0,"total_tokens":7}`
+	for name, up := range map[string]struct{ settings, none, blocked string }{
+		"openai": {
+			`provider: openai-compatible, base_url: "%s/v1", credentials: {api_key: k}`,
+			`{"id":"c","object":"chat.completion","created":1,"model":"up","choices":[],"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}],` + usage + `}`,
+			`{"id":"c","object":"chat.completion","created":1,"model":"up","choices":[],"prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":true,"severity":"high"}}}],` + usage + `}`,
+		},
+		"anthropic": {
+			`provider: anthropic, base_url: "%s", credentials: {api_key: k}`,
+			`{"id":"m","type":"message","role":"assistant","model":"up","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":0}}`,
+			`{"id":"m","type":"message","role":"assistant","model":"up","content":[],"stop_reason":"refusal","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":0}}`,
+		},
+		"responses": {
+			`provider: openai-compatible, dialect: responses, base_url: "%s/v1", credentials: {api_key: k}`,
+			`{"id":"r","object":"response","created_at":1,"status":"completed","model":"up","output":[],"usage":{"input_tokens":7,"output_tokens":0,"total_tokens":7}}`,
+			`{"id":"r","object":"response","created_at":1,"status":"incomplete","incomplete_details":{"reason":"content_filter"},"model":"up","output":[],"usage":{"input_tokens":7,"output_tokens":0,"total_tokens":7}}`,
+		},
+		"gemini": {
+			`provider: gemini, base_url: "%s", credentials: {api_key: k}`,
+			`{"promptFeedback":{},"usageMetadata":{"promptTokenCount":7,"totalTokenCount":7},"modelVersion":"up"}`,
+			`{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":7,"totalTokenCount":7},"modelVersion":"up"}`,
+		},
+		"converse": {
+			`provider: bedrock, base_url: "%s", region: us-east-1, credentials: {api_key: k}`,
+			`{"output":{"message":{"role":"assistant","content":[]}},"usage":{"inputTokens":7,"outputTokens":0,"totalTokens":7},"metrics":{"latencyMs":1}}`,
+			`{"output":{"message":{"role":"assistant","content":[]}},"stopReason":"guardrail_intervened","usage":{"inputTokens":7,"outputTokens":0,"totalTokens":7},"metrics":{"latencyMs":1}}`,
+		},
+		"cohere": {
+			`provider: cohere, base_url: "%s", credentials: {api_key: k}`,
+			`{"id":"1","message":{"role":"assistant","content":[]},"usage":{"tokens":{"input_tokens":7,"output_tokens":0}}}`,
+			`{"id":"1","message":{"role":"assistant","content":[]},"finish_reason":"ERROR_TOXIC","usage":{"tokens":{"input_tokens":7,"output_tokens":0}}}`,
+		},
+		"ollama": {
+			`provider: ollama, dialect: ollama, base_url: "%s"`,
+			`{"model":"up","message":{"role":"assistant","content":""},"done":false,"prompt_eval_count":7}`,
+			`{"model":"up","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":7,"eval_count":1}`,
+		},
+	} {
+		for client := range doors() {
+			t.Run(client+" on "+name, func(t *testing.T) {
+				silent, good := testkit.NewUpstream(t, testkit.JSON(up.none)), testkit.NewUpstream(t, testkit.JSON(whole))
+				yaml := "connections:\n  - {name: a, " + up.settings + "}\n" + `  - {name: b, provider: openai-compatible, base_url: "%s/v1"}
+deployments:
+  - name: m
+    retry: {attempts: 2, max_wait: 1s}
+    targets: [{connection: a, upstream_model: up}, {connection: b, upstream_model: up}]
+`
+				w := newWorld(t, Mechanisms{}, yaml, silent.URL, good.URL)
+				r := askPerson(false)
+				r.Output = llm.Format{}
+				if a := w.ask(t, client, r); a.status != 200 || !strings.Contains(a.text, "hi") || good.Count() != 1 {
+					t.Errorf("%d after %d requests: %s", a.status, good.Count(), a.text)
+				}
+				silent.Script(testkit.JSON(up.blocked))
+				if a := w.ask(t, client, r); a.status != 200 || good.Count() != 1 {
+					t.Errorf("what says why it is empty: %d after %d requests: %s", a.status, good.Count(), a.text)
 				}
 			})
 		}

@@ -333,7 +333,7 @@ func (a *attempt) whole(body io.Reader, media string) error {
 // answers reports what is wrong with an answer of status 200 in which nothing of an answer was found:
 // an error after all, or something broken. What does not pass may be answered by another target.
 func (a *attempt) answers(g dialect.Gist, text []byte) error {
-	if g.Text > 0 || g.Stop != "" || !g.Usage.Zero() {
+	if g.Text > 0 || g.Stop != "" || !g.Usage.Zero() && a.call.Op != llm.OpGenerate {
 		return nil
 	}
 	_, err := a.plan.Codec.DecodeResponse(dialect.Reply{Status: a.resp.StatusCode, Header: a.resp.Header, Body: text})

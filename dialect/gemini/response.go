@@ -108,8 +108,8 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 	}
 	r.Usage.Searches = searches(v.Get("candidates"))
 	if !found {
-		if !feedback.Found() && r.Usage.Zero() {
-			return nil, wire.Bad("candidates", "a list")
+		if blocked(feedback).Reason != llm.StopFilter {
+			return nil, wire.Bad("candidates", "a list of answers, or promptFeedback.blockReason why there is none")
 		}
 		r.Choices = []llm.Choice{{Stop: blocked(feedback), Extra: home()}}
 		note := noteNoCandidate
@@ -597,7 +597,9 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 	g.Usage.Searches = searches(candidates)
 	first := candidates.Get("0")
 	if !first.Found() {
-		g.Stop = blocked(at(4)).Reason
+		if s := blocked(at(4)); s.Reason == llm.StopFilter { // else it is no answer
+			g.Stop = s.Reason
+		}
 		return g
 	}
 	s := decodeStop(first.Get("finishReason"))

@@ -30,6 +30,9 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 		return nil, c.bad(nil, "the upstream's answer has no message")
 	}
 	blocks := l.parts.blocks()
+	if len(blocks) == 0 && !l.done {
+		return nil, c.bad(nil, "the upstream's answer says nothing, and not that it is done")
+	}
 	out := &llm.Response{Model: l.model, Created: l.created, Usage: l.usage, Extra: l.extra}
 	ch := llm.Choice{Blocks: blocks, Logprobs: l.logprobs}
 	if !l.inner.Empty() {

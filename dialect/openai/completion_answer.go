@@ -21,8 +21,8 @@ func (c *completions) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 	if v.Kind() != '{' {
 		return nil, badUpstream(nil, "the upstream's answer is not a JSON object")
 	}
-	if v.Get("choices").Kind() != '[' {
-		if hasError(v) {
+	if v.Get("choices").Len() <= 0 {
+		if v.Get("choices").Kind() != '[' && hasError(v) {
 			return nil, inStream(r.Body)
 		}
 		return nil, badUpstream(nil, "the upstream's answer has no choices")

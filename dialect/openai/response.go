@@ -36,7 +36,34 @@ func (c *codec) DecodeResponse(r dialect.Reply) (llm.Result, error) {
 	if err != nil {
 		return nil, badUpstream(err, "the upstream's answer cannot be understood: "+err.Error())
 	}
+	if len(res.Choices) == 0 {
+		if !promptFiltered(v) {
+			return nil, badUpstream(nil, "the upstream's answer has no choices")
+		}
+		res.Choices = []llm.Choice{{Stop: llm.Stop{Reason: llm.StopFilter}}}
+	}
 	return res, nil
+}
+
+// promptFiltered reports whether Azure says of an answer without choices that a filter held the prompt back. The
+// results of a filter that let it pass are no reason for there being no answer.
+func promptFiltered(v wire.Value) bool {
+	results, held := v.Get("prompt_filter_results"), false
+	if results.Kind() != '[' {
+		return false
+	}
+	_ = results.Elems(func(_ int, el wire.Value) error { // the visit has no error to give
+		found := el.Get("content_filter_results")
+		if found.Kind() != '{' {
+			return nil
+		}
+		return found.Members(func(_ []byte, m wire.Value) error {
+			filtered, _ := m.Get("filtered").Bool()
+			held = held || filtered
+			return nil
+		})
+	})
+	return held
 }
 
 // hasError reports whether what has no choices, with status 200, is an error after all: hosts say one in

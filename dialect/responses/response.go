@@ -129,9 +129,18 @@ func decodeResponse(v wire.Value) (*llm.Response, error) {
 	}
 	c.Blocks = blocks
 	r.Usage = decodeUsage(v, true)
+	if err == nil && len(blocks) == 0 && saysNothing(v, &r.Usage) {
+		err = wire.Bad("output", "at least one item of an answer that is completed")
+	}
 	c.Stop = decodeStop(v, hasCall(blocks))
 	r.Choices = []llm.Choice{c}
 	return r, err
+}
+
+// saysNothing reports whether an answer without items is none: it was completed, and no token of it was made. A model
+// may choose to say nothing, which takes it a token or two.
+func saysNothing(v wire.Value, u *llm.Usage) bool {
+	return v.Get("status").Is(completed) && u.Out() == 0
 }
 
 func hasCall(blocks []llm.Block) bool {
@@ -600,7 +609,9 @@ func (c *codec) Gist(body []byte) dialect.Gist {
 			g.Text += itemText(item)
 			return nil
 		})
-		g.Stop = decodeStop(v, called).Reason
+		if out.Len() > 0 || !saysNothing(v, &g.Usage) {
+			g.Stop = decodeStop(v, called).Reason
+		}
 	}
 	return g
 }
