@@ -2,6 +2,8 @@ package app
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/dialect/xaigrpc"
 	"github.com/plenum-foundry/plenum/internal/frame"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/test/specs"
 )
 
@@ -165,5 +168,39 @@ func TestModelsOfOtherKindsAreAskedForByName(t *testing.T) {
 		if got := rpc(t, s.url, "/xai_api.Models/List"+kind+"s", worldKey, nil); got.status != "0" || len(got.messages[0]) != 0 {
 			t.Errorf("%ss: %s, %x", kind, got.status, got.messages)
 		}
+	}
+}
+
+// TestWhatOneAPIKeepsIsNotMisreadByAnother: it is kept in that API's own words.
+func TestWhatOneAPIKeepsIsNotMisreadByAnother(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	up.Handle(func(*testkit.Request) testkit.Answer { return testkit.JSON(chatText) })
+	w := newKeeping(t, keeping+oneTarget, up.URL)
+	door := w.grpcDoor()
+	ours := w.ask(`{"model":"m","input":"France?"}`)["id"].(string)
+	first := rpc(t, door, xaigrpc.PathWhole, worldKey, with(xaiRequest(t, askCat("m")), 23, "")).whole(t)
+	theirs := first.ID
+	on := with(xaiRequest(t, askCat("m")), 22, theirs)
+	if got := rpc(t, door, xaigrpc.PathWhole, worldKey, on); got.status != "0" {
+		t.Fatalf("going on from its own: %s %s", got.status, got.message)
+	}
+	asked := len(up.Requests())
+	for path, message := range map[string][]byte{"GetStoredCompletion": idOf(ours), "GetDeferredCompletion": idOf(ours), "GetCompletion": with(xaiRequest(t, askCat("m")), 22, ours)} {
+		if got := rpc(t, door, xaiChat+path, worldKey, message); got.status != "5" || !strings.Contains(got.message, "another API (responses)") {
+			t.Errorf("%s: %s %s", path, got.status, got.message)
+		}
+	}
+	if code, body := w.call(http.MethodGet, "/v1/responses/"+theirs); code != http.StatusNotFound || !strings.Contains(fmt.Sprint(body), "another API (xaigrpc)") {
+		t.Errorf("%d %v", code, body)
+	}
+	resp, body := w.post("/v1/responses", `{"model":"m","input":"x","previous_response_id":"`+theirs+`"}`)
+	if resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "previous_response_not_found") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if len(up.Requests()) != asked {
+		t.Error("the upstream was asked")
+	}
+	if got := rpc(t, door, xaiChat+"DeleteStoredCompletion", worldKey, idOf(ours)); got.status != "0" {
+		t.Errorf("it is not deleted: %s %s", got.status, got.message)
 	}
 }

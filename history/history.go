@@ -129,6 +129,11 @@ func (d *document) bytes() []byte {
 	return b.Bytes()
 }
 
+// foreign reports whether it is kept in the words of another dialect than a call's.
+func (d *document) foreign(c *gateway.Call) bool {
+	return d.Dialect != "" && d.Dialect != c.Dialect.Name
+}
+
 func documentOf(o *store.Object) (*document, error) {
 	var d document
 	if err := json.Unmarshal(o.Body, &d); err != nil {

@@ -188,6 +188,9 @@ func (o *opening) previous(ctx context.Context, d *plenum.Deployment) (elsewhere
 		if err := ended(id, x.Status); err != nil {
 			return false, err
 		}
+		if doc.foreign(o.call) {
+			return false, o.unlike(id, doc)
+		}
 		turns = append(turns, doc)
 		id = doc.Previous
 	}
@@ -195,6 +198,14 @@ func (o *opening) previous(ctx context.Context, d *plenum.Deployment) (elsewhere
 		o.before = append(append(o.before, t.Input...), t.Output...)
 	}
 	return false, nil
+}
+
+// unlike refuses to go on from what was said in another dialect: its items are kept in that one's words.
+func (o *opening) unlike(id string, d *document) error {
+	return &llm.Error{
+		Kind: llm.NotFound, Op: "history", Param: "previous_response_id", Code: "previous_response_not_found",
+		Message: "the response " + id + " was made by another API (" + d.Dialect + "); go on from it there, or send the whole conversation",
+	}
 }
 
 // ended refuses to go on from an answer that is not there.
@@ -283,6 +294,9 @@ func (o *opening) named(ctx context.Context) (map[string]string, error) {
 		doc, err := documentOf(&x)
 		if err != nil {
 			return nil, &llm.Error{Kind: llm.Internal, Op: "history", Message: "what was said before cannot be read", Err: err}
+		}
+		if doc.foreign(o.call) {
+			continue
 		}
 		for _, it := range append(doc.Input, doc.Output...) {
 			if it.ID == id {

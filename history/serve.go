@@ -68,6 +68,10 @@ func (h *History) answer(ctx context.Context, c *gateway.Call, out gateway.Out, 
 	if err != nil {
 		return &llm.Error{Kind: llm.Internal, Op: "history", Message: "the response cannot be read", Err: err}
 	}
+	if a.Ask != dialect.AskDelete && d.foreign(c) {
+		msg := "the response " + a.ID + " was made by another API (" + d.Dialect + "); ask for it there"
+		return &llm.Error{Kind: llm.NotFound, Op: "history", Param: "response_id", Code: "not_found", Message: msg}
+	}
 	switch a.Ask {
 	case dialect.AskDelete:
 		h.cancel(o.ID)
