@@ -32,6 +32,7 @@ type newKey struct {
 	project string
 	member  string
 	expires string
+	aws     bool // show what signs for AWS rather than the secret itself
 }
 
 func createKeyCommand() *cobra.Command {
@@ -45,7 +46,8 @@ func createKeyCommand() *cobra.Command {
 			"only the secret is written to it, so that a script can take it.",
 		Example: "  plenum create key laptop\n" +
 			"  plenum create key ci --project tests --expires 30d\n" +
-			"  export PLENUM_KEY=$(plenum create key shell --expires 12h)",
+			"  export PLENUM_KEY=$(plenum create key shell --expires 12h)\n" +
+			"  export $(plenum create key lambda --aws)        AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for Bedrock's SDKs",
 		Args:              one("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
@@ -54,6 +56,9 @@ func createKeyCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if k.aws {
+					return showAWS(cmd.OutOrStdout(), cmd.ErrOrStderr(), f, key)
+				}
 				return showKey(cmd.OutOrStdout(), cmd.ErrOrStderr(), secret, key)
 			})
 		}),
@@ -61,6 +66,7 @@ func createKeyCommand() *cobra.Command {
 	p.flags(cmd)
 	cmd.Flags().StringVar(&k.project, "project", "default", "the `project` that its calls belong to")
 	cmd.Flags().StringVar(&k.member, "member", "", "the `person` that it belongs to")
+	cmd.Flags().BoolVar(&k.aws, "aws", false, "show it as an AWS access key, for SDKs that sign their requests (Signature Version 4)")
 	cmd.Flags().StringVar(&k.expires, "expires", "", "when it ends: after a `time` such as 30d or 12h, or on a day such as 2027-01-31; never if left out")
 	return cmd
 }
@@ -144,6 +150,22 @@ func showKey(out, notes io.Writer, secret plenum.Secret, k plenum.Key) error {
 		fmt.Fprintf(about, "  Expires  %s\n", when(millis(k.Expires)))
 	}
 	return nil
+}
+
+// showAWS tells a new key as what AWS's SDKs take.
+func showAWS(out, notes io.Writer, f *config.File, k plenum.Key) error {
+	pepper, err := identity.LoadOrCreatePepper(f.DataDir)
+	if err != nil {
+		return err
+	}
+	if isTerminal(out) {
+		notes = out
+	}
+	if _, err := fmt.Fprintf(out, "AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", k.ID, pepper.AWSSecret(&k).Reveal()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(notes, "\n  Shown this once: keep it. Any region will do; the address of Plenum goes into AWS_ENDPOINT_URL_BEDROCK_RUNTIME.\n  Name     %s\n  Project  %s\n", k.Name, k.Project)
+	return err
 }
 
 func getKeysCommand() *cobra.Command {

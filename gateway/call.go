@@ -38,6 +38,7 @@ type Call struct {
 	Cred       identity.Cred      // edge: what the caller's SDK sent, wherever that puts it
 	CredErr    error              // edge: why no credential could be told
 	Caller     plenum.Principal   // auth
+	Signed     *identity.Signed   // edge: what the caller has signed, where the credential is a signature
 	Opening    []byte             // auth: the settings that a session begins with, as JSON, where its credential holds some
 	Deployment *plenum.Deployment // resolve
 	Candidates []plenum.Target    // resolve, best first; policy removes some
@@ -74,6 +75,8 @@ type intake struct {
 	upgrade *upgrade                             // edge: how the call becomes a session
 	turn    *turn                                // of a call that is a turn of a session
 	hold    *holding                             // edge: what the call's bodies hold of the room for all
+	fetched bool                                 // the body has been read
+	got     error
 	loaded  bool
 	loadErr error
 	payload llm.Payload
@@ -96,16 +99,37 @@ func (c *Call) loadLocked() error {
 		return q.loadErr
 	}
 	q.loaded = true
-	if q.load != nil {
-		if q.loadErr = q.load(); q.loadErr != nil {
-			return q.loadErr
-		}
+	if q.loadErr = q.fetch(); q.loadErr != nil {
+		return q.loadErr
 	}
 	if q.loadErr = c.unpack(c.bounds()); q.loadErr != nil {
 		return q.loadErr
 	}
 	c.Head, q.loadErr = c.Codec.Peek(c.In, c.bounds())
 	return q.loadErr
+}
+
+// fetch reads the body, once.
+func (q *intake) fetch() error {
+	if !q.fetched {
+		q.fetched = true
+		if q.load != nil {
+			q.got = q.load()
+		}
+	}
+	return q.got
+}
+
+// Body reads the body, bounded, and nothing of what it says: for whoever must see it before it is understood.
+func (c *Call) Body() ([]byte, error) {
+	c.req.mu.Lock()
+	defer c.req.mu.Unlock()
+	if !c.req.loaded {
+		if err := c.req.fetch(); err != nil {
+			return nil, err
+		}
+	}
+	return c.In.Body, nil
 }
 
 // Stream returns the request's body as it comes, up to a limit, for a stage that has no need of it as a whole: a
@@ -117,7 +141,7 @@ func (c *Call) Stream(limit int64) (io.Reader, error) {
 	if q.loadErr != nil {
 		return nil, q.loadErr
 	}
-	if q.loaded || q.open == nil {
+	if q.loaded || q.fetched || q.open == nil {
 		return bytes.NewReader(c.In.Body), nil
 	}
 	q.loaded = true

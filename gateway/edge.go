@@ -77,9 +77,13 @@ func (e *Edge) call(w http.ResponseWriter, r *http.Request) *Call {
 	cred, query, credErr := identity.Credential(r.Header, r.URL.RawQuery)
 	r.URL.RawQuery = query
 	r.RequestURI = ""
+	var signed *identity.Signed
+	if cred.Kind == identity.SignatureCred && credErr == nil {
+		signed, credErr = identity.ReadSigned(r)
+	}
 	now := time.Now()
 	id := newID(now)
-	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, CredErr: credErr, Trail: NewTrail(id, now), req: &intake{}}
+	c := &Call{ID: id, Config: e.current.Load(), Cred: cred, Signed: signed, CredErr: credErr, Trail: NewTrail(id, now), req: &intake{}}
 	c.Dialect = f.dialect
 	if f.route != nil {
 		c.Op, c.Codec = f.route.Op, f.route.Codec

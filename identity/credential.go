@@ -19,8 +19,8 @@ type Cred struct {
 // CredKind is what sort of credential it is.
 type CredKind uint8
 
-// The kinds of credential. Only keys are taken so far; the others are told apart so that a caller who
-// sends one learns why it is refused.
+// The kinds of credential. Tokens are not taken yet; they are told apart so that a caller who sends one learns
+// why it is refused.
 const (
 	NoCred CredKind = iota
 	KeyCred

@@ -53,6 +53,12 @@ func (c *codec) EncodeError(err error) dialect.Reply {
 	if dialect.Passes(e, Name) && e.Upstream.Type != "" {
 		kind = e.Upstream.Type
 	}
+	switch e.Code {
+	case "invalid_signature", "expired_signature":
+		kind = "InvalidSignatureException"
+	case "incomplete_signature":
+		kind = "IncompleteSignatureException"
+	}
 	r := dialect.Refuse(e, Name, status, errorBody(e))
 	if r.Header.Get(errorType) == "" {
 		r.Header.Set(errorType, kind)

@@ -53,6 +53,9 @@ func barred(c *gateway.Call) error {
 // authenticate says who calls. A client secret opens a realtime session with the model that it was made for, and
 // nothing else.
 func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
+	if c.Signed != nil {
+		return verify(p, c)
+	}
 	if c.Op != llm.OpRealtime || !identity.IsEphemeral(c.Cred) {
 		if identity.IsEphemeral(c.Cred) {
 			return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "a client secret opens a realtime session and nothing else"}
@@ -71,6 +74,23 @@ func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
 	}
 	c.In.RawQuery = q.Encode()
 	return nil
+}
+
+// verify says who has signed the call. The signature covers the body, which is read for that, and not understood:
+// only for a key that is there, and a signature of this moment.
+func verify(p *identity.Pepper, c *gateway.Call) error {
+	now := time.Now()
+	if _, ok := c.Config.KeyByID(c.Signed.KeyID); ok {
+		if err := c.Signed.Fresh(now); err != nil {
+			return err
+		}
+		if _, err := c.Body(); err != nil {
+			return err
+		}
+	}
+	who, err := p.Verify(c.Signed, c.Config.KeyByID, c.In.Body, now)
+	c.Caller = who
+	return err
 }
 
 // stillGood judges a call that another call or a job makes. It acts for the caller of that one, whom the Runner

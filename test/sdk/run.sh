@@ -73,6 +73,8 @@ start() {
 	plenum_pid=$!
 	PLENUM_URL=$(await "$work/plenum.log" '"msg":"serving"' | field url)
 	export PLENUM_URL
+	PLENUM_AWS=$("$PLENUM_BIN" create key aws --aws --config "$here/plenum.yaml" 2>/dev/null | tr '\n' ' ')
+	export PLENUM_AWS
 }
 
 # environment NAME: the packages that a folder pins, installed once.

@@ -73,3 +73,25 @@ test('count tokens', async (side) => {
   const r = await client.send(new CountTokensCommand({ modelId: side.model('text'), input: { converse: { messages: HELLO } } }));
   assert.ok(r.inputTokens > 0 && r.inputTokens < 100);
 });
+
+// Keys that sign their requests.
+const aws = Object.fromEntries(process.env.PLENUM_AWS.trim().split(' ').map((pair) => pair.split(/=(.*)/s)));
+const signing = (secret = aws.AWS_SECRET_ACCESS_KEY) =>
+  new BedrockRuntimeClient({
+    region: 'eu-west-1',
+    endpoint: URL,
+    credentials: { accessKeyId: aws.AWS_ACCESS_KEY_ID, secretAccessKey: secret },
+    authSchemePreference: ['sigv4'],
+    maxAttempts: 1,
+  });
+
+test('signed', async (side) => {
+  const c = signing();
+  const r = await c.send(new ConverseCommand({ messages: HELLO, modelId: side.model('text') }));
+  assert.equal(r.output.message.content[0].text, GREETING);
+  const { stream } = await c.send(new ConverseStreamCommand({ messages: HELLO, modelId: side.model('text') }));
+  let text = '';
+  for await (const ev of stream) text += ev.contentBlockDelta?.delta.text ?? '';
+  assert.equal(text, GREETING);
+  await assert.rejects(signing('no').send(new ConverseCommand({ messages: HELLO, modelId: side.model('text') })), { name: 'InvalidSignatureException' });
+});

@@ -241,3 +241,49 @@ def test_a_signature_is_no_key(side):
     with pytest.raises(ClientError) as e:
         c.converse(modelId=side.model("text"), messages=HELLO)
     assert e.value.response["Error"]["Code"] == "UnrecognizedClientException"
+
+
+# Keys that sign: no TLS is needed, for the secret never travels.
+AWS = dict(pair.split("=", 1) for pair in os.environ["PLENUM_AWS"].split())
+
+
+def signing(**kw):
+    keys = {"aws_access_key_id": AWS["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": AWS["AWS_SECRET_ACCESS_KEY"], **kw}
+    # A bearer token of the environment would be taken first.
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=30, auth_scheme_preference="sigv4")
+    return boto3.client("bedrock-runtime", region_name="eu-west-1", endpoint_url=URL, config=config, **keys)
+
+
+def test_signed(side):
+    c = signing()
+    r = c.converse(modelId=side.model("text"), messages=HELLO)
+    assert r["output"]["message"]["content"] == [{"text": GREETING}]
+    text = "".join(
+        e["contentBlockDelta"]["delta"]["text"]
+        for e in c.converse_stream(modelId=side.model("text"), messages=HELLO)["stream"]
+        if "contentBlockDelta" in e
+    )
+    assert text == GREETING
+    r = c.converse(modelId=side.model("call"), messages=HELLO, toolConfig={"tools": TOOLS})
+    assert r["output"]["message"]["content"][-1]["toolUse"]["input"] == PARIS
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": [{"role": "user", "content": "Grüße"}]})
+    r = c.invoke_model(modelId=side.model("text"), body=body)
+    assert json.loads(r["body"].read())["content"][0]["text"] == GREETING
+    chunks = c.invoke_model_with_response_stream(modelId=side.model("text"), body=body)["body"]
+    events = [json.loads(e["chunk"]["bytes"]) for e in chunks]
+    assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == GREETING
+    with pytest.raises(ClientError) as e:
+        c.converse(modelId=side.model("fail", "429"), messages=HELLO)
+    assert e.value.response["Error"]["Code"] == "ThrottlingException"
+
+
+def test_signed_wrongly(side):
+    for keys, want in [
+        ({"aws_secret_access_key": "no"}, "InvalidSignatureException"),
+        ({"aws_access_key_id": "AKIANOBODY"}, "UnrecognizedClientException"),
+        ({"aws_session_token": "some"}, "UnrecognizedClientException"),
+    ]:
+        with pytest.raises(ClientError) as e:
+            signing(**keys).converse(modelId=side.model("text"), messages=HELLO)
+        assert e.value.response["Error"]["Code"] == want
+    assert not side.calls("text")
