@@ -143,8 +143,8 @@ func TestConverseErrors(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	resp, body = w.post("/model/oa/converse", `{}`, "Authorization", "AWS4-HMAC-SHA256 Credential="+worldKey+"/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00")
-	if resp.StatusCode != 401 || resp.Header.Get("X-Amzn-Errortype") != "UnrecognizedClientException" {
-		t.Errorf("a signature that nobody checked: %d %s", resp.StatusCode, body)
+	if resp.StatusCode != 401 || resp.Header.Get("X-Amzn-Errortype") != "IncompleteSignatureException" || strings.Contains(body, worldKey) {
+		t.Errorf("half of a signature, with a key for its id: %d %s", resp.StatusCode, body)
 	}
 }
 
