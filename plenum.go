@@ -67,6 +67,8 @@ type Traits struct {
 	// SchemaRefuses lists words of JSON Schema that the host refuses in the shape of an answer and in the tools
 	// whose arguments it holds to their schema. "minItems>1" is refused where it is more than 1.
 	SchemaRefuses []string
+	// LeakedCalls says that the host leaves calls of tools in the model's text, where they are to be looked for.
+	LeakedCalls bool
 	// NoForcedWithThinking and the like are found out by probing; see Capabilities.
 	Capabilities Capabilities
 }

@@ -46,6 +46,58 @@ func TestCase_A12_ACallThatLeakedIntoTheTextIsSaidOnceAsEither(t *testing.T) {
 	}
 }
 
+// TestCase_A12_ALeakedCallIsReadWhereTheTargetSaysSo has a target that is declared to leak calls. Every caller gets a
+// call, whole and streamed, from an upstream that streams or does not, and is told.
+func TestCase_A12_ALeakedCallIsReadWhereTheTargetSaysSo(t *testing.T) {
+	up := testkit.NewUpstream(t)
+	yaml := strings.Replace(fmt.Sprintf(nativeYAML, "openai-compatible", "/v1"), "upstream_model: up,", "upstream_model: up, traits: {leaked_calls: true},", 1)
+	w := newWorld(t, Mechanisms{}, yaml, up.URL)
+	const leaked = `Let me see.<tool_call>{\"name\":\"weather\",\"arguments\":{\"town\":\"Paris\"}}</tool_call>`
+	n := 0
+	for client := range doors() {
+		for _, stream := range []bool{false, true} {
+			for _, tools := range []bool{true, false} {
+				up.Script(testkit.JSON(strings.Replace(whole, "hi", leaked, 1)))
+				if stream {
+					up.Script(testkit.SSE(roleChunk, chunk(leaked[:20]), chunk(leaked[20:]), stopChunk, usageChunk, "[DONE]"))
+				}
+				r := askPerson(stream)
+				r.Output = llm.Format{}
+				if tools {
+					r.Tools = []llm.Tool{{Kind: llm.ToolFunction, Name: "weather", Schema: `{"type":"object","properties":{"town":{"type":"string"}}}`}}
+				}
+				a := w.ask(t, client, r)
+				rec := w.records.nth(t, n)
+				n++
+				if a.got == nil {
+					t.Fatalf("%s: %d %s", client, a.status, a.text)
+				}
+				text, calls := "", ""
+				for _, b := range a.got.Choices[0].Blocks {
+					switch b := b.(type) {
+					case llm.Text:
+						text += b.Text
+					case llm.ToolUse:
+						calls += b.Name + strings.ReplaceAll(b.Args, " ", "")
+					}
+				}
+				if !tools {
+					if calls != "" || text != strings.ReplaceAll(leaked, `\"`, `"`) || len(rec.Changed) != 0 {
+						t.Errorf("%s stream=%v without tools: %q, %q", client, stream, text, calls)
+					}
+					continue
+				}
+				if text != "Let me see." || calls != `weather{"town":"Paris"}` || a.got.Choices[0].Stop.Reason != llm.StopTool {
+					t.Errorf("%s stream=%v: %q, %q, ended by %q", client, stream, text, calls, a.got.Choices[0].Stop.Reason)
+				}
+				if !strings.Contains(fmt.Sprint(rec.Changed), "read out of the text") || rec.Usage.Output != 5 {
+					t.Errorf("%s stream=%v: changed %q, usage %+v", client, stream, rec.Changed, rec.Usage)
+				}
+			}
+		}
+	}
+}
+
 // Responses says the text in deltas and again, whole, in four events. Dialects without such events say it once, and
 // each delta as one.
 func TestCase_B11_ATextThatIsRepeatedWhenDoneIsSaidOnce(t *testing.T) {

@@ -215,6 +215,7 @@ type Traits struct {
 	DefaultMaxOut  int          `conf:"default_max_out" min:"0" doc:"The cap on output set where the dialect needs one and the caller gave none."`
 	Refuses        []string     `conf:"refuses" doc:"Parameters that it answers with an error."`
 	NoStreamUsage  bool         `conf:"no_stream_usage" doc:"It refuses stream_options; usage is then estimated."`
+	LeakedCalls    bool         `conf:"leaked_calls" doc:"It leaves calls of tools in the model's text, in the words of its template; they are read out."`
 	NoState        bool         `conf:"no_state" doc:"It speaks Responses and keeps no answers."`
 	NoDeveloper    bool         `conf:"no_developer" doc:"It knows no developer role."`
 	ReasoningField string       `conf:"reasoning_field" enum:"reasoning_content reasoning" doc:"The field in which it shows reasoning in chat completions."`

@@ -16,6 +16,7 @@ func (t *Traits) over(out *plenum.Traits) {
 		NoStreamUsage:  t.NoStreamUsage,
 		NoDeveloper:    t.NoDeveloper,
 		NoState:        t.NoState,
+		LeakedCalls:    t.LeakedCalls,
 		ReasoningField: t.ReasoningField, Betas: t.Betas,
 		Effort:        t.Effort,
 		Unsigned:      t.Unsigned,
@@ -43,6 +44,7 @@ func mergeTraits(base, over plenum.Traits) plenum.Traits {
 	}
 	out.NoStreamUsage = base.NoStreamUsage || over.NoStreamUsage
 	out.NoDeveloper = base.NoDeveloper || over.NoDeveloper
+	out.LeakedCalls = base.LeakedCalls || over.LeakedCalls
 	out.NoState = base.NoState || over.NoState
 	out.Effort = base.Effort || over.Effort
 	out.Unsigned = base.Unsigned || over.Unsigned

@@ -130,19 +130,19 @@ func (r *run) send(ctx context.Context, next gateway.Handler, a *gateway.Call, c
 		}
 		cand.planned = true
 	}
-	j := cand.job
+	j, o := cand.job, &cand.target.Offer
 	if j == nil {
-		return next(ctx, a, g)
+		return next(ctx, a, unleaked(a, o, g))
 	}
 	shape(a, j, cand.same)
 	if !j.Holds() {
 		if j.Checks() {
-			return next(ctx, a, &check{next: g, trail: r.call.Trail, job: j})
+			return next(ctx, a, unleaked(a, o, &check{next: g, trail: r.call.Trail, job: j}))
 		}
-		return next(ctx, a, g)
+		return next(ctx, a, unleaked(a, o, g))
 	}
 	w := &whole{}
-	if err := next(ctx, a, w); err != nil {
+	if err := next(ctx, a, unleaked(a, o, w)); err != nil {
 		return err
 	}
 	err := w.say(j, g)
