@@ -110,6 +110,27 @@ def test_classic_client(side):
         assert c.completions.create(model=model, prompt="Say hello.").choices[0].text == GREETING
 
 
+def test_classic_client_tools(side):
+    tool = {"type": "function", "function": {"name": "get_weather", "description": "The weather.", "parameters": PARAMETERS}}
+    messages = [{"role": "user", "content": "The weather in both cities?"}]
+    with classic() as c:
+        r = c.chat.completions.create(model=side.model("calls"), messages=messages, tools=[tool])
+        calls = r.choices[0].message.tool_calls
+        assert r.choices[0].finish_reason == "tool_calls"
+        assert [json.loads(x.function.arguments)["city"] for x in calls] == ["Paris", "Lyon"]
+        messages.append(r.choices[0].message)
+        messages += [{"role": "tool", "tool_call_id": x.id, "content": "11 degrees"} for x in calls]
+        r = c.chat.completions.create(model=side.model("calls"), messages=messages, tools=[tool])
+        assert "11 degrees" in r.choices[0].message.content
+
+
+def test_classic_client_structured_output(side):
+    form = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON, "strict": True}}
+    with classic() as c:
+        r = c.chat.completions.create(model=side.model("json"), messages=[{"role": "user", "content": "Who?"}], response_format=form)
+        assert json.loads(r.choices[0].message.content)["name"] == "Ada Lovelace"
+
+
 def test_v1_client(side):
     with openai.OpenAI(base_url=URL + "/openai/v1", api_key=KEY, max_retries=0) as c:
         r = c.chat.completions.create(model=side.model("text"), messages=[{"role": "user", "content": "Say hello."}])
