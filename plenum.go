@@ -176,6 +176,7 @@ type Principal struct {
 	KeyName string
 	Project string
 	Member  string
+	Groups  []string // what policies may go by
 	Admin   bool
 }
 
@@ -185,6 +186,7 @@ type Key struct {
 	Name     string
 	Project  string
 	Member   string
+	Groups   []string
 	Prefix   string // the first characters of the secret, to tell keys apart in a list
 	MAC      []byte // HMAC-SHA-256 of the secret under the node's pepper
 	Created  int64  // Unix milliseconds
@@ -196,5 +198,5 @@ type Key struct {
 
 // Principal returns who a call with this key is made by.
 func (k *Key) Principal() Principal {
-	return Principal{KeyID: k.ID, KeyName: k.Name, Project: k.Project, Member: k.Member, Admin: k.Admin}
+	return Principal{KeyID: k.ID, KeyName: k.Name, Project: k.Project, Member: k.Member, Groups: k.Groups, Admin: k.Admin}
 }

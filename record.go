@@ -43,6 +43,7 @@ type Record struct {
 	Changed   []string  `json:"changed,omitempty"`
 	Cache     string    `json:"cache,omitempty"`
 	Guardrail string    `json:"guardrail,omitempty"`
+	Policy    string    `json:"policy,omitempty"` // the rule that decided, with the version of the policies
 	Notes     []string  `json:"notes,omitempty"`
 	BytesIn   int64     `json:"bytes_in,omitempty"`
 	BytesOut  int64     `json:"bytes_out,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/stage/policy"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/sqlite"
 )
@@ -36,7 +37,7 @@ func newBatchWorld(t *testing.T, db store.Store, ck clock.Clock, yaml string, ur
 	engine := batch.New(db, keeper, all.Dialects(), ck, log)
 	engine.Alone = true
 	w := &batchWorld{db: db, engine: engine}
-	w.world = newWorld(t, Mechanisms{Own: joined(keeper.Handlers(), engine.Handlers()), Owners: owners{db}}, yaml, urls...)
+	w.world = newWorld(t, Mechanisms{Policy: policy.Cedar{Clock: clock.Real}, Own: joined(keeper.Handlers(), engine.Handlers()), Owners: owners{db}}, yaml, urls...)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = engine.Run(ctx, gateway.NewRunner(w.current, w.handler)) })

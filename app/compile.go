@@ -56,7 +56,8 @@ func (c *compiler) compile(f *config.File, keys []plenum.Key, probed map[string]
 	s, err := config.Compile(f, config.Options{
 		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
 		Probed: func(offer string) plenum.Capabilities { return probed[offer] }, Sequence: c.sequence,
-		Connect: func(d *config.Connection) (any, error) { return c.connect(d, next) },
+		Connect:  func(d *config.Connection) (any, error) { return c.connect(d, next) },
+		Policies: c.policies,
 	})
 	if err != nil {
 		return nil, err

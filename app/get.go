@@ -301,6 +301,7 @@ func describe(w io.Writer, r *plenum.Record) error {
 	line("Bytes", fmt.Sprintf("%d in, %d out", r.BytesIn, r.BytesOut))
 	line("Lost on the way", strings.Join(r.Lost, ", "))
 	line("Changed", strings.Join(r.Changed, ", "))
+	line("Policy", r.Policy)
 	line("Guardrail", r.Guardrail)
 	line("Cache", r.Cache)
 	for _, n := range r.Notes {

@@ -38,6 +38,7 @@ import (
 	"github.com/plenum-foundry/plenum/metric"
 	"github.com/plenum-foundry/plenum/probe"
 	"github.com/plenum-foundry/plenum/stage/budget"
+	"github.com/plenum-foundry/plenum/stage/policy"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
 	"github.com/plenum-foundry/plenum/store/sqlite"
@@ -107,6 +108,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	}
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
+		Policy:  policy.Cedar{Clock: clock.Real},
 		Budgets: budget.NewAccounts(n.book, clock.Real), History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers(), map[llm.Op]gateway.Handler{llm.OpKeyInfo: keyInfo}),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)

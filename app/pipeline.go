@@ -74,7 +74,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper),
 		recall.New(m.Clock, m.History),
-		resolve.New(m.resolves()),
+		resolve.New(m.resolves(), policy.Lists(m.Policy)),
 		policy.New(m.Policy),
 		own.New(joined(map[llm.Op]gateway.Handler{llm.OpSession: gateway.ServeLanes}, m.Own)),
 		claim.New(m.claims()),

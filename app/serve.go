@@ -92,8 +92,13 @@ func problems(parts Parts, f *config.File, err error) error {
 
 // understand compiles a configuration, for nobody to be called by it.
 func understand(parts Parts, f *config.File) (*config.Snapshot, error) {
+	return forNobody(parts).compile(f, nil, nil)
+}
+
+// forNobody returns a compiler whose snapshots nobody is to be called by.
+func forNobody(parts Parts) *compiler {
 	mac := func(v plenum.Secret) [32]byte { return sha256.Sum256([]byte(v.Reveal())) } // only to tell keys apart
-	return newCompiler(parts.Providers, catalog.New(), mac).compile(f, nil, nil)
+	return newCompiler(parts.Providers, catalog.New(), mac)
 }
 
 // reloaded tells of an attempt to take a changed configuration over.

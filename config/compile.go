@@ -24,10 +24,18 @@ type Options struct {
 	// Connect makes what calls need of a connection; an error is told with the connection's place. Nil
 	// makes nothing.
 	Connect func(*Connection) (any, error)
+	// Policies makes what calls need of the policies, and tells what is wrong with them. Nil makes nothing.
+	Policies func([]Policy) (any, []PolicyFault)
 	// Keys are those kept in the store.
 	Keys []plenum.Key
 	// Sequence is how many snapshots came before.
 	Sequence uint64
+}
+
+// PolicyFault is what is wrong with a policy, by its number in the list.
+type PolicyFault struct {
+	Policy  int
+	Message string // with its place within the policy
 }
 
 // Kind is what is to be known of a kind of provider.
@@ -68,6 +76,7 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c.connections()
 	c.deployments()
 	c.budgets()
+	c.policies()
 	c.keys()
 	c.snap.Budgets = newBudgets(f.Budgets)
 	if err := c.all().asError(); err != nil {

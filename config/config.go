@@ -44,6 +44,7 @@ type File struct {
 	Projects        []Project     `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
 	Members         []Member      `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
 	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
+	Policies        []Policy      `conf:"policies" noun:"policy" doc:"Who may use what, in Cedar. Without any everything is allowed to every key; with one, what none permits is refused, and a forbid wins."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
 	source source
@@ -268,11 +269,19 @@ type Scope struct {
 	Deployment string `conf:"deployment" doc:"The deployment's name."`
 }
 
+// Policy says in Cedar who may use what.
+type Policy struct {
+	Name    string `conf:"name" required:"yes" doc:"What it is called in refusals and records."`
+	Cedar   string `conf:"cedar" required:"yes" doc:"Its statements. ${file:PATH} takes them from a file."`
+	Enabled bool   `conf:"enabled" default:"true" doc:"Whether it is in force. One that is not is checked all the same."`
+}
+
 // Key is a caller's key as it is declared.
 type Key struct {
 	Name    string        `conf:"name" required:"yes" doc:"What it is called in records."`
 	Project string        `conf:"project" default:"default" doc:"The project that its calls belong to."`
 	Member  string        `conf:"member" doc:"The person that it belongs to."`
+	Groups  []string      `conf:"groups" doc:"The groups that it belongs to, for policies."`
 	Secret  plenum.Secret `conf:"secret" required:"yes" doc:"At least 16 characters; take it from the environment or a file."`
 	Expires time.Time     `conf:"expires" doc:"When it ends, as 2027-01-31 or 2027-01-31T15:04:05Z; left out is never."`
 }

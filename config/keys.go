@@ -33,7 +33,7 @@ func (c *compiler) keys() {
 			c.fail(at("keys", i, "name"), "%q is the name of another key as well", k.Name)
 		}
 		named[k.Name] = true
-		key := plenum.Key{ID: "declared:" + k.Name, Name: k.Name, Project: k.Project, Member: k.Member}
+		key := plenum.Key{ID: "declared:" + k.Name, Name: k.Name, Project: k.Project, Member: k.Member, Groups: k.Groups}
 		if !k.Expires.IsZero() {
 			key.Expires = k.Expires.UnixMilli()
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/near"
 )
 
 // Snapshot is a compiled configuration. It never changes; a call keeps the one that it began with.
@@ -20,6 +21,8 @@ type Snapshot struct {
 	Deployments []*plenum.Deployment
 	// Budgets are all budgets.
 	Budgets Budgets
+	// Policies is what Options.Policies returned. This package never looks at it.
+	Policies any
 
 	projects    map[string]*plenum.Project
 	members     map[string]*plenum.Member
@@ -147,7 +150,7 @@ func (s *Snapshot) Callable() []*plenum.Deployment {
 }
 
 // Nearest returns up to n names that someone who asked for an unknown one may have meant.
-func (s *Snapshot) Nearest(name string, n int) []string { return nearest(name, s.names, n) }
+func (s *Snapshot) Nearest(name string, n int) []string { return near.Names(name, s.names, n) }
 
 // NeedsRestart names the fields in which the two differ and that only a restart takes over.
 func (s *Snapshot) NeedsRestart(next *Snapshot) []string {

@@ -123,6 +123,7 @@ var foreign = []struct {
 	{"github.com/jackc/pgx", []string{"store/postgres"}, "the store hides which database it is"},
 	{"github.com/pressly/goose", []string{"store/..."}, "migrations are the store's"},
 	{"github.com/spf13/cobra", []string{"app/..."}, "the command line is in app"},
+	{"github.com/cedar-policy", []string{"policy"}, "package policy hides the language that policies are written in"},
 	{"github.com/prometheus", []string{"metric"}, "metric hides who counts"},
 	{"go.yaml.in/yaml", []string{"config"}, "only the configuration is YAML"},
 }

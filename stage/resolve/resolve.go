@@ -18,8 +18,9 @@ import (
 	"github.com/plenum-foundry/plenum/router"
 )
 
-// New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes.
-func New(owners Owners) gateway.Stage {
+// New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes. May says
+// why a caller may not use a deployment, which is then not listed; nil is that everyone may use everything.
+func New(owners Owners, may func(*gateway.Call, *plenum.Deployment) error) gateway.Stage {
 	since := time.Now().Unix() // what a list of models says of each: nobody knows when a name was made, and it must not change
 	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
@@ -33,7 +34,7 @@ func New(owners Owners) gateway.Stage {
 				return err
 			}
 			if c.Op == llm.OpModels {
-				return models(c, out, since)
+				return models(c, out, since, may)
 			}
 			r := &c.Trail.Record
 			r.Asked, r.Stream = clip(c.Head.Model), c.Head.Stream
@@ -151,18 +152,26 @@ func draw(ts []plenum.Target) {
 	}
 }
 
-// models answers with the deployments that can be called by name, patterns left out, or with the one
+// models answers with the deployments that the caller may call by name, patterns left out, or with the one
 // that was asked for.
-func models(c *gateway.Call, out gateway.Out, since int64) error {
+func models(c *gateway.Call, out gateway.Out, since int64, may func(*gateway.Call, *plenum.Deployment) error) error {
 	list := &llm.ModelList{}
 	if c.Head.Model != "" {
 		d, ok := c.Config.Deployment(c.Head.Model)
 		if !ok {
 			return unknown(c)
 		}
+		if may != nil {
+			if err := may(c, d); err != nil {
+				return err
+			}
+		}
 		list.Models = append(list.Models, entry(d, c.Head.Model, since))
 	} else {
 		for _, d := range c.Config.Callable() {
+			if may != nil && may(c, d) != nil {
+				continue
+			}
 			list.Models = append(list.Models, entry(d, d.Name, since))
 		}
 	}

@@ -1,0 +1,379 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/llm"
+	"github.com/plenum-foundry/plenum/policy"
+	"github.com/plenum-foundry/plenum/store"
+)
+
+func policyCommand(parts Parts) *cobra.Command {
+	return verb("policy", "Find out what policies decide, and why", explainCommand(parts), dryRunCommand(parts), schemaCommand())
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print what policies can speak of, as a schema of Cedar",
+		Long:  "Print what policies can speak of, as a schema of Cedar: for people, and for editors that know the language.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), policy.Schema())
+			return err
+		},
+	}
+}
+
+// court is a configuration with its policies, or with others in their place, and the keys that it knows.
+type court struct {
+	place place
+	files []string // policies in the place of those that are declared
+
+	parts    Parts
+	snapshot *config.Snapshot
+	set      *policy.Set
+	compiler *compiler
+	store    store.Store // nil where there are no data
+	keys     []plenum.Key
+}
+
+func (c *court) flags(cmd *cobra.Command) {
+	c.place.flags(cmd)
+	cmd.Flags().StringArrayVar(&c.files, "policies", nil, "a `file` of statements in the place of the policies that are declared; may be given several times")
+	_ = cmd.MarkFlagFilename("policies", "cedar")
+}
+
+// open reads the configuration, and the data where there are any.
+func (c *court) open(ctx context.Context) error {
+	f, err := c.place.file()
+	if err != nil {
+		return err
+	}
+	if len(c.files) > 0 {
+		if f.Policies, err = policiesOf(c.files); err != nil {
+			return err
+		}
+	}
+	_, err = os.Stat(filepath.Join(f.DataDir, store.DatabaseName))
+	if err == nil || !f.Database.Empty() {
+		if c.store, err = openStore(ctx, f); err != nil {
+			return err
+		}
+		if c.keys, err = c.store.Keys(ctx); err != nil {
+			return fmt.Errorf("reading the keys: %w", err)
+		}
+	}
+	c.compiler = forNobody(c.parts)
+	if c.snapshot, err = c.compiler.compile(f, c.keys, nil); err != nil {
+		return fmt.Errorf("the configuration is not usable:\n%w", err)
+	}
+	for i := range f.Keys {
+		if k, ok := c.snapshot.KeyByID("declared:" + f.Keys[i].Name); ok {
+			c.keys = append(c.keys, *k)
+		}
+	}
+	c.set, _ = c.snapshot.Policies.(*policy.Set)
+	return nil
+}
+
+func (c *court) close() error {
+	if c.store == nil {
+		return nil
+	}
+	return c.store.Close()
+}
+
+// policiesOf reads policies from files, each called like its file.
+func policiesOf(files []string) ([]config.Policy, error) {
+	var out []config.Policy
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading a policy: %w", err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		out = append(out, config.Policy{Name: name, Cedar: string(text), Enabled: true})
+	}
+	return out, nil
+}
+
+// supposed is a request as it is described on the command line.
+type supposed struct {
+	key, project, member string
+	groups               []string
+	model, operation     string
+	action               string
+	at, from, dialect    string
+	stream               bool
+}
+
+func (q *supposed) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&q.key, "key", "", "who calls: a key's `name` or id")
+	cmd.Flags().StringVar(&q.project, "project", "", "the `project` of the caller, where it is not the key's")
+	cmd.Flags().StringVar(&q.member, "member", "", "the `member` of the caller, where it is not the key's")
+	cmd.Flags().StringArrayVar(&q.groups, "group", nil, "a `group` of the caller, where they are not the key's; may be given several times")
+	cmd.Flags().StringVar(&q.model, "model", "", "the `name` that is asked for; all deployments if left out")
+	cmd.Flags().StringVar(&q.operation, "operation", string(llm.OpGenerate), "what is asked for")
+	cmd.Flags().StringVar(&q.action, "action", "", "use, deploy or own; left out it follows from the operation")
+	cmd.Flags().StringVar(&q.at, "at", "", "when, as a `time` such as 2027-01-31T15:04:05Z; now if left out")
+	cmd.Flags().StringVar(&q.from, "from", "", "the `address` that the call comes from")
+	cmd.Flags().StringVar(&q.dialect, "dialect", "openai", "the `dialect` of the caller")
+	cmd.Flags().BoolVar(&q.stream, "stream", false, "a streamed answer is asked for")
+	_ = cmd.RegisterFlagCompletionFunc("operation", cobra.FixedCompletions(policy.Operations(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("action", cobra.FixedCompletions([]string{"use", "deploy", "own"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func explainCommand(parts Parts) *cobra.Command {
+	c := court{parts: parts}
+	var q supposed
+	var o output
+	cmd := &cobra.Command{
+		Use:   "explain [CALL]",
+		Short: "Say which rules decide on a call, and what would change it",
+		Long: "Say of a call that is on record, or of one that is described, which rules decide at each target, what the\n" +
+			"others lack, and what would turn the decision round: of the values that the policies themselves name.\n" +
+			"A call on record is judged by the policies of now.",
+		Example: "  plenum policy explain --config plenum.yaml --key laptop --model grok\n" +
+			"  plenum policy explain --config plenum.yaml --project web --model grok --at 2027-01-31T03:00:00Z\n" +
+			"  plenum policy explain --config plenum.yaml --policies draft.cedar req_IWOVCBMYMZ2ROYDEBGFGPZAFCX",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
+			if err := c.open(cmd.Context()); err != nil {
+				return errors.Join(err, c.close())
+			}
+			return errors.Join(c.explain(cmd.Context(), cmd.OutOrStdout(), &o, &q, args), c.close())
+		}),
+	}
+	c.flags(cmd)
+	q.flags(cmd)
+	o.flags(cmd)
+	return cmd
+}
+
+// explain says what the policies decide on a call.
+func (c *court) explain(ctx context.Context, w io.Writer, o *output, q *supposed, args []string) error {
+	if c.set == nil {
+		_, err := fmt.Fprintln(w, "There are no policies in force: every key may use everything.")
+		return err
+	}
+	asked, err := c.asked(ctx, q, args)
+	if err != nil {
+		return err
+	}
+	views := make([]explained, 0, len(asked))
+	for i := range asked {
+		views = append(views, explainedOf(&asked[i], c.set.Explain(&asked[i])))
+	}
+	if o.format == "json" {
+		return o.show(w, views, nil, nil, "")
+	}
+	if o.format != "table" {
+		return fmt.Errorf("there is no output %q; use table or json", o.format)
+	}
+	if len(views) == 0 {
+		_, err := fmt.Fprintln(w, "There is no target to decide on.")
+		return err
+	}
+	who := asked[0].Who
+	fmt.Fprintf(w, "Key %s of project %s, %s at %s. Policies @%s.\n", orDash(who.KeyName), orDash(who.Project), asked[0].Op, asked[0].Time.UTC().Format("Mon 2006-01-02 15:04 MST"), c.set.Version())
+	for i := range views {
+		views[i].tell(w)
+	}
+	return nil
+}
+
+// asked returns the requests that are to be explained: one for each target.
+func (c *court) asked(ctx context.Context, q *supposed, args []string) ([]policy.Request, error) {
+	if len(args) == 1 {
+		if c.store == nil {
+			return nil, errNoData(c.snapshot.Declared.DataDir)
+		}
+		r, err := c.store.Call(ctx, args[0])
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("there is no call %q; `plenum get calls` lists the latest", args[0])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the call: %w", err)
+		}
+		out, _ := c.recorded(&r)
+		return out, nil
+	}
+	return c.supposed(q)
+}
+
+// supposed returns the requests of a call that is described.
+func (c *court) supposed(q *supposed) ([]policy.Request, error) {
+	who, err := c.who(q)
+	if err != nil {
+		return nil, err
+	}
+	op := llm.Op(q.operation)
+	if !slices.Contains(policy.Operations(), q.operation) {
+		return nil, fmt.Errorf("there is no operation %q (known: %s)", q.operation, strings.Join(policy.Operations(), ", "))
+	}
+	base := policy.Request{Action: policy.Action(q.action), Who: who, Op: op, Dialect: q.dialect, Stream: q.stream, Source: q.from, Time: time.Now()}
+	if q.at != "" {
+		if base.Time, err = time.Parse(time.RFC3339, q.at); err != nil {
+			return nil, fmt.Errorf("--at: %q is not a time such as 2027-01-31T15:04:05Z", q.at)
+		}
+	}
+	switch base.Action {
+	case "":
+		base.Action = policy.Use
+		if op.Own() {
+			base.Action = policy.Own
+		}
+	case policy.Use, policy.Deploy, policy.Own:
+	default:
+		return nil, fmt.Errorf("there is no action %q; it is use, deploy or own", q.action)
+	}
+	if base.Action == policy.Own {
+		return []policy.Request{base}, nil
+	}
+	list := c.snapshot.Callable()
+	if q.model != "" {
+		d, ok := c.snapshot.Deployment(q.model)
+		if !ok {
+			return nil, fmt.Errorf("there is no deployment %q%s", q.model, orNothing("; did you mean ", strings.Join(c.snapshot.Nearest(q.model, 3), ", ")))
+		}
+		list = []*plenum.Deployment{d}
+	}
+	var out []policy.Request
+	for _, d := range list {
+		out = append(out, toEach(base, d)...)
+	}
+	return out, nil
+}
+
+func orNothing(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s + "?"
+}
+
+// toEach returns a request for each target of a deployment.
+func toEach(base policy.Request, d *plenum.Deployment) []policy.Request {
+	out := make([]policy.Request, len(d.Targets))
+	for i := range d.Targets {
+		out[i] = base
+		out[i].Deployment, out[i].Offer = d, &d.Targets[i].Offer
+	}
+	return out
+}
+
+// who returns the caller that is described.
+func (c *court) who(q *supposed) (*plenum.Principal, error) {
+	who := plenum.Principal{KeyID: "nobody's", Project: "default"}
+	if q.key != "" {
+		i := slices.IndexFunc(c.keys, func(k plenum.Key) bool { return k.ID == q.key || k.Name == q.key })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no key %q; `plenum get keys` lists those of the store, and others are in the configuration", q.key)
+		}
+		who = c.keys[i].Principal()
+	}
+	if q.project != "" {
+		who.Project = q.project
+	}
+	if q.member != "" {
+		who.Member = q.member
+	}
+	if len(q.groups) > 0 {
+		who.Groups = q.groups
+	}
+	return &who, nil
+}
+
+// explained is the explanation for one target.
+type explained struct {
+	Deployment string   `json:"deployment,omitempty"`
+	Target     string   `json:"target"`
+	Allowed    bool     `json:"allowed"`
+	By         []string `json:"by,omitempty"`
+	Message    string   `json:"message,omitempty"`
+	Broken     string   `json:"broken,omitempty"`
+	Rules      []ruling `json:"rules"`
+	Changes    []string `json:"changes,omitempty"`
+}
+
+// ruling is what one rule says.
+type ruling struct {
+	Rule    string `json:"rule"`
+	Effect  string `json:"effect"`
+	Line    int    `json:"line"`
+	Applies bool   `json:"applies"`
+	Lacks   string `json:"lacks,omitempty"`
+}
+
+func explainedOf(r *policy.Request, e *policy.Explanation) explained {
+	v := explained{Target: policy.Kind(r.Op), Allowed: e.Decision.Allowed, Broken: e.Decision.Broken, Changes: e.Changes, Rules: []ruling{}}
+	if r.Offer != nil {
+		v.Deployment, v.Target = r.Deployment.Name, r.Offer.ID
+	}
+	for _, by := range e.Decision.By {
+		v.By = append(v.By, by.Name)
+		if v.Message == "" {
+			v.Message = by.Message
+		}
+	}
+	for _, x := range e.Verdicts {
+		effect := "permit"
+		if x.Rule.Forbid {
+			effect = "forbid"
+		}
+		v.Rules = append(v.Rules, ruling{x.Rule.Name, effect, x.Rule.Line, x.Applies, x.Why})
+	}
+	return v
+}
+
+// tell tells an explanation to a person.
+func (v *explained) tell(w io.Writer) {
+	name := v.Target
+	if v.Deployment != "" {
+		name = v.Deployment + " at " + v.Target
+	}
+	word, other := "refused", "allowed"
+	if v.Allowed {
+		word, other = other, word
+	}
+	by := "no policy permits it"
+	if len(v.By) > 0 {
+		by = "by " + strings.Join(v.By, ", ")
+	}
+	fmt.Fprintf(w, "\n%s: %s, %s\n", name, word, by)
+	if v.Message != "" && !v.Allowed {
+		fmt.Fprintf(w, "  says: %s\n", v.Message)
+	}
+	if v.Broken != "" {
+		fmt.Fprintf(w, "  it could not be evaluated: %s\n", v.Broken)
+	}
+	var rows [][]string
+	for _, r := range v.Rules {
+		says := "applies"
+		if !r.Applies {
+			says = "does not apply: " + r.Lacks
+		}
+		rows = append(rows, []string{"  " + r.Effect, r.Rule, says})
+	}
+	_ = table(w, nil, rows)
+	for i, c := range v.Changes {
+		if i == 0 {
+			fmt.Fprintf(w, "  It would be %s if\n", other)
+		}
+		fmt.Fprintf(w, "    %s\n", c)
+	}
+}

@@ -1,0 +1,282 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/llm"
+)
+
+// Action is what somebody wants to do.
+type Action string
+
+// The actions.
+const (
+	Use    Action = "use"    // send a call to an offer
+	Deploy Action = "deploy" // make a deployment of an offer
+	Own    Action = "own"    // keep something here, or reach what is kept
+)
+
+// Request asks whether a caller may do something.
+type Request struct {
+	Action Action
+	Who    *plenum.Principal
+	// Deployment and Offer are what a call is sent to; nil for Own.
+	Deployment *plenum.Deployment
+	Offer      *plenum.Offer
+	// The circumstances.
+	Op      llm.Op
+	Dialect string
+	Stream  bool
+	Source  string // address; "" where the call comes from nowhere
+	Time    time.Time
+}
+
+// Decide answers a request. A nil Set allows everything.
+func (s *Set) Decide(r *Request) *Decision {
+	if s == nil {
+		return &Decision{Allowed: true}
+	}
+	k, fits := s.key(r)
+	known, ok := s.cache.get(&k)
+	switch {
+	case fits && ok:
+		return known.decision
+	case fits:
+		d := s.decide(s.said(r, &s.reads).seal())
+		s.cache.put(remembered{key: k, decision: d})
+		return d
+	case ok:
+		return s.decide(known.facts.at(circumstances(r, &s.reads)))
+	}
+	f := s.said(r, &s.reads).seal()
+	s.cache.put(remembered{key: k, facts: f})
+	return s.decide(f)
+}
+
+// Ever returns the decision on the way of using an offer that is the first allowed, of all operations, streamed or not;
+// where none is, that on the request as it is.
+func (s *Set) Ever(r *Request) *Decision {
+	first := *r
+	first.Op = models()[0]
+	d := s.Decide(&first)
+	if d.Allowed || s == nil || !s.reads.has(readsOperation|readsStream) {
+		return d
+	}
+	for _, op := range models() {
+		for _, stream := range [...]bool{false, true} {
+			way := *r
+			way.Op, way.Stream = op, stream
+			if d := s.Decide(&way); d.Allowed {
+				return d
+			}
+		}
+	}
+	return d
+}
+
+// facts are a request as policies see it.
+type facts struct {
+	who, what  types.Entity
+	request    cedar.Request
+	whoIn      []types.EntityUID
+	whatIn     []types.EntityUID
+	whoIs      types.RecordMap
+	whatIs     types.RecordMap
+	conditions types.RecordMap
+}
+
+// Get returns an entity by its id, for Cedar.
+func (f *facts) Get(uid types.EntityUID) (types.Entity, bool) {
+	switch uid {
+	case f.who.UID:
+		return f.who, true
+	case f.what.UID:
+		return f.what, true
+	}
+	return types.Entity{}, false
+}
+
+var _ types.EntityGetter = (*facts)(nil)
+
+// seal makes the entities, when all that is to be said of them was said.
+func (f *facts) seal() *facts {
+	f.who.Parents, f.who.Attributes = types.NewEntityUIDSet(f.whoIn...), types.NewRecord(f.whoIs)
+	f.what.Parents, f.what.Attributes = types.NewEntityUIDSet(f.whatIn...), types.NewRecord(f.whatIs)
+	f.request.Principal, f.request.Resource = f.who.UID, f.what.UID
+	f.request.Context = types.NewRecord(f.conditions)
+	return f
+}
+
+// at returns the same under other circumstances.
+func (f *facts) at(conditions types.RecordMap) *facts {
+	other := *f
+	other.request.Context = types.NewRecord(conditions)
+	return &other
+}
+
+// said says a request in the words of the schema, with those circumstances that are read.
+func (s *Set) said(r *Request, reads *reads) *facts {
+	f := &facts{}
+	f.principal(r.Who)
+	if r.Action == Own {
+		f.kept(r)
+	} else {
+		f.offer(r, s.life(r.Offer))
+	}
+	f.request.Action = uid("Action", string(r.Action))
+	f.conditions = circumstances(r, reads)
+	return f
+}
+
+func (s *Set) life(o *plenum.Offer) string {
+	if s.lifecycle == nil {
+		return "unknown"
+	}
+	return s.lifecycle(o)
+}
+
+func uid(kind types.EntityType, id string) types.EntityUID {
+	return types.NewEntityUID(kind, asText(id))
+}
+
+// within adds what an entity belongs to, where there is such a thing.
+func within(list []types.EntityUID, kind types.EntityType, id string) []types.EntityUID {
+	if id == "" {
+		return list
+	}
+	return append(list, uid(kind, id))
+}
+
+func (f *facts) principal(p *plenum.Principal) {
+	f.who.UID = uid("Key", p.KeyID)
+	f.whoIn = within(within(nil, "Project", p.Project), "Member", p.Member)
+	groups := make([]types.Value, 0, len(p.Groups))
+	for _, g := range p.Groups {
+		f.whoIn = within(f.whoIn, "Group", g)
+		groups = append(groups, asText(g))
+	}
+	f.whoIs = types.RecordMap{
+		"name": asText(p.KeyName), "project": asText(p.Project), "member": asText(p.Member), "groups": types.NewSet(groups...),
+	}
+}
+
+func (f *facts) kept(r *Request) {
+	kind := Kind(r.Op)
+	f.what.UID = uid("Kept", kind)
+	f.whatIn = within(nil, "Project", r.Who.Project)
+	f.whatIs = types.RecordMap{"kind": asText(kind)}
+}
+
+// Kind returns what an operation on what callers own is about: "file", "batch", "answer", "session", "secret" or "key".
+func Kind(op llm.Op) string {
+	switch op {
+	case llm.OpKept:
+		return "answer"
+	case llm.OpSession:
+		return "session"
+	case llm.OpClientSecret:
+		return "secret"
+	}
+	kind, _, _ := strings.Cut(string(op), ".")
+	return kind
+}
+
+func (f *facts) offer(r *Request, lifecycle string) {
+	o, d := r.Offer, r.Deployment
+	model := o.Model
+	if model == "" {
+		model = d.Model
+	}
+	publisher, _, named := strings.Cut(model, "/")
+	if !named {
+		publisher = ""
+	}
+	f.what.UID = uid("Offer", o.ID)
+	for _, in := range [...]struct {
+		kind types.EntityType
+		id   string
+	}{{"Publisher", publisher}, {"Model", model}, {"Provider", o.Provider}, {"Connection", o.Connection}, {"Deployment", d.Name}} {
+		f.whatIn = within(f.whatIn, in.kind, in.id)
+	}
+	f.whatIs = types.RecordMap{
+		"publisher": asText(publisher), "model": asText(model), "provider": asText(o.Provider), "connection": asText(o.Connection),
+		"deployment": asText(d.Name), "upstream": asText(o.Upstream), "region": asText(o.Region), "lifecycle": asText(lifecycle),
+		"guardrail": asText(d.Guardrail), "capabilities": capabilities(&o.Traits.Capabilities),
+	}
+	if o.Context > 0 {
+		f.whatIs["context"] = types.Long(o.Context)
+	}
+	if o.Price.Known {
+		f.whatIs["price_in"], f.whatIs["price_out"] = dollars(o.Price.Input), dollars(o.Price.Output)
+	}
+}
+
+// capabilities are those that an offer is known to have.
+func capabilities(c *plenum.Capabilities) types.Set {
+	var have []types.Value
+	for _, x := range [...]struct {
+		name string
+		has  plenum.Tri
+	}{
+		{"tools", c.Tools},
+		{"images", c.Images},
+		{"documents", c.Documents},
+		{"audio", c.Audio},
+		{"schema", c.Schema},
+		{"thinking", c.Thinking},
+		{"streaming", c.Streaming},
+		{"logprobs", c.Logprobs},
+	} {
+		if x.has == plenum.Yes {
+			have = append(have, asText(x.name))
+		}
+	}
+	return types.NewSet(have...)
+}
+
+// dollars is a rate as policies see it, in dollars for a million tokens. Cedar's decimals have four digits after the
+// point; what is less is rounded up, so that no price looks like none.
+func dollars(r plenum.Rate) types.Decimal {
+	const digits = 100                                       // a rate's micro-dollars in a decimal's smallest part
+	d, _ := types.NewDecimal(int64((r+digits-1)/digits), -4) // it fits: it is a part of an int64
+	return d
+}
+
+// circumstances are what policies read of the circumstances: to say what nobody reads would cost something on each call.
+func circumstances(r *Request, reads *reads) types.RecordMap {
+	m := types.RecordMap{}
+	put := func(w circumstance, name types.String, v func() types.Value) {
+		if reads.has(w) {
+			m[name] = v()
+		}
+	}
+	at := r.Time.UTC()
+	put(readsOperation, "operation", func() types.Value { return asText(string(r.Op)) })
+	put(readsDialect, "dialect", func() types.Value { return asText(r.Dialect) })
+	put(readsStream, "stream", func() types.Value { return types.Boolean(r.Stream) })
+	put(readsTime, "time", func() types.Value { return types.NewDatetime(at) })
+	put(readsHour, "hour", func() types.Value { return types.Long(at.Hour()) })
+	put(readsWeekday, "weekday", func() types.Value { return asText(weekday(at)) })
+	if a, ok := address(r.Source); ok {
+		put(readsSource, "source", func() types.Value { return a })
+	}
+	return m
+}
+
+func weekday(t time.Time) string { return strings.ToLower(t.Weekday().String()) }
+
+// address reads where a call comes from.
+func address(s string) (types.IPAddr, bool) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return types.IPAddr{}, false
+	}
+	a = a.Unmap().WithZone("")
+	return types.IPAddr(netip.PrefixFrom(a, a.BitLen())), true
+}
