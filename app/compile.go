@@ -79,7 +79,8 @@ func (c *compiler) check(f *config.File, keys []plenum.Key) error {
 	next := map[string]built{}
 	_, err := config.Compile(f, config.Options{
 		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
-		Connect: func(d *config.Connection) (any, error) { return c.connect(d, next) },
+		Connect:  func(d *config.Connection) (any, error) { return c.connect(d, next) },
+		Policies: c.policies,
 	})
 	for name, b := range next {
 		if c.built[name].conn != b.conn {

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,12 +176,16 @@ func (n *Node) extended() *config.File {
 }
 
 // compileItems compiles a file with what is declared through the management API. What of that does not hold is left
-// out, and the rest counts: a deployment whose connection is gone must not keep all others from being served.
+// out, and the rest counts: a deployment whose connection is gone must not keep all others from being served. But for
+// policies: to leave one out could open what it closes.
 func (n *Node) compileItems(f *config.File, compile func(*config.File) (*config.Snapshot, error)) (*config.Snapshot, error) {
 	items := n.items
 	var left config.Problems
 	for {
 		merged, unread := n.shelf.Put(f, items, n.itemsAt)
+		if closing := slices.DeleteFunc(slices.Clone(unread), mayGo); len(closing) > 0 {
+			return nil, closing
+		}
 		s, err := compile(merged)
 		var faults config.Problems
 		if err == nil || !errors.As(err, &faults) {
@@ -195,7 +200,7 @@ func (n *Node) compileItems(f *config.File, compile func(*config.File) (*config.
 				left = append(left, p)
 			}
 		}
-		if len(out) == 0 {
+		if len(out) == 0 || slices.ContainsFunc(faults, func(p config.Problem) bool { return p.Kept() && !mayGo(p) }) {
 			return nil, err
 		}
 		kept := make([]config.Item, 0, len(items))
@@ -206,6 +211,13 @@ func (n *Node) compileItems(f *config.File, compile func(*config.File) (*config.
 		}
 		items = kept
 	}
+}
+
+// mayGo reports whether what a problem is about may be left out: it is no policy, or one that the
+// file has as well.
+func mayGo(p config.Problem) bool {
+	list, _ := p.Of()
+	return list != "policies" || p.Shadowed()
 }
 
 // compileLocked makes a snapshot of a file with the keys, items, engines and findings of this moment.

@@ -350,3 +350,65 @@ func retired(t *testing.T, c *catalog.Catalog) string {
 	t.Fatal("none is")
 	return ""
 }
+
+func TestPoliciesAreDeclaredThroughTheManagementAPI(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
+	m := manage(t, fmt.Sprintf(oneTarget, up.URL)+"\nkeys:\n  - {name: dev, secret: "+worldKey+"}\n")
+	call := func() int {
+		status, _ := m.ask(t, "POST", "/v1/chat/completions", askWhole, "Authorization", "Bearer "+worldKey)
+		return status
+	}
+	const forbid = `{"name":"no-m","cedar":"forbid (principal, action, resource in Deployment::\"m\");"}`
+	for body, want := range map[string]string{
+		forbid:                                 "every call would be refused",
+		`{"name":"x","cedar":"permit (prin"}`:  `there is "prin" where "principal" must stand`,
+		`{"name":"x","cedar":"permit","e": 1}`: "unknown field",
+	} {
+		if refused := m.must(t, 422, "POST", "/policies", body); !strings.Contains(fmt.Sprint(refused), want) {
+			t.Errorf("%s: %v", body, refused)
+		}
+	}
+	m.must(t, 201, "POST", "/policies", `{"name":"base","cedar":"permit (principal, action, resource);"}`)
+	if status := call(); status != 200 {
+		t.Errorf("with everything permitted: %d", status)
+	}
+	m.must(t, 201, "POST", "/policies", forbid)
+	if status := call(); status != 403 {
+		t.Errorf("with the deployment forbidden: %d", status)
+	}
+	m.must(t, 422, "DELETE", "/policies/base", "")
+	m.must(t, 200, "PATCH", "/policies/no-m", `{"enabled":false}`)
+	if status := call(); status != 200 {
+		t.Errorf("with the forbid not in force: %d", status)
+	}
+}
+
+// An item that does not hold any more is left out, so that the others serve. A policy is not: that could open what it
+// closes.
+func TestAKeptPolicyThatDoesNotHoldIsNotLeftOut(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
+	m := manage(t, fmt.Sprintf(oneTarget, up.URL)+"\npolicies: [{name: declared, cedar: 'permit (principal, action, resource);'}]\n")
+	n := m.Node
+	before := n.current.Load()
+	for name, c := range map[string]struct {
+		item config.Item
+		want string
+	}{
+		"one that does not parse":        {config.Item{List: "policies", Name: "x", Version: 90, Spec: []byte(`{"name":"x","cedar":"forbid"}`)}, `policy "x": cedar: line 1, column 7`},
+		"one that cannot be read":        {config.Item{List: "policies", Name: "x", Version: 91, Spec: []byte(`{"name":"x","text":"forbid"}`)}, `policy "x": text: unknown field`},
+		"another thing that is wrong":    {config.Item{List: "budgets", Name: "x", Version: 92, Spec: []byte(`{"name":"x"}`)}, ""},
+		"one that the file has, as well": {config.Item{List: "policies", Name: "declared", Version: 93, Spec: []byte(`{"name":"declared","cedar":"forbid"}`)}, ""},
+	} {
+		n.mu.Lock()
+		n.items = []config.Item{c.item}
+		n.mu.Unlock()
+		err := n.rebuild()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want != "" && n.current.Load() != before {
+			t.Errorf("%s: it is taken over", name)
+		}
+		before = n.current.Load()
+	}
+}

@@ -156,7 +156,7 @@ func (s *Shelf) Put(f *File, items []Item, at int64) (*File, Problems) {
 	for i := range items {
 		it := &items[i]
 		if taken[it.List][it.Name] {
-			left = append(left, Problem{File: it.String(), Path: "name", Message: "is declared in " + f.source.name + ", which counts", kept: it.id()})
+			left = append(left, Problem{File: it.String(), Path: "name", Message: "is declared in " + f.source.name + ", which counts", kept: it.id(), shadowed: true})
 			continue
 		}
 		key := shelved{it.List, it.Name, it.Version}
@@ -205,6 +205,9 @@ func (p Problem) Kept() bool { return p.kept != [2]string{} }
 
 // Of returns the item that a problem is about, as its list and name.
 func (p Problem) Of() (list, name string) { return p.kept[0], p.kept[1] }
+
+// Shadowed reports whether an item is left out because the file declares one of its name.
+func (p Problem) Shadowed() bool { return p.shadowed }
 
 // id is what tells items apart.
 func (i Item) id() [2]string { return [2]string{i.List, i.Name} }

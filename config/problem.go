@@ -14,7 +14,8 @@ type Problem struct {
 	Path         string // such as deployments[0].targets[1].weight; "" is the file as a whole
 	Message      string
 
-	kept [2]string // list and name of the item that it is about, where that is kept elsewhere
+	kept     [2]string // list and name of the item that it is about, where that is kept elsewhere
+	shadowed bool      // the item is left out for one of the file
 }
 
 // Error returns the problem as "plenum.yaml:12:9: deployments[0].name: what is wrong".
