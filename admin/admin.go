@@ -30,6 +30,8 @@ type Foundry interface {
 	Snapshot() *config.Snapshot
 	// Check reports what is wrong with a set of items as a whole, beside what the file in force declares.
 	Check(items []config.Item) error
+	// MayDeploy says why somebody may not make some of the deployments of such a set, as policies have it.
+	MayDeploy(a Actor, items []config.Item, names []string) error
 	// Take takes over what the store has now.
 	Take(ctx context.Context) error
 	// Left tells of items that are kept and not in force, and why.

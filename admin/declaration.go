@@ -126,7 +126,7 @@ func (s *Server) tryApply(q *request, lists map[string][]json.RawMessage, prune 
 	if len(faults) > 0 {
 		return reply{}, faults
 	}
-	if err := s.holds(all, changes); err != nil {
+	if err := s.holds(&q.actor, all, changes); err != nil {
 		return reply{}, err
 	}
 	q.entry.After = asJSON(plan)

@@ -269,7 +269,7 @@ func (s *Server) tryChange(q *request, n config.Noun, name string, to func(was *
 	if err := s.mayGrant(q, n, was, change.Spec); err != nil {
 		return reply{}, err
 	}
-	if err := s.holds(all, []store.ResourceChange{change}); err != nil {
+	if err := s.holds(&q.actor, all, []store.ResourceChange{change}); err != nil {
 		return reply{}, err
 	}
 	if was != nil {
@@ -379,12 +379,16 @@ func (s *Server) sealed(n config.Noun, name string, spec []byte, was *store.Reso
 	return out, err
 }
 
-// holds reports what is wrong with everything that is declared, once changes are made to it.
-func (s *Server) holds(all []store.Resource, changes []store.ResourceChange) error {
+// holds reports what is wrong with everything that is declared, once somebody's changes are made to it.
+func (s *Server) holds(a *Actor, all []store.Resource, changes []store.ResourceChange) error {
 	changed := map[[2]string]bool{}
 	var items []config.Item
+	var deployments []string
 	for _, c := range changes {
 		changed[[2]string{c.Kind, c.Name}] = true
+		if c.Kind == "deployments" && c.Spec != nil {
+			deployments = append(deployments, c.Name)
+		}
 		if c.Spec != nil {
 			items = append(items, config.Item{List: c.Kind, Name: c.Name, Version: -1, Spec: c.Spec})
 		}
@@ -399,7 +403,10 @@ func (s *Server) holds(all []store.Resource, changes []store.ResourceChange) err
 			items = append(items, ItemOf(&all[i]))
 		}
 	}
-	return s.foundry.Check(items)
+	if err := s.foundry.Check(items); err != nil || len(deployments) == 0 || a.owns() {
+		return err // an owner could change the policies as well
+	}
+	return s.foundry.MayDeploy(*a, items, deployments)
 }
 
 // ItemOf returns a resource as the configuration takes it.

@@ -73,11 +73,11 @@ func (c *compiler) compile(f *config.File, keys []plenum.Key, probed map[string]
 }
 
 // check reports what would be wrong with a file. The connections that it makes are closed again.
-func (c *compiler) check(f *config.File, keys []plenum.Key) error {
+func (c *compiler) check(f *config.File, keys []plenum.Key) (*config.Snapshot, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next := map[string]built{}
-	_, err := config.Compile(f, config.Options{
+	s, err := config.Compile(f, config.Options{
 		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
 		Connect:  func(d *config.Connection) (any, error) { return c.connect(d, next) },
 		Policies: c.policies,
@@ -87,7 +87,7 @@ func (c *compiler) check(f *config.File, keys []plenum.Key) error {
 			b.conn.Close()
 		}
 	}
-	return err
+	return s, err
 }
 
 // connect returns the connection that is there already if nothing about it changed, or makes it.

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/probe"
 )
 
@@ -37,7 +40,63 @@ func (n foundry) Check(items []config.Item) error {
 	if len(left) > 0 {
 		return left
 	}
-	return n.compiler.check(merged, n.keys)
+	_, err := n.compiler.check(merged, n.keys)
+	return err
+}
+
+// MayDeploy says why somebody may not make deployments, by the policies in force. A member is known by his name, and in
+// the project that he has a role in.
+func (n foundry) MayDeploy(a admin.Actor, items []config.Item, names []string) error {
+	set, ok := n.current.Load().Policies.(*policy.Set)
+	if !ok {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	shelf := config.Shelf{Open: n.pepper.OpenText}
+	merged, _ := shelf.Put(n.extended(), items, n.itemsAt+1)
+	s, err := n.compiler.check(merged, n.keys)
+	if err != nil {
+		return err
+	}
+	who := plenum.Principal{KeyID: a.Name, KeyName: a.Name}
+	if m, ok := strings.CutPrefix(a.Name, "member:"); ok {
+		who.Member = m
+	}
+	for _, g := range a.Grants {
+		who.Project = cmp.Or(who.Project, g.Project)
+	}
+	set = set.Fresh() // which remembers nothing of deployments that are not these
+	for _, d := range s.Deployments {
+		if !slices.Contains(names, d.Name) {
+			continue
+		}
+		for _, r := range toEach(policy.Request{Action: policy.Deploy, Who: &who, Source: host(a.From), Time: clock.Real.Now()}, d) {
+			if decision := set.Decide(&r); !decision.Allowed {
+				return notDeployed(d.Name, r.Offer.ID, decision)
+			}
+		}
+	}
+	return nil
+}
+
+// host is an address without its port.
+func host(addr string) string {
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
+}
+
+func notDeployed(name, target string, d *policy.Decision) error {
+	detail := fmt.Sprintf("no policy lets you make the deployment %q with the target %s", name, target)
+	if r := d.Rule(); r != nil {
+		detail = fmt.Sprintf("the policy %q does not let you make the deployment %q with the target %s", r.Name, name, target)
+		if r.Message != "" {
+			detail += ": " + r.Message
+		}
+	}
+	return &admin.Problem{Type: "about:blank", Title: http.StatusText(http.StatusForbidden), Status: http.StatusForbidden, Code: "policy_denied", Detail: detail}
 }
 
 // Take takes over what the store has now.

@@ -412,3 +412,32 @@ func TestAKeptPolicyThatDoesNotHoldIsNotLeftOut(t *testing.T) {
 		before = n.current.Load()
 	}
 }
+
+func TestPoliciesDecideWhoMakesDeployments(t *testing.T) {
+	m := manage(t, `
+connections:
+  - {name: eu, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", region: eu-west-1}
+  - {name: us, provider: openai-compatible, base_url: "http://127.0.0.1:9/v1", region: us-east-1}
+members: [{name: joe@example.com, roles: [{role: admin}]}]
+policies:
+  - name: base
+    cedar: permit (principal, action, resource);
+  - name: only-eu
+    cedar: |
+      @message("deploy in the EU")
+      forbid (principal in Member::"joe@example.com", action == Action::"deploy", resource) unless { resource.region like "eu-*" };
+`)
+	k := m.must(t, 201, "POST", "/keys", `{"name":"joe","member":"joe@example.com","admin":true}`)
+	joe := &manager{m.site, k["secret"].(string)}
+	const near, far = `{"name":"near","targets":[{"connection":"eu"}]}`, `{"name":"far","targets":[{"connection":"eu"},{"connection":"us"}]}`
+	joe.must(t, 201, "POST", "/deployments", near)
+	refused := joe.must(t, 403, "POST", "/deployments", far)
+	if want := `the policy "only-eu" does not let you make the deployment "far" with the target us/far: deploy in the EU`; refused["detail"] != want || refused["code"] != "policy_denied" {
+		t.Errorf("it is refused with %v", refused)
+	}
+	joe.must(t, 403, "PATCH", "/deployments/near", `{"targets":[{"connection":"us"}]}`)
+	joe.must(t, 403, "POST", "/declarations:apply", `{"deployments":[`+far+`]}`)
+	joe.must(t, 403, "POST", "/deployments?dry_run=true", far)
+	joe.must(t, 204, "DELETE", "/deployments/near", "")
+	m.must(t, 201, "POST", "/deployments", far) // the owner is not asked: he could change the policies as well
+}

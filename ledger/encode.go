@@ -150,6 +150,7 @@ func appendOutcome(o *object, r *plenum.Record) {
 	o.list("changed", r.Changed)
 	o.text("cache", r.Cache)
 	o.text("guardrail", r.Guardrail)
+	o.text("policy", r.Policy)
 	o.list("notes", r.Notes)
 	o.count("bytes_in", r.BytesIn)
 	o.count("bytes_out", r.BytesOut)
