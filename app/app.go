@@ -106,7 +106,7 @@ func Command(parts Parts) *cobra.Command {
 	)
 	add(root, groupRun, upCommand(parts), serveCommand(parts))
 	add(root, groupUse, chatCommand(), createCommand(), deleteCommand(), getCommand(), describeCommand(), policyCommand(parts))
-	add(root, groupCare, doctorCommand(parts), probeCommand(), backupCommand(), restoreCommand())
+	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/internal/h1"
 	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/plenum-foundry/plenum/ledger/anchor"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/metric"
 	"github.com/plenum-foundry/plenum/probe"
@@ -69,6 +70,7 @@ type Node struct {
 	shared     *valkey.Book    // the book, where several nodes share it
 	losses     []plenum.Record // calls with charges that a stopped process left open
 	logs       *callLog
+	anchors    *anchor.Keeper
 	draining   atomic.Bool
 	warned     map[string]bool // warn: what was told of the configuration in force
 
@@ -166,6 +168,9 @@ func (n *Node) open(ctx context.Context, f *config.File) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	if n.anchors, err = anchors(f, n.ledger, n.log); err != nil {
+		return err
 	}
 	n.store, err = openStore(ctx, f)
 	return err
@@ -296,6 +301,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
 	g.Go(func() error { return n.history.Run(run, gateway.NewRunner(n.current, n.pipeline)) })
 	g.Go(func() error { return n.logs.run(run) })
+	g.Go(func() error { return ignoreCanceled(n.anchors.Run(run)) })
 	if n.shared != nil {
 		g.Go(func() error { return ignoreCanceled(n.shared.Run(run)) })
 	}

@@ -24,6 +24,9 @@ func (c *compiler) server() {
 	}
 	c.scheme("database", f.Database, "postgres", "postgresql")
 	c.scheme("valkey", f.Valkey, "redis", "rediss", "valkey", "valkeys", "unix")
+	for i := range f.Ledger.Anchors {
+		c.anchor(&f.Ledger.Anchors[i], index("ledger.anchors", i))
+	}
 	if f.MaxInFlight < f.MaxBody {
 		c.fail("max_in_flight", "%s is less than max_body, %s", f.MaxInFlight, f.MaxBody)
 	}
@@ -42,6 +45,22 @@ func (c *compiler) tls(t *TLS) {
 		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
 			c.fail("tls.cert", "cannot be used with the key: %s", strings.TrimPrefix(err.Error(), "tls: "))
 		}
+	}
+}
+
+// anchor checks that a place for the record's head says where it is.
+func (c *compiler) anchor(a *Anchor, path string) {
+	needs := map[string]string{"file": "path", "git": "path", "rfc3161": "url", "log": "url"}
+	for name, value := range map[string]string{"path": a.Path, "url": a.URL} {
+		if needs[a.Kind] == name && value == "" {
+			c.fail(path, "needs %s, for its kind is %s", name, a.Kind)
+		}
+	}
+	if a.URL == "" {
+		return
+	}
+	if u, err := url.Parse(a.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		c.fail(path+".url", "must be an address that begins with https:// or http://")
 	}
 }
 

@@ -85,7 +85,19 @@ type Log struct {
 
 // Ledger is how the record of calls is kept.
 type Ledger struct {
-	Fsync bool `conf:"fsync" default:"false" restart:"yes" doc:"Sync the journal to disk before an answer's first byte: records then survive a loss of power, not only of the process."`
+	Fsync   bool     `conf:"fsync" default:"false" restart:"yes" doc:"Sync the journal to disk before an answer's first byte: records then survive a loss of power, not only of the process."`
+	Anchors []Anchor `conf:"anchors" restart:"yes" doc:"Where each node puts the head of its record, so that whoever rewrites it all is found out."`
+}
+
+// Anchor is a place outside for the head of the record.
+type Anchor struct {
+	Kind  string        `conf:"kind" required:"yes" enum:"file git rfc3161 log" doc:"A file that lines are added to; a git repository; a time-stamping authority (RFC 3161); a log that takes JSON by POST."`
+	Name  string        `conf:"name" doc:"What the audit calls it; the kind if left out."`
+	Path  string        `conf:"path" doc:"Of file, the file; of git, the work tree; of rfc3161, a file for what was stamped."`
+	Push  string        `conf:"push" doc:"Of git, the remote to push to after each commit."`
+	URL   string        `conf:"url" doc:"Of rfc3161 and log, the address."`
+	CA    string        `conf:"ca" doc:"Of rfc3161, a file with the certificates, in PEM, that the authority's must come from; left out, any is taken."`
+	Every time.Duration `conf:"every" default:"1h" min:"1s" doc:"How often; nothing is put where nothing was written meanwhile."`
 }
 
 // Retry bounds how often and how long a call is tried again.

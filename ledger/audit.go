@@ -20,6 +20,12 @@ const (
 	Failed  Decision = "failed"  // it was allowed, and did not come about
 )
 
+// The actions that the ledger itself writes down, and that its verification reads.
+const (
+	ActionTakeOver = "take_over" // a node goes on in the journal of another, as after a restored backup
+	ActionAnchor   = "anchor"    // the head was put somewhere outside; After has the receipt
+)
+
 // Audit is one entry of the audit: what somebody did, or wanted to do and was refused. Calls to models need none:
 // their [plenum.Record] says the same of them.
 //

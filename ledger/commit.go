@@ -86,11 +86,14 @@ func (l *Ledger) write(r room) error {
 	if err := l.prepare(); err != nil {
 		return err
 	}
-	seq, chain, out, from := l.seq, l.chain, l.out[:0], 0
+	seq, chain, last, out, from := l.seq, l.chain, l.last, l.out[:0], 0
 	for i := range r.items {
 		seq++
 		out, chain = appendLine(out, seq, r.items[i].kind, r.payload[from:r.items[i].end], chain)
 		from = r.items[i].end
+		if isEntry(r.items[i].kind) {
+			last = Head{Seq: seq, Chain: chain}
+		}
 	}
 	l.out = out[:0]
 	if cap(l.out) > 1<<20 {
@@ -99,7 +102,7 @@ func (l *Ledger) write(r room) error {
 	if err := l.put(out); err != nil {
 		return fmt.Errorf("writing to the journal: %w", err)
 	}
-	l.seq, l.chain = seq, chain
+	l.seq, l.chain, l.last = seq, chain, last
 	for i := range r.items {
 		l.note(r.items[i].kind, r.items[i].begin)
 	}

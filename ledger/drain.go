@@ -227,7 +227,7 @@ func (s *shipper) take(b []byte) (entries []Entry, err error) {
 		}
 		s.move(&ln)
 		b = b[ln.size:]
-		if ln.kind != kindEnd && ln.kind != kindAudit {
+		if !isEntry(ln.kind) {
 			s.between = append(s.between, ln.sum)
 			continue
 		}

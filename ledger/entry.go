@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/plenum-foundry/plenum"
@@ -61,6 +62,18 @@ const (
 	KindAudit = string(kindAudit) // its body is an [Audit]
 )
 
+// MarshalText implements [encoding.TextMarshaler].
+func (s Sum) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (s *Sum) UnmarshalText(b []byte) error {
+	if len(b) != 2*len(s) {
+		return errors.New("a sum has 64 hexadecimal digits")
+	}
+	_, err := hex.Decode(s[:], b)
+	return err
+}
+
 // Entry is the end of one call, or an entry of the audit, on its way to the Sink, with what is needed to prove later
 // that neither it nor any entry before it was changed.
 //
@@ -94,9 +107,16 @@ func (e *Entry) Audit() (Audit, error) {
 	return a, nil
 }
 
+// Before returns the seq of the entry that this one follows: every line between them has its sum in Between. It is 0 for
+// the first of a chain.
+func (e *Entry) Before() uint64 { return e.Seq - uint64(len(e.Between)) - 1 }
+
 // Verify reports whether the entry's body and place are what its Chain says. That it follows the entry
 // before it is the caller's to see: its Prior is that entry's Chain.
-func (e *Entry) Verify() bool {
+func (e *Entry) Verify() bool { return e.Sum() == e.Chain }
+
+// Sum returns what the entry's Chain should be.
+func (e *Entry) Sum() Sum {
 	chain := e.Prior
 	for _, s := range e.Between {
 		chain = link(chain, s)
@@ -106,7 +126,7 @@ func (e *Entry) Verify() bool {
 		k = kindEnd
 	}
 	head := appendHead(nil, e.Seq, k)
-	return link(chain, sumOf(head, e.Body)) == e.Chain
+	return link(chain, sumOf(head, e.Body))
 }
 
 // Sink is where entries are kept once they left the journal. Append stores all of them or none, in

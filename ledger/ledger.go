@@ -98,6 +98,7 @@ type Ledger struct {
 	size    int64
 	seq     uint64
 	chain   Sum
+	last    Head             // of the entries, which the Sink gets
 	open    map[string]Begin // begun and not ended
 	out     []byte
 	torn    bool // the file may have a part of a line at its end
@@ -148,6 +149,23 @@ func (l *Ledger) Stats() Stats {
 	l.commit.Lock()
 	defer l.commit.Unlock()
 	return Stats{Node: l.node, Seq: l.seq, Drained: drained, Open: len(l.open)}
+}
+
+// Head is the last entry of a node's chain. Kept where whoever could rewrite the chain cannot, it proves the entries up
+// to it.
+type Head struct {
+	Node  string `json:"node"`
+	Seq   uint64 `json:"seq"`
+	Chain Sum    `json:"chain"`
+}
+
+// Head returns the last entry that was written; its Seq is 0 where there is none yet.
+func (l *Ledger) Head() Head {
+	l.commit.Lock()
+	defer l.commit.Unlock()
+	h := l.last
+	h.Node = l.node
+	return h
 }
 
 // Close waits for the records under way, forces the journal to the disk and gives it up. What was not

@@ -30,6 +30,9 @@ const (
 	kindAudit   kind = "audit"
 )
 
+// isEntry reports whether lines of a kind are entries, which go to the Sink.
+func isEntry(k kind) bool { return k == kindEnd || k == kindAudit }
+
 // tailSize is the length of what follows a line's body.
 const tailSize = len(`,"chain":"`) + 2*sha256.Size + len("\"}\n")
 

@@ -61,15 +61,49 @@ func (l *Ledger) recover() error {
 	}
 	// A journal that another node wrote (a restored backup, a copied directory) is taken over under this
 	// node's name, so that no place in a chain is ever taken twice.
-	if l.file == nil || writer != l.node {
+	taken := writer != "" && writer != l.node
+	before := l.last
+	if l.file == nil || taken {
+		l.last = Head{}
 		if err := l.rotate(); err != nil {
 			return err
 		}
 	}
 	l.drain.stored = loadPosition(l.dir)
 	l.drain.seq.Store(l.drain.stored.Seq)
-	l.wake <- struct{}{}
+	if err := l.recall(); err != nil {
+		return err
+	}
+	if taken {
+		if err := l.took(writer, before); err != nil {
+			return err
+		}
+	}
+	select {
+	case l.wake <- struct{}{}: // there may be something to ship
+	default:
+	}
 	return l.settle()
+}
+
+// recall finds the last entry where it is in no file any more, or in none that was read.
+func (l *Ledger) recall() error {
+	p := &l.drain.stored
+	if l.last.Seq != 0 || p.Node != l.node {
+		return nil
+	}
+	l.last.Seq = p.Seq
+	return l.last.Chain.UnmarshalText([]byte(p.Chain))
+}
+
+// took writes down that this node goes on where another has been: so a chain that begins in the middle says why.
+func (l *Ledger) took(writer string, before Head) error {
+	before.Node = writer
+	was, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	return l.Audit(Audit{Actor: "plenum", Action: ActionTakeOver, Noun: "ledger", Name: l.node, Before: was})
 }
 
 // removeUnfinished removes segments that were being made when the process ended.
@@ -195,6 +229,9 @@ func (l *Ledger) replay(r *reader) error {
 // replayLine takes up one line.
 func (l *Ledger) replayLine(ln *line) error {
 	l.seq, l.chain = ln.seq, ln.chain
+	if isEntry(ln.kind) {
+		l.last = Head{Seq: ln.seq, Chain: ln.chain}
+	}
 	if ln.kind == kindSegment || ln.kind == kindAudit {
 		return nil
 	}

@@ -42,6 +42,7 @@ var diagram = []layer{
 	{"L1", []string{"provider/..."}, with(meaning, "dialect/...", "provider")},
 	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured", "stray"}, meaning},
 	{"L1", []string{"budget/..."}, with(meaning, "budget")},
+	{"L1", []string{"ledger/..."}, with(meaning, "ledger/...")},
 	{"L1", []string{"guard"}, meaning},
 	{"L1", []string{"guard/..."}, with(meaning, "guard")},
 	{"L1", []string{"engine"}, meaning},
@@ -62,7 +63,7 @@ var diagram = []layer{
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},
-	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel", "budget/valkey")},
+	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel", "budget/valkey", "ledger/...")},
 	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},
