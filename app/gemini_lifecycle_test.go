@@ -46,7 +46,10 @@ func TestCase_I10_AFileIsSentToGoogleInPieces(t *testing.T) {
 	up.Script(begun)
 	resp, got := w.post("/upload/v1beta/files", `{"file":{"mimeType":"text/plain"}}`, asJSON("X-Goog-Upload-Protocol", "resumable", "X-Goog-Upload-Command", "start")...)
 	at, ok := strings.CutPrefix(resp.Header.Get("X-Goog-Upload-Url"), w.url)
-	if resp.StatusCode != 200 || !ok || at != "/upload/v1beta/files?upload_id=up-1&upload_protocol=resumable" || resp.Header.Get("X-Goog-Upload-Status") != "active" {
+	at, secret, sealed := strings.Cut(strings.Replace(at, "plenum-upload=", "\x00", 1), "\x00")
+	secret, rest, _ := strings.Cut(secret, "&")
+	at += rest
+	if resp.StatusCode != 200 || !ok || !sealed || at != "/upload/v1beta/files?upload_id=up-1&upload_protocol=resumable" || resp.Header.Get("X-Goog-Upload-Status") != "active" {
 		t.Fatalf("%d %s %v", resp.StatusCode, got, resp.Header)
 	}
 	if r := up.Last(); r.Path != "/upload/v1beta/files" || r.Header.Get("X-Goog-Upload-Command") != "start" || r.Header.Get("X-Goog-Api-Key") != "vendor-key-0123456789" {
@@ -55,6 +58,23 @@ func TestCase_I10_AFileIsSentToGoogleInPieces(t *testing.T) {
 	before := up.Count()
 	if resp, _ := w.post(at, "abc", "Authorization", another, "X-Goog-Upload-Command", "upload, finalize"); resp.StatusCode != http.StatusNotFound || up.Count() != before {
 		t.Errorf("another's piece: %d", resp.StatusCode)
+	}
+	const none = "" // no key
+	for name, piece := range map[string]string{
+		"no secret":       at,
+		"another upload":  strings.Replace(at, "up-1", "up-2", 1) + "&plenum-upload=" + secret,
+		"another call":    "/v1beta/files?plenum-upload=" + secret,
+		"a model":         "/v1beta/models/gem:generateContent?plenum-upload=" + secret,
+		"half of it":      at + "&plenum-upload=" + secret[:len(secret)/2],
+		"another's at it": strings.Replace(at, "up-1", "up-1x", 1) + "&plenum-upload=" + secret,
+	} {
+		if resp, _ := w.post(piece, "abc", "Authorization", none); resp.StatusCode != http.StatusUnauthorized || up.Count() != before {
+			t.Errorf("a piece without a key, %s: %d", name, resp.StatusCode)
+		}
+	}
+	up.Script(testkit.Text(200, "text/plain", ""))
+	if resp, got := w.post(at+"&plenum-upload="+secret, "abc", "Authorization", none, "X-Goog-Upload-Command", "upload"); resp.StatusCode != 200 || strings.Contains(up.Last().RawQuery, "plenum") {
+		t.Errorf("a piece without a key: %d %s; sent with %s", resp.StatusCode, got, up.Last().RawQuery)
 	}
 	up.Script(testkit.JSON(`{"file":{"name":"files/abc1","uri":"https://generativelanguage.googleapis.com/v1beta/files/abc1"}}`))
 	resp, got = w.post(at, "\x00abc", "X-Goog-Upload-Command", "upload, finalize", "X-Goog-Upload-Offset", "0")

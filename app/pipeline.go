@@ -1,6 +1,9 @@
 package app
 
 import (
+	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
@@ -53,6 +56,19 @@ func (m *Mechanisms) resolves() resolve.Owners {
 	return m.Owners
 }
 
+// uploadFor is how long a caller may take to send a file in pieces.
+const uploadFor = 24 * time.Hour
+
+// uploads makes what stands in the addresses of uploads.
+func (m *Mechanisms) uploads() resolve.Sealer {
+	if m.Pepper == nil {
+		return nil
+	}
+	return func(who plenum.Principal, upload string) (plenum.Secret, error) {
+		return m.Pepper.Seal(identity.Ephemeral{KeyID: who.KeyID, Upload: upload, Expires: time.Now().Add(uploadFor).Unix()})
+	}
+}
+
 func (m *Mechanisms) claims() claim.Owners {
 	if m.Owners == nil {
 		return nil
@@ -74,7 +90,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper),
 		recall.New(m.Clock, m.History),
-		resolve.New(m.resolves(), policy.Lists(m.Policy)),
+		resolve.New(m.resolves(), m.uploads(), policy.Lists(m.Policy)),
 		policy.New(m.Policy),
 		own.New(joined(map[llm.Op]gateway.Handler{llm.OpSession: gateway.ServeLanes}, m.Own)),
 		claim.New(m.claims()),

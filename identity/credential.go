@@ -25,6 +25,7 @@ const (
 	NoCred CredKind = iota
 	KeyCred
 	TokenCred     // a signed token of an issuer (JWT)
+	UploadCred    // what stands in the address of an upload, where no other credential is sent
 	SignatureCred // an AWS Signature Version 4; Secret is the whole header
 )
 
@@ -43,6 +44,8 @@ type found struct {
 	list [8]Cred
 	n    int
 	more bool // there were more than fit
+
+	upload string // what stands in the address of an upload: it counts where nothing else is sent
 }
 
 func (f *found) add(kind CredKind, value, where string) {
@@ -118,6 +121,8 @@ func takeProtocol(h http.Header, f *found) {
 // one returns the one credential that was found.
 func (f *found) one(scheme bool) (Cred, error) {
 	switch {
+	case f.n == 0 && f.upload != "" && len(f.upload) <= longestEphemeral:
+		return Cred{Kind: UploadCred, Secret: plenum.NewSecret(f.upload), Where: "?" + UploadParam + "="}, nil
 	case f.n == 0 && scheme:
 		return Cred{}, refuse("malformed_key", "the Authorization header must be \"Bearer\", a space and the key")
 	case f.n == 0:
@@ -180,6 +185,10 @@ func kindOf(bearer string) CredKind {
 	return KeyCred
 }
 
+// UploadParam is the parameter of an address at which an upload goes on, that holds a sealed secret: some SDKs send
+// their key with the first piece alone.
+const UploadParam = "plenum-upload"
+
 // takeKey moves the key parameters of a query to the candidates and returns the query without them,
 // the rest as it was. Whatever could be read as such a parameter goes: the name in another case or
 // percent-encoded, and after ; as after &.
@@ -196,6 +205,8 @@ func takeKey(query string, f *found) string {
 		}
 		if value, ok := keyParam(part); ok {
 			f.add(KeyCred, value, inQuery)
+		} else if value, ok := strings.CutPrefix(part, UploadParam+"="); ok {
+			f.upload = value
 		} else {
 			if len(kept) > 0 {
 				kept = append(kept, sep...)

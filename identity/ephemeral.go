@@ -19,6 +19,7 @@ type Ephemeral struct {
 	KeyID   string          `json:"k"` // the key that it was made with, and ends with
 	Model   string          `json:"m"`
 	Opening json.RawMessage `json:"o,omitempty"` // the settings that the session begins with
+	Upload  string          `json:"u,omitempty"` // the upload that it goes on with, and nothing else
 	Expires int64           `json:"e"`           // Unix seconds
 }
 

@@ -14,27 +14,34 @@ import (
 // What Google keeps for its callers and nobody translates: files, cached contents, stores of files that are searched,
 // batches and interactions. A thing is known by its name with what it is, "files/abc", however an address has it.
 
+// spoken is the version of the Gemini API that Plenum itself speaks to it, whichever a caller names.
+const spoken = "/v1beta"
+
 // lifecycleRoutes are those of the Gemini API, and of cached contents on Vertex AI.
 func lifecycleRoutes() []dialect.Route {
 	const beside = "/models/{model}:generateContent"
 	plain := dialect.Lifecycle{Errors: encodeError, Beside: beside, Named: namedIn, Told: told, Rename: renamed}
 	var out []dialect.Route
-	for _, v := range [...]string{"/v1beta", "/v1alpha"} {
+	for _, v := range [...]string{"/v1beta", "/v1alpha", "/v1"} { // the SDKs name each of them
+		var match func(*http.Request) bool
+		if v == "/v1" { // which others have as well
+			match = dialect.GoogleKey
+		}
 		for resource, list := range map[string]string{
 			"files": "files", "cachedContents": "cachedContents", "fileSearchStores": "fileSearchStores", "batches": "operations",
 		} {
-			out = append(out, kept(v, plain, resource, list)...)
+			out = append(out, kept(v, match, plain, resource, list)...)
 		}
 		said := plain
 		said.Told, said.Made, said.Named = nil, "id", namedBeside
-		out = append(out, dialect.LifecycleRoutes(v, nil, said, "interactions")...)
+		out = append(out, dialect.LifecycleRoutes(v, match, said, "interactions")...)
 		for _, verb := range [...]string{"batchGenerateContent", "asyncBatchEmbedContent"} {
 			made := plain
 			made.Resource, made.Verb = "batches", verb
 			out = append(out, dialect.Route{Op: llm.OpLifecycle, Method: http.MethodPost, Pattern: v + "/models/{model...}:" + verb, Codec: made})
 		}
 		sent := plain
-		sent.Beside = v + beside
+		sent.Beside = spoken + beside
 		sent.Upload = &dialect.Upload{Header: "X-Goog-Upload-Url", Query: "upload_id"}
 		for _, resource := range [...]string{"files", "fileSearchStores"} {
 			out = append(out, uploads(v, sent, resource)...)
@@ -43,21 +50,21 @@ func lifecycleRoutes() []dialect.Route {
 	hosted := plain
 	hosted.Beside = "/publishers/google" + beside
 	for _, v := range [...]string{"/v1", "/v1beta1", "/vertex/v1", "/vertex/v1beta1"} {
-		out = append(out, kept(v+"/projects/{project}/locations/{location}", hosted, "cachedContents", "cachedContents")...)
+		out = append(out, kept(v+"/projects/{project}/locations/{location}", nil, hosted, "cachedContents", "cachedContents")...)
 	}
 	return out
 }
 
 // kept returns the routes of a resource whose things are listed under a name.
-func kept(base string, c dialect.Lifecycle, resource, list string) []dialect.Route {
+func kept(base string, match func(*http.Request) bool, c dialect.Lifecycle, resource, list string) []dialect.Route {
 	c.List, c.ID = list, idOf(resource)
-	return dialect.LifecycleRoutes(base, nil, c, resource)
+	return dialect.LifecycleRoutes(base, match, c, resource)
 }
 
 // uploads returns the routes at which files are sent, or the pieces of one.
 func uploads(version string, c dialect.Lifecycle, resource string) []dialect.Route {
-	c.Resource, c.ID, c.Under = resource, idOf(resource), "/upload"+version+"/"+resource
-	pattern := c.Under
+	c.Resource, c.ID, c.Under = resource, idOf(resource), "/upload"+spoken+"/"+resource
+	pattern := "/upload" + version + "/" + resource
 	if resource != "files" {
 		pattern += "/{id}" // with the verb
 	}

@@ -17,7 +17,9 @@ func lifecycleRoutes() []dialect.Route {
 	}
 	var out []dialect.Route
 	for _, base := range [...]string{"/v1", "/openai/v1"} {
-		ours := func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" }
+		ours := func(r *http.Request) bool {
+			return r.Header.Get("anthropic-version") == "" && (base != "/v1" || !dialect.GoogleKey(r))
+		}
 		named := func(r *http.Request) bool { return ours(r) && r.Header.Get("plenum-deployment") != "" }
 		out = append(out, kindred(base, ours, c)...)
 		out = append(out, dialect.Always(dialect.LifecycleRoutes(base, named, c, "files"))...)

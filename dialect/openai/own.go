@@ -11,7 +11,7 @@ import (
 // ownRoutes are those of what Plenum keeps for its callers: files, and the batches that it runs. The bare
 // paths are shared with other dialects.
 func ownRoutes() []dialect.Route {
-	bare := dialect.OwnRoutes{Errors: (&codec{}).EncodeError, Match: func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" }}
+	bare := dialect.OwnRoutes{Errors: (&codec{}).EncodeError, Match: func(r *http.Request) bool { return r.Header.Get("anthropic-version") == "" && !dialect.GoogleKey(r) }}
 	bare.Files("/v1/files")
 	bare.Batches("/v1/batches")
 	whole := dialect.OwnRoutes{Errors: bare.Errors}

@@ -56,6 +56,9 @@ func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
 	if c.Signed != nil {
 		return verify(p, c)
 	}
+	if c.Cred.Kind == identity.UploadCred {
+		return goesOn(p, c)
+	}
 	if c.Op != llm.OpRealtime || !identity.IsEphemeral(c.Cred) {
 		if identity.IsEphemeral(c.Cred) {
 			return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "a client secret opens a realtime session and nothing else"}
@@ -67,12 +70,30 @@ func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
 	if err != nil {
 		return err
 	}
+	if e.Upload != "" {
+		return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "this secret is for an upload and nothing else"}
+	}
 	c.Caller, c.Opening = who, e.Opening
 	q := url.Values{"model": {e.Model}}
 	if _, only := dialect.SettingsTranscriber(e.Opening); only {
 		q.Set("intent", dialect.Transcription)
 	}
 	c.In.RawQuery = q.Encode()
+	return nil
+}
+
+// goesOn says who goes on with an upload, by what stands in its address. It is good for that one alone.
+func goesOn(p *identity.Pepper, c *gateway.Call) error {
+	e, who, err := p.OpenEphemeral(c.Cred, c.Config.KeyByID, time.Now())
+	if err != nil {
+		return err
+	}
+	l, ok := c.Codec.(dialect.Lifecycle)
+	query, bad := url.ParseQuery(c.In.RawQuery)
+	if !ok || bad != nil || l.Upload == nil || e.Upload == "" || l.Upload.Session(query) != e.Upload {
+		return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "this address is of another upload; begin a new one, with your key"}
+	}
+	c.Caller = who
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -40,19 +41,23 @@ type lifecycle struct {
 	owners Owners
 	call   *gateway.Call
 	codec  dialect.Lifecycle
+	seal   Sealer
 	both   bool   // a thread is made together with a run
 	id     string // what the path names; "" where one is made, or they are listed
 	place  Place
 }
 
+// Sealer makes what stands in the address at which a caller goes on with an upload. Nil makes nothing.
+type Sealer func(who plenum.Principal, upload string) (plenum.Secret, error)
+
 // passLifecycle checks that everything that a call names is the caller's, sends it where that is, and notes
 // what it makes.
-func passLifecycle(ctx context.Context, owners Owners, c *gateway.Call, out gateway.Out, next gateway.Handler) error {
+func passLifecycle(ctx context.Context, owners Owners, seal Sealer, c *gateway.Call, out gateway.Out, next gateway.Handler) error {
 	codec, ok := c.Codec.(dialect.Lifecycle)
 	if !ok || owners == nil {
 		return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "calls on what a vendor keeps do not pass here, since nothing is kept here of whose it is: whoever runs the gateway must give it a store (data_dir or database); models answer all the same"}
 	}
-	l := &lifecycle{owners: owners, call: c, codec: codec, id: c.In.Vars["id"]}
+	l := &lifecycle{owners: owners, call: c, codec: codec, seal: seal, id: c.In.Vars["id"]}
 	if l.id != "" && codec.ID != nil {
 		l.id = codec.ID(l.id)
 	}
@@ -319,6 +324,13 @@ func (o *ownerOut) Begin(h gateway.Head) error {
 		return &llm.Error{Kind: llm.Overloaded, Op: "resolve", Message: "who owns this cannot be noted at the moment", Err: err, Upstream: &llm.Upstream{NoRetry: true}}
 	}
 	h.Header = h.Header.Clone()
+	if o.l.seal != nil { // some SDKs send their key with the first piece alone
+		secret, err := o.l.seal(o.l.call.Caller, id)
+		if err != nil {
+			return &llm.Error{Kind: llm.Internal, Op: "resolve", Message: "the address of the upload cannot be made", Err: err}
+		}
+		query.Set(identity.UploadParam, secret.Reveal())
+	}
 	h.Header.Set(u.Header, in.Origin+in.Path+"?"+query.Encode())
 	return o.Out.Begin(h)
 }

@@ -20,7 +20,7 @@ import (
 
 // New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes. May says
 // why a caller may not use a deployment, which is then not listed; nil is that everyone may use everything.
-func New(owners Owners, may func(*gateway.Call, *plenum.Deployment) error) gateway.Stage {
+func New(owners Owners, seal Sealer, may func(*gateway.Call, *plenum.Deployment) error) gateway.Stage {
 	since := time.Now().Unix() // what a list of models says of each: nobody knows when a name was made, and it must not change
 	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
@@ -28,7 +28,7 @@ func New(owners Owners, may func(*gateway.Call, *plenum.Deployment) error) gatew
 				return next(ctx, c, out)
 			}
 			if c.Op == llm.OpLifecycle {
-				return passLifecycle(ctx, owners, c, out, next)
+				return passLifecycle(ctx, owners, seal, c, out, next)
 			}
 			if err := c.Load(); err != nil {
 				return err
