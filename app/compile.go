@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -23,6 +24,8 @@ type compiler struct {
 	mu       sync.Mutex
 	sequence uint64
 	built    map[string]built
+	judged   []config.Policy // those that were compiled last
+	judges   *policy.Set     // what came of them
 }
 
 type built struct {

@@ -9,8 +9,12 @@ import (
 	"github.com/plenum-foundry/plenum/policy"
 )
 
-// policies compiles those of a configuration that are in force, and checks the others.
+// policies compiles those of a configuration that are in force, and checks the others. Keys come and go more often than
+// policies: those that are the same as before are not compiled again.
 func (c *compiler) policies(list []config.Policy) (any, []config.PolicyFault) {
+	if len(list) > 0 && slices.Equal(list, c.judged) {
+		return handle(c.judges), nil
+	}
 	var enabled []policy.Source
 	var at []int // where in the list they stand
 	var out []config.PolicyFault
@@ -28,10 +32,18 @@ func (c *compiler) policies(list []config.Policy) (any, []config.PolicyFault) {
 	for _, f := range faults {
 		out = append(out, config.PolicyFault{Policy: at[f.Policy], Message: f.Error()})
 	}
-	if s == nil {
-		return nil, out
+	if len(out) == 0 {
+		c.judged, c.judges = slices.Clone(list), s
 	}
-	return s.Fresh(), out
+	return handle(s), out
+}
+
+// handle is what a snapshot keeps of policies: nothing where there are none. Each remembers its own decisions.
+func handle(s *policy.Set) any {
+	if s == nil {
+		return nil
+	}
+	return s.Fresh()
 }
 
 // lifecycle returns in which part of its life the model of an offer is, as the catalog and its names say.

@@ -151,6 +151,12 @@ func TestModelsListsWhatTheCallerMayUse(t *testing.T) {
 	if resp, got := w.do("GET", "/v1/models/vectors"); resp.StatusCode != 200 {
 		t.Errorf("one that may be used for embeddings: %d %s", resp.StatusCode, got)
 	}
+	if resp, got := w.do("GET", "/v1/models/fars"); resp.StatusCode != 404 || strings.Contains(got, "mean far") {
+		t.Errorf("one that may not be used is suggested: %d %s", resp.StatusCode, got)
+	}
+	if _, got := w.do("GET", "/v1/models/vector"); !strings.Contains(got, "mean vectors") {
+		t.Errorf("one that may be used is not suggested: %s", got)
+	}
 	w.current.Store(w.compile(fmt.Sprintf(closed, up.URL)))
 	if resp, got := w.do("GET", "/v1/models"); resp.StatusCode != 200 || strings.Contains(got, `"m"`) {
 		t.Errorf("who may use nothing sees %d %s", resp.StatusCode, got)

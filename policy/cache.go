@@ -3,11 +3,13 @@ package policy
 import (
 	"hash/maphash"
 	"sync/atomic"
+
+	"github.com/cedar-policy/cedar-go/types"
 )
 
 // places is how many decisions are remembered. Callers choose some of what a decision is remembered by, so it must
 // not grow: a new decision takes the place of an older one with the same hash.
-const places = 4096
+const places = 16384
 
 // cache remembers decisions, and what was decided on. It has no lock, and what it has not is made anew.
 type cache struct {
@@ -23,11 +25,11 @@ type key struct {
 	hour, weekday                                       int8
 }
 
-// remembered is a decision or, where that depends on the time, who and what it is about.
+// remembered is a decision, or what is said of who or what it is about.
 type remembered struct {
 	key      key
 	decision *Decision
-	facts    *facts
+	entity   types.Entity
 }
 
 // Fresh returns the set with nothing remembered: for another configuration, in which the same names may stand for
@@ -41,21 +43,23 @@ func (s *Set) Fresh() *Set {
 	return &fresh
 }
 
-// thing returns what who and what of a request are remembered by.
-func thing(r *Request) key {
-	k := key{action: string(r.Action), who: r.Who.KeyID, op: string(r.Op)}
-	if r.Offer != nil {
-		k.deployment, k.offer, k.price = r.Deployment.Name, r.Offer.ID, r.Offer.Price.Known
+// whatOf returns what is remembered of what a request is about by.
+func whatOf(r *Request) key {
+	if r.Offer == nil {
+		return key{action: "kept", who: r.Who.KeyID, op: string(r.Op)}
 	}
-	return k
+	return key{action: "offer", deployment: r.Deployment.Name, offer: r.Offer.ID, price: r.Offer.Price.Known}
 }
 
 // key returns what the decision on a request is remembered by; false where it must not be, since policies read the
 // time to the second.
 func (s *Set) key(r *Request) (k key, fits bool) {
-	k = thing(r)
 	if s.cache.slot == nil || s.reads.has(readsTime) {
 		return k, false
+	}
+	k = key{action: string(r.Action), who: r.Who.KeyID, op: string(r.Op)}
+	if r.Offer != nil {
+		k.deployment, k.offer, k.price = r.Deployment.Name, r.Offer.ID, r.Offer.Price.Known
 	}
 	if s.reads.has(readsDialect) {
 		k.dialect = r.Dialect

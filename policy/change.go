@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cedar-policy/cedar-go"
 	cedarast "github.com/cedar-policy/cedar-go/ast"
 	"github.com/cedar-policy/cedar-go/types"
 )
@@ -17,7 +18,25 @@ type cedarAST = cedarast.Policy
 // change is something that could be otherwise, and how it is made so.
 type change struct {
 	said string
-	make func(*facts)
+	make func(*supposition)
+}
+
+// supposition is a request in the words of the schema, with all its circumstances, that can be made another.
+type supposition struct {
+	who, what  *saying
+	action     types.EntityUID
+	conditions types.RecordMap
+}
+
+func (s *Set) suppose(r *Request) *supposition {
+	return &supposition{principal(r.Who), s.resource(r), uid("Action", string(r.Action)), circumstances(r, &reads{everything})}
+}
+
+// facts makes facts of it.
+func (f *supposition) facts() *facts {
+	return &facts{f.who.entity(), f.what.entity(), cedar.Request{
+		Principal: f.who.uid, Action: f.action, Resource: f.what.uid, Context: types.NewRecord(f.conditions),
+	}}
 }
 
 // mostChanges bounds how many ways out are told, mostPairs how many pairs are tried.
@@ -28,14 +47,13 @@ const (
 
 // changes returns what would turn a decision round.
 func (s *Set) changes(r *Request, allowed bool) []string {
-	base := s.said(r, &reads{everything})
-	all := s.candidates(base)
+	all := s.candidates(s.suppose(r))
 	turns := func(cs ...*change) bool {
-		f := s.said(r, &reads{everything})
+		f := s.suppose(r)
 		for _, c := range cs {
 			c.make(f)
 		}
-		return s.decide(f.seal()).Allowed != allowed
+		return s.decide(f.facts()).Allowed != allowed
 	}
 	var out []string
 	for i := range all {
@@ -61,7 +79,7 @@ func (s *Set) changes(r *Request, allowed bool) []string {
 }
 
 // candidates are the changes that are tried: to the values that policies name, to none of them, and to other times.
-func (s *Set) candidates(now *facts) []change {
+func (s *Set) candidates(now *supposition) []change {
 	var out []change
 	for _, e := range s.words.entities {
 		out = append(out, belongs(e)...)
@@ -84,21 +102,21 @@ func (s *Set) candidates(now *facts) []change {
 func belongs(e types.EntityUID) []change {
 	switch e.Type {
 	case "Project", "Member":
-		return []change{{"principal were in " + e.String(), func(f *facts) { f.whoIn = instead(f.whoIn, e) }}}
+		return []change{{"principal were in " + e.String(), func(f *supposition) { f.who.in = instead(f.who.in, e) }}}
 	case "Group":
-		return []change{{"principal were in " + e.String(), func(f *facts) { f.whoIn = append(f.whoIn, e) }}}
+		return []change{{"principal were in " + e.String(), func(f *supposition) { f.who.in = append(f.who.in, e) }}}
 	case "Key":
-		return []change{{"principal were " + e.String(), func(f *facts) { f.who.UID = e }}}
+		return []change{{"principal were " + e.String(), func(f *supposition) { f.who.uid = e }}}
 	case "Offer":
-		return []change{{"resource were " + e.String(), func(f *facts) { f.what.UID = e }}}
+		return []change{{"resource were " + e.String(), func(f *supposition) { f.what.uid = e }}}
 	case "Publisher", "Model", "Provider", "Connection", "Deployment":
 		other := e
 		other.ID = "another"
 		return []change{
-			{"resource were in " + e.String(), func(f *facts) { f.whatIn = instead(f.whatIn, e) }},
-			{"resource were in another " + string(e.Type) + " than " + strconv.Quote(string(e.ID)), func(f *facts) {
-				if slices.Contains(f.whatIn, e) {
-					f.whatIn = instead(f.whatIn, other)
+			{"resource were in " + e.String(), func(f *supposition) { f.what.in = instead(f.what.in, e) }},
+			{"resource were in another " + string(e.Type) + " than " + strconv.Quote(string(e.ID)), func(f *supposition) {
+				if slices.Contains(f.what.in, e) {
+					f.what.in = instead(f.what.in, other)
 				}
 			}},
 		}
@@ -118,7 +136,7 @@ func instead(list []types.EntityUID, e types.EntityUID) []types.EntityUID {
 }
 
 // otherwise changes an attribute to the values that policies compare it with, and to none of them.
-func otherwise(at place, values []types.Value, texts bool, now *facts) []change {
+func otherwise(at place, values []types.Value, texts bool, now *supposition) []change {
 	name := at.String()
 	var out []change
 	for _, v := range values {
@@ -131,16 +149,16 @@ func otherwise(at place, values []types.Value, texts bool, now *facts) []change 
 		}
 		_, text := v.(types.String)
 		texts = texts || text
-		out = append(out, change{name + " were " + quoted(v), func(f *facts) { f.of(at.of)[at.name] = v }})
+		out = append(out, change{name + " were " + quoted(v), func(f *supposition) { f.of(at.of)[at.name] = v }})
 		for _, near := range beside(v) {
-			out = append(out, change{name + " were " + quoted(near), func(f *facts) { f.of(at.of)[at.name] = near }})
+			out = append(out, change{name + " were " + quoted(near), func(f *supposition) { f.of(at.of)[at.name] = near }})
 		}
 	}
 	if known := closed(at); texts && (known == nil || at.of == "context") {
-		out = append(out, change{name + " were something else", func(f *facts) { f.of(at.of)[at.name] = types.String("\x00") }})
+		out = append(out, change{name + " were something else", func(f *supposition) { f.of(at.of)[at.name] = types.String("\x00") }})
 	} else if texts {
 		for _, w := range known {
-			out = append(out, change{name + " were " + strconv.Quote(w), func(f *facts) { f.of(at.of)[at.name] = types.String(w) }})
+			out = append(out, change{name + " were " + strconv.Quote(w), func(f *supposition) { f.of(at.of)[at.name] = types.String(w) }})
 		}
 	}
 	return out
@@ -152,7 +170,7 @@ func alike(at place, patterns []types.Pattern) []change {
 	for _, p := range patterns {
 		said := string(p.MarshalCedar())
 		text := types.String(strings.ReplaceAll(strings.Trim(said, `"`), "*", ""))
-		out = append(out, change{at.String() + " were like " + said, func(f *facts) { f.of(at.of)[at.name] = text }})
+		out = append(out, change{at.String() + " were like " + said, func(f *supposition) { f.of(at.of)[at.name] = text }})
 	}
 	return out
 }
@@ -165,13 +183,13 @@ func quoted(v types.Value) string { return string(v.MarshalCedar()) }
 
 // member puts a value into a set, and takes it out.
 func member(at place, name string, v types.Value) []change {
-	set := func(f *facts) types.Set {
+	set := func(f *supposition) types.Set {
 		s, _ := f.of(at.of)[at.name].(types.Set)
 		return s
 	}
 	return []change{
-		{name + " had " + quoted(v), func(f *facts) { f.of(at.of)[at.name] = types.NewSet(append(set(f).Slice(), v)...) }},
-		{name + " had no " + quoted(v), func(f *facts) {
+		{name + " had " + quoted(v), func(f *supposition) { f.of(at.of)[at.name] = types.NewSet(append(set(f).Slice(), v)...) }},
+		{name + " had no " + quoted(v), func(f *supposition) {
 			var rest []types.Value
 			for x := range set(f).All() {
 				if !x.Equal(v) {
@@ -209,12 +227,12 @@ func step(d types.Decimal, n int64) types.Decimal {
 }
 
 // of returns the attributes of principal, resource or context.
-func (f *facts) of(what types.String) types.RecordMap {
+func (f *supposition) of(what types.String) types.RecordMap {
 	switch what {
 	case "principal":
-		return f.whoIs
+		return f.who.is
 	case "resource":
-		return f.whatIs
+		return f.what.is
 	}
 	return f.conditions
 }
@@ -223,7 +241,7 @@ func (f *facts) of(what types.String) types.RecordMap {
 func (s *Set) circumstances() []change {
 	var out []change
 	set := func(name types.String, v types.Value) {
-		out = append(out, change{"context." + string(name) + " were " + quoted(v), func(f *facts) { f.conditions[name] = v }})
+		out = append(out, change{"context." + string(name) + " were " + quoted(v), func(f *supposition) { f.conditions[name] = v }})
 	}
 	if s.reads.has(readsStream) {
 		set("stream", types.True)

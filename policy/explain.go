@@ -31,7 +31,7 @@ func (s *Set) Explain(r *Request) *Explanation {
 	if s == nil {
 		return &Explanation{Decision: &Decision{Allowed: true}}
 	}
-	f := s.said(r, &reads{everything}).seal()
+	f := s.suppose(r).facts()
 	e := &Explanation{Decision: s.decide(f)}
 	for _, rule := range s.rules {
 		e.Verdicts = append(e.Verdicts, verdict(rule, f))

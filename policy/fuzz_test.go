@@ -22,7 +22,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(string(b))
 	}
 	for _, s := range []string{
-		"", "permit", allowAll, "@id(\"é\")\n" + allowAll, "permit (principal, action, resource) when { context == {} };",
+		"", "permit", "permit \xce", allowAll, "@id(\"é\")\n" + allowAll, "permit (principal, action, resource) when { context == {} };",
 		`forbid (principal in Key::"a", action in [Action::"use"], resource is Offer in Model::"a/b") when { resource.model like "a\*b*" && !(context.hour + 1 * -2 > 3) };`,
 		`permit (principal, action, resource) when { if context.stream then {"a": [1, 2]}["a"].isEmpty() else principal.groups.containsAny(["x"]) };`,
 		`permit (principal, action, resource) unless { context.time.offset(duration("-1h")).toTime() < duration("8h") || ip("::1").isLoopback() };`,

@@ -43,20 +43,16 @@ func (s *Set) Decide(r *Request) *Decision {
 		return &Decision{Allowed: true}
 	}
 	k, fits := s.key(r)
-	known, ok := s.cache.get(&k)
-	switch {
-	case fits && ok:
-		return known.decision
-	case fits:
-		d := s.decide(s.said(r, &s.reads).seal())
-		s.cache.put(remembered{key: k, decision: d})
-		return d
-	case ok:
-		return s.decide(known.facts.at(circumstances(r, &s.reads)))
+	if fits {
+		if known, ok := s.cache.get(&k); ok {
+			return known.decision
+		}
 	}
-	f := s.said(r, &s.reads).seal()
-	s.cache.put(remembered{key: k, facts: f})
-	return s.decide(f)
+	d := s.decide(s.facts(r))
+	if fits {
+		s.cache.put(remembered{key: k, decision: d})
+	}
+	return d
 }
 
 // Ever returns the decision on the way of using an offer that is the first allowed, of all operations, streamed or not;
@@ -82,13 +78,8 @@ func (s *Set) Ever(r *Request) *Decision {
 
 // facts are a request as policies see it.
 type facts struct {
-	who, what  types.Entity
-	request    cedar.Request
-	whoIn      []types.EntityUID
-	whatIn     []types.EntityUID
-	whoIs      types.RecordMap
-	whatIs     types.RecordMap
-	conditions types.RecordMap
+	who, what types.Entity
+	request   cedar.Request
 }
 
 // Get returns an entity by its id, for Cedar.
@@ -104,34 +95,46 @@ func (f *facts) Get(uid types.EntityUID) (types.Entity, bool) {
 
 var _ types.EntityGetter = (*facts)(nil)
 
-// seal makes the entities, when all that is to be said of them was said.
-func (f *facts) seal() *facts {
-	f.who.Parents, f.who.Attributes = types.NewEntityUIDSet(f.whoIn...), types.NewRecord(f.whoIs)
-	f.what.Parents, f.what.Attributes = types.NewEntityUIDSet(f.whatIn...), types.NewRecord(f.whatIs)
-	f.request.Principal, f.request.Resource = f.who.UID, f.what.UID
-	f.request.Context = types.NewRecord(f.conditions)
-	return f
-}
-
-// at returns the same under other circumstances.
-func (f *facts) at(conditions types.RecordMap) *facts {
-	other := *f
-	other.request.Context = types.NewRecord(conditions)
-	return &other
-}
-
-// said says a request in the words of the schema, with those circumstances that are read.
-func (s *Set) said(r *Request, reads *reads) *facts {
-	f := &facts{}
-	f.principal(r.Who)
-	if r.Action == Own {
-		f.kept(r)
-	} else {
-		f.offer(r, s.life(r.Offer))
+// facts says a request in the words of the schema, with those circumstances that are read. Who and what it is about is
+// remembered.
+func (s *Set) facts(r *Request) *facts {
+	f := &facts{
+		who:  s.entity(key{action: "who", who: r.Who.KeyID}, func() *saying { return principal(r.Who) }),
+		what: s.entity(whatOf(r), func() *saying { return s.resource(r) }),
 	}
-	f.request.Action = uid("Action", string(r.Action))
-	f.conditions = circumstances(r, reads)
+	f.request = cedar.Request{Principal: f.who.UID, Action: uid("Action", string(r.Action)), Resource: f.what.UID}
+	if m := circumstances(r, &s.reads); len(m) > 0 {
+		f.request.Context = types.NewRecord(m)
+	}
 	return f
+}
+
+// entity returns what is remembered by a key, or makes it.
+func (s *Set) entity(k key, say func() *saying) types.Entity {
+	if known, ok := s.cache.get(&k); ok {
+		return known.entity
+	}
+	e := say().entity()
+	s.cache.put(remembered{key: k, entity: e})
+	return e
+}
+
+// saying is what is said of an entity, before it is one.
+type saying struct {
+	uid types.EntityUID
+	in  []types.EntityUID
+	is  types.RecordMap
+}
+
+func (w *saying) entity() types.Entity {
+	return types.Entity{UID: w.uid, Parents: types.NewEntityUIDSet(w.in...), Attributes: types.NewRecord(w.is)}
+}
+
+func (s *Set) resource(r *Request) *saying {
+	if r.Action == Own {
+		return kept(r)
+	}
+	return offer(r, s.life(r.Offer))
 }
 
 func (s *Set) life(o *plenum.Offer) string {
@@ -153,24 +156,23 @@ func within(list []types.EntityUID, kind types.EntityType, id string) []types.En
 	return append(list, uid(kind, id))
 }
 
-func (f *facts) principal(p *plenum.Principal) {
-	f.who.UID = uid("Key", p.KeyID)
-	f.whoIn = within(within(nil, "Project", p.Project), "Member", p.Member)
+func principal(p *plenum.Principal) *saying {
+	w := &saying{uid: uid("Key", p.KeyID)}
+	w.in = within(within(nil, "Project", p.Project), "Member", p.Member)
 	groups := make([]types.Value, 0, len(p.Groups))
 	for _, g := range p.Groups {
-		f.whoIn = within(f.whoIn, "Group", g)
+		w.in = within(w.in, "Group", g)
 		groups = append(groups, asText(g))
 	}
-	f.whoIs = types.RecordMap{
+	w.is = types.RecordMap{
 		"name": asText(p.KeyName), "project": asText(p.Project), "member": asText(p.Member), "groups": types.NewSet(groups...),
 	}
+	return w
 }
 
-func (f *facts) kept(r *Request) {
+func kept(r *Request) *saying {
 	kind := Kind(r.Op)
-	f.what.UID = uid("Kept", kind)
-	f.whatIn = within(nil, "Project", r.Who.Project)
-	f.whatIs = types.RecordMap{"kind": asText(kind)}
+	return &saying{uid: uid("Kept", kind), in: within(nil, "Project", r.Who.Project), is: types.RecordMap{"kind": asText(kind)}}
 }
 
 // Kind returns what an operation on what callers own is about: "file", "batch", "answer", "session", "secret" or "key".
@@ -187,7 +189,7 @@ func Kind(op llm.Op) string {
 	return kind
 }
 
-func (f *facts) offer(r *Request, lifecycle string) {
+func offer(r *Request, lifecycle string) *saying {
 	o, d := r.Offer, r.Deployment
 	model := o.Model
 	if model == "" {
@@ -197,24 +199,25 @@ func (f *facts) offer(r *Request, lifecycle string) {
 	if !named {
 		publisher = ""
 	}
-	f.what.UID = uid("Offer", o.ID)
+	w := &saying{uid: uid("Offer", o.ID)}
 	for _, in := range [...]struct {
 		kind types.EntityType
 		id   string
 	}{{"Publisher", publisher}, {"Model", model}, {"Provider", o.Provider}, {"Connection", o.Connection}, {"Deployment", d.Name}} {
-		f.whatIn = within(f.whatIn, in.kind, in.id)
+		w.in = within(w.in, in.kind, in.id)
 	}
-	f.whatIs = types.RecordMap{
+	w.is = types.RecordMap{
 		"publisher": asText(publisher), "model": asText(model), "provider": asText(o.Provider), "connection": asText(o.Connection),
 		"deployment": asText(d.Name), "upstream": asText(o.Upstream), "region": asText(o.Region), "lifecycle": asText(lifecycle),
 		"guardrail": asText(d.Guardrail), "capabilities": capabilities(&o.Traits.Capabilities),
 	}
 	if o.Context > 0 {
-		f.whatIs["context"] = types.Long(o.Context)
+		w.is["context"] = types.Long(o.Context)
 	}
 	if o.Price.Known {
-		f.whatIs["price_in"], f.whatIs["price_out"] = dollars(o.Price.Input), dollars(o.Price.Output)
+		w.is["price_in"], w.is["price_out"] = dollars(o.Price.Input), dollars(o.Price.Output)
 	}
+	return w
 }
 
 // capabilities are those that an offer is known to have.

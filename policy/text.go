@@ -160,6 +160,7 @@ func syntax(text, message string) Fault {
 	f := Fault{Message: "is not Cedar: " + m[4]}
 	f.Line, _ = strconv.Atoi(m[1])
 	f.Column, _ = strconv.Atoi(m[2])
+	f.Line, f.Column = max(f.Line, 1), max(f.Column, 1) // the parser counts from 0 at the beginning of a line
 	exact := regexp.MustCompile(`^exact got (.*) want (.*)$`).FindStringSubmatch(m[4])
 	switch {
 	case exact == nil && m[3] != "":

@@ -39,6 +39,7 @@ type Place struct{ Deployment, Connection string }
 // lifecycle is one call on what an upstream keeps.
 type lifecycle struct {
 	owners Owners
+	may    May
 	call   *gateway.Call
 	codec  dialect.Lifecycle
 	seal   Sealer
@@ -52,12 +53,13 @@ type Sealer func(who plenum.Principal, upload string) (plenum.Secret, error)
 
 // passLifecycle checks that everything that a call names is the caller's, sends it where that is, and notes
 // what it makes.
-func passLifecycle(ctx context.Context, owners Owners, seal Sealer, c *gateway.Call, out gateway.Out, next gateway.Handler) error {
+func passLifecycle(ctx context.Context, l *lifecycle, out gateway.Out, next gateway.Handler) error {
+	c := l.call
 	codec, ok := c.Codec.(dialect.Lifecycle)
-	if !ok || owners == nil {
+	if !ok || l.owners == nil {
 		return &llm.Error{Kind: llm.NotFound, Op: "resolve", Message: "calls on what a vendor keeps do not pass here, since nothing is kept here of whose it is: whoever runs the gateway must give it a store (data_dir or database); models answer all the same"}
 	}
-	l := &lifecycle{owners: owners, call: c, codec: codec, seal: seal, id: c.In.Vars["id"]}
+	l.codec, l.id = codec, c.In.Vars["id"]
 	if l.id != "" && codec.ID != nil {
 		l.id = codec.ID(l.id)
 	}
@@ -237,10 +239,10 @@ func (l *lifecycle) target() error {
 	d, ok := c.Config.Deployment(name)
 	if name != "" {
 		if !ok {
-			return noDeployment(c, name, "plenum-deployment")
+			return noDeployment(c, l.may, name, "plenum-deployment")
 		}
 	} else if d, ok = c.Config.Deployment(c.Head.Model); l.codec.Once && c.Head.Model != "" && !ok {
-		return unknown(c)
+		return unknown(c, l.may)
 	} else if !ok || !d.Lifecycle && !l.codec.Once {
 		d = first(c)
 	}

@@ -18,9 +18,12 @@ import (
 	"github.com/plenum-foundry/plenum/router"
 )
 
+// May says why a caller may not use a deployment.
+type May func(*gateway.Call, *plenum.Deployment) error
+
 // New returns the stage. Owners knows who owns what upstreams keep; without one no call on such things passes. May says
-// why a caller may not use a deployment, which is then not listed; nil is that everyone may use everything.
-func New(owners Owners, seal Sealer, may func(*gateway.Call, *plenum.Deployment) error) gateway.Stage {
+// why a caller may not use a deployment, which is then neither listed nor suggested; nil is that everyone may use everything.
+func New(owners Owners, seal Sealer, may May) gateway.Stage {
 	since := time.Now().Unix() // what a list of models says of each: nobody knows when a name was made, and it must not change
 	return gateway.Stage{Name: "resolve", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
@@ -28,7 +31,7 @@ func New(owners Owners, seal Sealer, may func(*gateway.Call, *plenum.Deployment)
 				return next(ctx, c, out)
 			}
 			if c.Op == llm.OpLifecycle {
-				return passLifecycle(ctx, owners, seal, c, out, next)
+				return passLifecycle(ctx, &lifecycle{owners: owners, seal: seal, may: may, call: c}, out, next)
 			}
 			if err := c.Load(); err != nil {
 				return err
@@ -40,7 +43,7 @@ func New(owners Owners, seal Sealer, may func(*gateway.Call, *plenum.Deployment)
 			r.Asked, r.Stream = clip(c.Head.Model), c.Head.Stream
 			d, ok := c.Config.Deployment(c.Head.Model)
 			if !ok {
-				return unknown(c)
+				return unknown(c, may)
 			}
 			c.Deployment = d
 			r.Deployment = d.Name
@@ -102,11 +105,15 @@ func serve(c *gateway.Call, needs []router.Capability) (fit []plenum.Target, pas
 	return fit, passed
 }
 
-func unknown(c *gateway.Call) error { return noDeployment(c, c.Head.Model, "model") }
+func unknown(c *gateway.Call, may May) error { return noDeployment(c, may, c.Head.Model, "model") }
 
-func noDeployment(c *gateway.Call, name, param string) error {
+func noDeployment(c *gateway.Call, may May, name, param string) error {
 	msg := fmt.Sprintf("there is no deployment %q here", clip(name))
-	if near := c.Config.Nearest(name, 3); len(near) > 0 {
+	near := slices.DeleteFunc(c.Config.Nearest(name, 3), func(n string) bool {
+		d, ok := c.Config.Deployment(n)
+		return may != nil && (!ok || may(c, d) != nil)
+	})
+	if len(near) > 0 {
 		msg += "; did you mean " + strings.Join(near, ", ") + "?"
 	} else {
 		msg += "; GET /v1/models lists those that there are"
@@ -154,12 +161,12 @@ func draw(ts []plenum.Target) {
 
 // models answers with the deployments that the caller may call by name, patterns left out, or with the one
 // that was asked for.
-func models(c *gateway.Call, out gateway.Out, since int64, may func(*gateway.Call, *plenum.Deployment) error) error {
+func models(c *gateway.Call, out gateway.Out, since int64, may May) error {
 	list := &llm.ModelList{}
 	if c.Head.Model != "" {
 		d, ok := c.Config.Deployment(c.Head.Model)
 		if !ok {
-			return unknown(c)
+			return unknown(c, may)
 		}
 		if may != nil {
 			if err := may(c, d); err != nil {
