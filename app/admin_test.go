@@ -50,7 +50,7 @@ func (m *manager) must(t *testing.T, want int, method, path, body string, header
 func TestADeploymentIsMadeThroughTheAPIAndCalled(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
 	m := manage(t, "")
-	m.must(t, 201, "POST", "/connections", fmt.Sprintf(`{"name":"a","provider":"openai-compatible","base_url":"%s/v1","credentials":{"api_key":"the-key-of-a-vendor"}}`, up.URL))
+	m.must(t, 201, "POST", "/connections", fmt.Sprintf(`{"name":"a","provider":"openai-compatible","base_url":"%s/v1","network":"private","credentials":{"api_key":"the-key-of-a-vendor"}}`, up.URL))
 	m.must(t, 201, "POST", "/deployments", `{"name":"org/m","targets":[{"connection":"a","upstream_model":"up"}]}`)
 	m.must(t, 201, "POST", "/projects", `{"name":"lab"}`)
 	key := m.must(t, 201, "POST", "/keys", `{"name":"ci","project":"lab"}`)

@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/gateway"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -114,7 +115,8 @@ func (c *compiler) connect(d *config.Connection, next map[string]built) (any, er
 		return nil, err
 	}
 	t := provider.Timeouts{Connect: d.Timeouts.Connect, FirstByte: d.Timeouts.FirstByte, Idle: d.Timeouts.Idle, Total: d.Timeouts.Total}
-	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t), Timeouts: t, Secrets: secrets(d)}
+	network := outbound.Network(d.Network)
+	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t, network), Timeouts: t, Network: network, Secrets: secrets(d)}
 	next[d.Name] = built{*d, conn}
 	return conn, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 )
 
 // server checks what concerns the process as a whole.
@@ -138,11 +139,24 @@ func (c *compiler) connection(conn *Connection, path string) {
 		c.fail(path+".base_url", "%s", fault)
 	}
 	conn.BaseURL = strings.TrimRight(conn.BaseURL, "/")
+	if conn.Network == "auto" || conn.Network == "" {
+		conn.Network = c.network(conn, path)
+	}
 	conn.Settings, conn.Credentials = maps.Clone(conn.Settings), maps.Clone(conn.Credentials)
 	c.unknown(conn, kind, path)
 	for _, f := range kind.Fields {
 		c.providerField(conn, f, path)
 	}
+}
+
+// network returns what a connection may reach that does not say it. An owner who writes a local address into their file
+// means it; what came through the management API says so in words.
+func (c *compiler) network(conn *Connection, path string) string {
+	u, err := url.Parse(conn.BaseURL)
+	if err == nil && c.origin(path) != "" && outbound.Named(u.Hostname()) {
+		return string(outbound.Private)
+	}
+	return string(outbound.Public)
 }
 
 // finds reports whether a kind of provider tells the address of a place by its other settings: a region, say.

@@ -121,6 +121,7 @@ type Connection struct {
 	Credentials map[string]plenum.Secret `conf:"credentials" doc:"The credentials that the provider wants; most want api_key."`
 	Timeouts    Timeouts                 `conf:"timeouts" doc:"How long to wait for it."`
 	Headers     map[string]plenum.Secret `conf:"headers" doc:"Headers sent with every request."`
+	Network     string                   `conf:"network" default:"auto" enum:"auto public private any" doc:"What its calls may reach: public is the internet alone; private also private and loopback addresses; any also link-local ones, where clouds keep the credentials of their machines. auto is public, but private where a file declares the connection and its base_url names such an address or a local name (localhost, ollama, gpu.lan). Checked when an address is dialled."`
 	Region      string                   `conf:"region" doc:"Where it is, for routing and records."`
 	Settings    map[string]string        `conf:",rest" doc:"Whatever else the provider wants, such as api_version."`
 }

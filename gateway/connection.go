@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/internal/h1"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -26,6 +26,7 @@ type Connection struct {
 	Provider  provider.Provider
 	Transport http.RoundTripper
 	Timeouts  provider.Timeouts
+	Network   outbound.Network // what it may reach; "" is the internet alone
 	// Secrets are its credentials, which are taken out of errors that repeat them.
 	Secrets []plenum.Secret
 }
@@ -52,9 +53,10 @@ func connection(s *config.Snapshot, name string) (*Connection, error) {
 
 // NewTransport returns a transport for one connection. It never asks for compression (a compressed
 // stream delays events), keeps enough idle connections for a busy gateway, and speaks HTTP/2 where the
-// place does. What goes over plain HTTP, mostly to engines nearby, takes the shorter way of package h1.
-func NewTransport(t provider.Timeouts) http.RoundTripper {
-	d := &net.Dialer{Timeout: or(t.Connect, 5*time.Second), KeepAlive: 30 * time.Second}
+// place does. What goes over plain HTTP, mostly to engines nearby, takes the shorter way of package h1. It
+// reaches the network alone, whatever a name resolves to.
+func NewTransport(t provider.Timeouts, n outbound.Network) http.RoundTripper {
+	d := n.Leave(or(t.Connect, 5*time.Second))
 	return &transport{plain: h1.New(d.DialContext), any: anyTransport(t, d), grpc: grpcTransport(t, d)}
 }
 
@@ -86,7 +88,7 @@ func (t *transport) CloseIdleConnections() {
 }
 
 // grpcTransport speaks what gRPC needs. It makes no connection before the first call.
-func grpcTransport(t provider.Timeouts, d *net.Dialer) *http.Transport {
+func grpcTransport(t provider.Timeouts, d *outbound.Route) *http.Transport {
 	g := anyTransport(t, d)
 	g.Protocols = new(http.Protocols)
 	g.Protocols.SetHTTP2(true)
@@ -94,9 +96,9 @@ func grpcTransport(t provider.Timeouts, d *net.Dialer) *http.Transport {
 	return g
 }
 
-func anyTransport(t provider.Timeouts, d *net.Dialer) *http.Transport {
+func anyTransport(t provider.Timeouts, d *outbound.Route) *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 d.Proxy,
 		DialContext:           d.DialContext,
 		TLSHandshakeTimeout:   or(t.Connect, 5*time.Second),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -122,7 +121,7 @@ func (s *session) dial() (*websocket.Conn, error) {
 }
 
 func (s *session) open(req *http.Request, plan *provider.Plan) (*websocket.Conn, error) {
-	t := anyTransport(s.conn.Timeouts, &net.Dialer{Timeout: or(s.conn.Timeouts.Connect, 5*time.Second), KeepAlive: 30 * time.Second})
+	t := anyTransport(s.conn.Timeouts, s.conn.Network.Leave(or(s.conn.Timeouts.Connect, 5*time.Second)))
 	t.ForceAttemptHTTP2 = false // a WebSocket is opened over HTTP/1.1
 	ctx, cancel := context.WithTimeout(s.ctx, or(s.conn.Timeouts.FirstByte, time.Minute))
 	defer cancel()

@@ -1,0 +1,95 @@
+package outbound
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCase_I9_EveryFormOfAnAddressThatIsNotPublic(t *testing.T) {
+	for text, want := range map[string]Network{
+		"8.8.8.8": Public, "2606:4700::1111": Public, "::ffff:8.8.8.8": Public, "64:ff9b::808:808": Public,
+		"127.0.0.1": Private, "127.255.0.9": Private, "::1": Private, "10.1.2.3": Private, "172.31.0.1": Private, "192.168.1.1": Private,
+		"0.0.0.0": Private, "0.1.2.3": Private, "::": Private, "fd12::1": Private, "100.64.0.1": Private, "198.18.0.1": Private,
+		"::ffff:127.0.0.1": Private, "::ffff:10.0.0.1": Private, "64:ff9b::7f00:1": Private, "64:ff9b::a00:1": Private, "2002:7f00:1::": Private,
+		"::127.0.0.1": Private, "64:ff9b:1::1": Private, "255.255.255.255": Private, "2001:db8::1": Private,
+		"169.254.169.254": Any, "::ffff:169.254.169.254": Any, "64:ff9b::a9fe:a9fe": Any, "2002:a9fe:a9fe::1": Any, "fe80::1%eth0": Any,
+		"fd00:ec2::254": Any, "100.100.100.200": Any, "224.0.0.1": Any, "ff02::1": Any,
+	} {
+		if got := Of(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+	for _, n := range []Network{Public, Private, "", "else"} {
+		if n.Allows(netip.MustParseAddr("169.254.169.254")) {
+			t.Errorf("%q reaches a cloud's credentials", n)
+		}
+	}
+	if Network("").Allows(netip.MustParseAddr("127.0.0.1")) || !Any.Allows(netip.MustParseAddr("fe80::1")) {
+		t.Error("what is allowed is not what was said")
+	}
+}
+
+func TestNamesThatOnlyALocalNetworkKnows(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST.": true, "127.0.0.1": true, "[::1]": true, "ollama": true, "a.localhost": true, "gpu.lan": true, "m.svc.cluster.local": true,
+		"api.openai.com": false, "8.8.8.8": false, "2130706433": false, "0x7f.1": false, "0177.0.0.1": false, "metadata.google.internal": false, "": false,
+		"127.0.0.1.nip.io": false, "localhost.example.com": false,
+	} {
+		if got := Named(host); got != want {
+			t.Errorf("%q: %v, want %v", host, got, want)
+		}
+	}
+}
+
+func TestCase_I9_NamesAreCheckedWhenTheyAreDialled(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") }))
+	defer s.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
+	public := Public.Client(10 * time.Second)
+	// What a name resolves to at the first look is of no interest: the address dialled is.
+	for _, host := range []string{"localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "2130706433", "0x7f000001", "0177.0.0.1"} {
+		resp, err := public.Get("http://" + host + ":" + port + "/")
+		if err == nil {
+			_ = resp.Body.Close()
+			t.Errorf("%s was reached", host)
+		}
+	}
+	if _, err := public.Get("http://localhost:" + port); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "network: private") { //nolint:bodyclose // there is no answer
+		t.Errorf("the refusal is %v", err)
+	}
+	resp, err := Private.Client(10 * time.Second).Get("http://localhost:" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+}
+
+func TestCase_I9_RedirectsAreChecked(t *testing.T) {
+	// A loopback server stands for the public one; where it redirects to is link-local.
+	s := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound))
+	defer s.Close()
+	_, err := Private.Client(10 * time.Second).Get(s.URL) //nolint:bodyclose // there is no answer
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "network: any") {
+		t.Errorf("the redirect ends in %v", err)
+	}
+}
+
+func TestAProxyMayStandAnywhereAndIsNotAskedForWhatIsRefused(t *testing.T) {
+	if Public.Leave(time.Second).network != Public {
+		t.Error("a route forgets its network")
+	}
+	r := Public.Leave(time.Second)
+	r.proxies.Store("127.0.0.1:1", true)
+	if _, err := r.DialContext(t.Context(), "tcp", "127.0.0.1:1"); errors.Is(err, ErrRefused) {
+		t.Error("the proxy is refused")
+	}
+	if _, err := r.DialContext(t.Context(), "tcp", "127.0.0.1:2"); !errors.Is(err, ErrRefused) {
+		t.Errorf("beside the proxy: %v", err)
+	}
+}
