@@ -26,7 +26,8 @@ type Member struct {
 	Title    string
 	Grants   []Grant
 	Disabled bool
-	Declared string // the file that declares it; "" where it is kept in the store
+	Declared string   // the file that declares it; "" where it is kept in the store
+	Groups   []string // what policies may go by
 }
 
 // Project is what keys, calls and money belong to.

@@ -187,6 +187,8 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 		return invalid("project", "there is no project of that name; POST "+Prefix+"/projects makes one")
 	case !q.reach.covers(k.Project):
 		return fail(http.StatusForbidden, "forbidden", "your roles do not let you make keys in that project")
+	case !q.reach.all && k.Member != "" && "member:"+k.Member != q.actor.Name:
+		return fail(http.StatusForbidden, "forbidden", "a role in a project alone lets you make keys of that project, or your own: not those of other members, which policies may allow more")
 	case k.Expires != nil && !k.Expires.After(s.clock.Now()):
 		return invalid("expires", "is past")
 	case k.Admin && !q.reach.all:

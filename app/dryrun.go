@@ -238,10 +238,7 @@ func ofLast(since string) string {
 // recorded returns the requests of a call that is on record: one for each target that it might go to now. It is false
 // where its deployment is not there any more, so that only the targets on record are known.
 func (c *court) recorded(r *plenum.Record) ([]policy.Request, bool) {
-	who := plenum.Principal{KeyID: r.KeyID, Project: r.Project}
-	if k, ok := c.snapshot.KeyByID(r.KeyID); ok {
-		who = k.Principal()
-	}
+	who := c.snapshot.Caller(plenum.Principal{KeyID: r.KeyID, Project: r.Project})
 	base := policy.Request{
 		Action: policy.Use, Who: &who, Op: r.Op, Dialect: r.Dialect, Stream: r.Stream, Source: r.Remote, Time: time.UnixMicro(r.Start),
 	}

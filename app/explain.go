@@ -292,6 +292,9 @@ func (c *court) who(q *supposed) (*plenum.Principal, error) {
 	if q.member != "" {
 		who.Member = q.member
 	}
+	if m, ok := c.snapshot.Member(who.Member); ok {
+		who.Groups = slices.Concat(who.Groups, m.Groups)
+	}
 	if len(q.groups) > 0 {
 		who.Groups = q.groups
 	}

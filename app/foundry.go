@@ -63,6 +63,7 @@ func (n foundry) MayDeploy(a admin.Actor, items []config.Item, names []string) e
 	if m, ok := strings.CutPrefix(a.Name, "member:"); ok {
 		who.Member = m
 	}
+	who = s.Caller(who)
 	for _, g := range a.Grants {
 		who.Project = cmp.Or(who.Project, g.Project)
 	}

@@ -447,3 +447,46 @@ policies:
 	joe.must(t, 204, "DELETE", "/deployments/near", "")
 	m.must(t, 201, "POST", "/deployments", far) // the owner is not asked: he could change the policies as well
 }
+
+// Whoever makes keys gives them no more than they have: not another project, not another member's name, by which
+// policies go, and no name of a key that a policy trusts, since those go by ids.
+func TestCase_I6_AKeyMayDoNoMoreThanWhoMadeIt(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
+	m := manage(t, fmt.Sprintf(manyTargets, up.URL, up.URL)+`
+  - {name: trusted, cedar: 'forbid (principal, action, resource in Deployment::"m") unless { principal in Project::"rich" || principal in Member::"boss@example.com" || principal in Group::"chiefs" || principal == Key::"declared:dev" };'}
+projects: [{name: lab}, {name: rich}]
+members:
+  - {name: ann@example.com, roles: [{role: developer, project: lab}]}
+  - {name: boss@example.com, groups: [chiefs]}
+  - {name: chief@example.com, groups: [chiefs]}
+keys: [{name: dev, secret: `+worldKey+`}]
+`)
+	k := m.must(t, 201, "POST", "/keys", `{"name":"of ann","member":"ann@example.com","admin":true}`)
+	ann := &manager{m.site, k["secret"].(string)}
+	for _, body := range []string{
+		`{"name":"x","project":"rich"}`, `{"name":"x","project":"lab","member":"boss@example.com"}`, `{"name":"x","project":"lab","member":"chief@example.com"}`,
+		`{"name":"x","project":"lab","member":"ann@example.com","admin":true}`,
+	} {
+		ann.must(t, 403, "POST", "/keys", body)
+	}
+	ann.must(t, 422, "POST", "/keys", `{"name":"x","project":"lab","groups":["chiefs"]}`)
+	call := func(key string) int {
+		status, _ := m.ask(t, "POST", "/v1/chat/completions", askWhole, "Authorization", "Bearer "+key)
+		return status
+	}
+	for _, body := range []string{
+		`{"name":"declared:dev","project":"lab"}`, `{"name":"dev","project":"lab"}`, `{"name":"mine","project":"lab","member":"ann@example.com"}`,
+	} {
+		made := ann.must(t, 201, "POST", "/keys", body)
+		if status := call(made["secret"].(string)); status != 403 {
+			t.Errorf("with the key %s: %d", body, status)
+		}
+	}
+	if status := call(worldKey); status != 200 {
+		t.Errorf("with the key that is trusted: %d", status)
+	}
+	chief := m.must(t, 201, "POST", "/keys", `{"name":"c","project":"lab","member":"chief@example.com"}`)
+	if status := call(chief["secret"].(string)); status != 200 {
+		t.Errorf("with a key of a member of the group: %d", status)
+	}
+}

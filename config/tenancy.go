@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -14,10 +15,11 @@ type Project struct {
 
 // Member is a person, as they are declared.
 type Member struct {
-	Name     string  `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
-	Title    string  `conf:"title" doc:"Their name, for people."`
-	Roles    []Grant `conf:"roles" doc:"What they may do with the management API."`
-	Disabled bool    `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
+	Name     string   `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
+	Title    string   `conf:"title" doc:"Their name, for people."`
+	Roles    []Grant  `conf:"roles" doc:"What they may do with the management API."`
+	Groups   []string `conf:"groups" doc:"The groups that they and their keys belong to, for policies."`
+	Disabled bool     `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
 }
 
 // Grant is a role and where it holds.
@@ -57,7 +59,7 @@ func (c *compiler) members() {
 		case c.snap.members[m.Name] != nil:
 			c.fail(path+".name", "%q is the name of another member as well", clip(m.Name))
 		}
-		out := &plenum.Member{Name: m.Name, Title: m.Title, Disabled: m.Disabled, Declared: c.origin(path)}
+		out := &plenum.Member{Name: m.Name, Title: m.Title, Groups: m.Groups, Disabled: m.Disabled, Declared: c.origin(path)}
 		for j, g := range m.Roles {
 			here := index(path+".roles", j)
 			switch {
@@ -86,4 +88,24 @@ func (s *Snapshot) Project(name string) (*plenum.Project, bool) {
 func (s *Snapshot) Member(name string) (*plenum.Member, bool) {
 	m, ok := s.members[name]
 	return m, ok
+}
+
+// Caller returns who calls as the configuration knows them now: work that was begun long ago may remember it otherwise,
+// and a credential may stand for several people. Groups are those of the key and of the member.
+func (s *Snapshot) Caller(p plenum.Principal) plenum.Principal {
+	if k, ok := s.KeyByID(p.KeyID); ok {
+		member := p.Member
+		if p = k.Principal(); p.Member == "" {
+			p.Member = member
+		}
+	}
+	m, ok := s.members[p.Member]
+	switch {
+	case !ok || len(m.Groups) == 0:
+	case len(p.Groups) == 0:
+		p.Groups = m.Groups
+	default:
+		p.Groups = slices.Concat(p.Groups, m.Groups)
+	}
+	return p
 }

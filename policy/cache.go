@@ -19,10 +19,10 @@ type cache struct {
 
 // key is all that a decision depends on within one set and one configuration.
 type key struct {
-	action, who, deployment, offer, op, dialect, source string
-	price                                               bool // whether one is known: an offer has none for some operations
-	stream                                              bool
-	hour, weekday                                       int8
+	action, who, member, deployment, offer, op, dialect, source string
+	price                                                       bool // whether one is known: an offer has none for some operations
+	stream                                                      bool
+	hour, weekday                                               int8
 }
 
 // remembered is a decision, or what is said of who or what it is about.
@@ -46,7 +46,7 @@ func (s *Set) Fresh() *Set {
 // whatOf returns what is remembered of what a request is about by.
 func whatOf(r *Request) key {
 	if r.Offer == nil {
-		return key{action: "kept", who: r.Who.KeyID, op: string(r.Op)}
+		return key{action: "kept", who: r.Who.KeyID, op: string(r.Op)} // in the project, which a key has one of
 	}
 	return key{action: "offer", deployment: r.Deployment.Name, offer: r.Offer.ID, price: r.Offer.Price.Known}
 }
@@ -57,7 +57,7 @@ func (s *Set) key(r *Request) (k key, fits bool) {
 	if s.cache.slot == nil || s.reads.has(readsTime) {
 		return k, false
 	}
-	k = key{action: string(r.Action), who: r.Who.KeyID, op: string(r.Op)}
+	k = key{action: string(r.Action), who: r.Who.KeyID, member: r.Who.Member, op: string(r.Op)}
 	if r.Offer != nil {
 		k.deployment, k.offer, k.price = r.Deployment.Name, r.Offer.ID, r.Offer.Price.Known
 	}

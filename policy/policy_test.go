@@ -236,6 +236,13 @@ func TestADecisionIsRememberedOnlyForItsOwnCircumstances(t *testing.T) {
 			}
 		}
 	}
+	people := compiled(t, "base", `permit (principal in Member::"ada@example.com", action, resource);`).Fresh()
+	other := func(r *Request) { r.Who.Member = "eve@example.com" } // whom the same credential may stand for
+	for range 2 {
+		if !people.Decide(asked()).Allowed || people.Decide(asked(other)).Allowed {
+			t.Error("one member is taken for another")
+		}
+	}
 	if first, second := all.Decide(asked()), all.Decide(asked()); first != second {
 		t.Error("it is decided twice")
 	}

@@ -99,7 +99,7 @@ var _ types.EntityGetter = (*facts)(nil)
 // remembered.
 func (s *Set) facts(r *Request) *facts {
 	f := &facts{
-		who:  s.entity(key{action: "who", who: r.Who.KeyID}, func() *saying { return principal(r.Who) }),
+		who:  s.entity(key{action: "who", who: r.Who.KeyID, member: r.Who.Member}, func() *saying { return principal(r.Who) }),
 		what: s.entity(whatOf(r), func() *saying { return s.resource(r) }),
 	}
 	f.request = cedar.Request{Principal: f.who.UID, Action: uid("Action", string(r.Action)), Resource: f.what.UID}

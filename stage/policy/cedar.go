@@ -32,7 +32,7 @@ func (Cedar) Asleep(c *gateway.Call) bool { return set(c) == nil }
 func (d Cedar) Allow(c *gateway.Call, t *plenum.Target) error {
 	r := d.request(c)
 	r.Deployment, r.Offer = c.Deployment, &t.Offer
-	who := caller(c)
+	who := c.Config.Caller(c.Caller)
 	r.Who = &who
 	decision := set(c).Decide(&r)
 	if decision.Allowed {
@@ -44,7 +44,7 @@ func (d Cedar) Allow(c *gateway.Call, t *plenum.Target) error {
 // AllowOwn decides on what a caller owns.
 func (d Cedar) AllowOwn(c *gateway.Call) error {
 	r := d.request(c)
-	who := caller(c)
+	who := c.Config.Caller(c.Caller)
 	r.Action, r.Who = rules.Own, &who
 	decision := set(c).Decide(&r)
 	c.Trail.Record.Policy = decision.Note
@@ -54,7 +54,7 @@ func (d Cedar) AllowOwn(c *gateway.Call) error {
 // AllowList decides whether there is a way in which a caller may use a target.
 func (d Cedar) AllowList(c *gateway.Call, dep *plenum.Deployment, t *plenum.Target) error {
 	r := d.request(c)
-	who := caller(c)
+	who := c.Config.Caller(c.Caller)
 	r.Deployment, r.Offer, r.Who = dep, &t.Offer, &who
 	return refusal(set(c).Ever(&r))
 }
@@ -65,14 +65,6 @@ func (d Cedar) request(c *gateway.Call) rules.Request {
 		Action: rules.Use, Op: c.Op, Dialect: c.Dialect.Name, Stream: c.Head.Stream,
 		Source: c.Trail.Record.Remote, Time: d.Clock.Now(),
 	}
-}
-
-// caller is who calls, as the configuration knows the key now: work that was begun long ago may remember it otherwise.
-func caller(c *gateway.Call) plenum.Principal {
-	if k, ok := c.Config.KeyByID(c.Caller.KeyID); ok {
-		return k.Principal()
-	}
-	return c.Caller
 }
 
 func refusal(d *rules.Decision) error {
