@@ -105,7 +105,7 @@ func Command(parts Parts) *cobra.Command {
 		&cobra.Group{ID: groupCare, Title: "Look after it:"},
 	)
 	add(root, groupRun, upCommand(parts), serveCommand(parts))
-	add(root, groupUse, chatCommand(), createCommand(), deleteCommand(), getCommand(), describeCommand(), policyCommand(parts))
+	add(root, groupUse, chatCommand(), createCommand(), deleteCommand(), getCommand(), describeCommand(), applyCommand(), exportCommand(), policyCommand(parts))
 	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand())
 	root.AddCommand(versionCommand())
 	return root

@@ -16,11 +16,11 @@ import (
 )
 
 func getCommand() *cobra.Command {
-	return verb("get", "List calls, usage or keys", getCallsCommand(), getUsageCommand(), getKeysCommand())
+	return verb("get", "List calls, usage, keys or what is declared", append([]*cobra.Command{getCallsCommand(), getUsageCommand(), getKeysCommand()}, nounCommands(getNounCommand)...)...)
 }
 
 func describeCommand() *cobra.Command {
-	return verb("describe", "Show all that is known of a call", describeCallCommand())
+	return verb("describe", "Show all that is known of a call, or what is declared of something", append([]*cobra.Command{describeCallCommand()}, nounCommands(describeNounCommand)...)...)
 }
 
 // chosen is which calls are meant.

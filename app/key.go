@@ -20,11 +20,11 @@ import (
 )
 
 func createCommand() *cobra.Command {
-	return verb("create", "Make a key", createKeyCommand())
+	return verb("create", "Make a key, or declare something in a running Plenum", append([]*cobra.Command{createKeyCommand()}, nounCommands(createNounCommand)...)...)
 }
 
 func deleteCommand() *cobra.Command {
-	return verb("delete", "Revoke a key", deleteKeyCommand())
+	return verb("delete", "Revoke a key, or take away what was declared in a running Plenum", append([]*cobra.Command{deleteKeyCommand()}, nounCommands(deleteNounCommand)...)...)
 }
 
 // newKey is what is wanted of a key.
