@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/store"
@@ -77,7 +79,14 @@ func (c *court) open(ctx context.Context) error {
 		}
 	}
 	c.compiler = forNobody(c.parts)
-	if c.snapshot, err = c.compiler.compile(f, c.keys, nil); err != nil {
+	n := &Node{}
+	if c.store != nil {
+		if err := c.managed(ctx, f, n); err != nil {
+			return err
+		}
+	}
+	c.snapshot, err = n.compileItems(f, func(f *config.File) (*config.Snapshot, error) { return c.compiler.compile(f, c.keys, nil) })
+	if err != nil {
 		return fmt.Errorf("the configuration is not usable:\n%w", err)
 	}
 	for i := range f.Keys {
@@ -86,6 +95,29 @@ func (c *court) open(ctx context.Context) error {
 		}
 	}
 	c.set, _ = c.snapshot.Policies.(*policy.Set)
+	return nil
+}
+
+// managed has a node know what is declared through the management API; without its policies, where others are given.
+func (c *court) managed(ctx context.Context, f *config.File, n *Node) error {
+	rs, at, err := c.store.Resources(ctx)
+	if err != nil {
+		return fmt.Errorf("reading what is declared through the management API: %w", err)
+	}
+	for i := range rs {
+		if len(c.files) == 0 || rs[i].Kind != "policies" {
+			n.items = append(n.items, admin.ItemOf(&rs[i]))
+		}
+	}
+	n.itemsAt = at
+	if _, err := os.Stat(filepath.Join(f.DataDir, identity.PepperName)); err != nil {
+		return nil // nothing was ever sealed here
+	}
+	pepper, err := identity.LoadOrCreatePepper(f.DataDir)
+	if err != nil {
+		return err
+	}
+	n.shelf.Open = pepper.OpenText
 	return nil
 }
 
@@ -188,8 +220,11 @@ func (c *court) explain(ctx context.Context, w io.Writer, o *output, q *supposed
 		_, err := fmt.Fprintln(w, "There is no target to decide on.")
 		return err
 	}
-	who := asked[0].Who
-	fmt.Fprintf(w, "Key %s of project %s, %s at %s. Policies @%s.\n", orDash(who.KeyName), orDash(who.Project), asked[0].Op, asked[0].Time.UTC().Format("Mon 2006-01-02 15:04 MST"), c.set.Version())
+	who, what := asked[0].Who, string(asked[0].Op)
+	if asked[0].Action == policy.Deploy {
+		what = "deploy"
+	}
+	fmt.Fprintf(w, "Key %s of project %s, %s at %s. Policies @%s.\n", orDash(who.KeyName), orDash(who.Project), what, asked[0].Time.UTC().Format("Mon 2006-01-02 15:04 MST"), c.set.Version())
 	for i := range views {
 		views[i].tell(w)
 	}

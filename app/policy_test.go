@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -383,6 +385,26 @@ func TestPoliciesAreDeclaredThroughTheManagementAPI(t *testing.T) {
 		t.Errorf("with the deployment forbidden: %d", status)
 	}
 	m.must(t, 422, "DELETE", "/policies/base", "")
+
+	// Who explains them knows of them, and a draft stands in for them.
+	dir := t.TempDir()
+	for name, text := range map[string]string{"plenum.yaml": "data_dir: " + m.dir + "\n" + fmt.Sprintf(oneTarget, up.URL), "draft.cedar": "permit (principal, action, resource);"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for drafts, rules := range map[string]int{"": 2, filepath.Join(dir, "draft.cedar"): 1} {
+		c := &court{parts: Parts{Providers: all.Providers()}, place: place{config: filepath.Join(dir, "plenum.yaml")}}
+		if drafts != "" {
+			c.files = []string{drafts}
+		}
+		if err := c.open(t.Context()); err != nil || len(c.set.Rules()) != rules {
+			t.Errorf("%d rules, %v; want %d", len(c.set.Rules()), err, rules)
+		}
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	}
 	m.must(t, 200, "PATCH", "/policies/no-m", `{"enabled":false}`)
 	if status := call(); status != 200 {
 		t.Errorf("with the forbid not in force: %d", status)
