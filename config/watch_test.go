@@ -69,15 +69,18 @@ func (w *watched) write(text string) {
 	}
 }
 
-// replace does what editors do: it writes beside the file and renames over it.
-func (w *watched) replace(text string) {
-	w.t.Helper()
-	beside := w.path + "~"
+// replace does what editors do: it writes beside the file and renames over it. A file that is written in its place is
+// seen empty for a moment, which on a busy machine may last for several looks.
+func (w *watched) replace(text string) { replace(w.t, w.path, text) }
+
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	beside := path + "~"
 	if err := os.WriteFile(beside, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := os.Rename(beside, w.path); err != nil {
-		w.t.Fatal(err)
+	if err := os.Rename(beside, path); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -130,7 +133,7 @@ func TestCase_J10_ACallKeepsTheSnapshotItBeganWith(t *testing.T) {
 func TestCase_J10_ABadFileChangesNothingAndSaysWhy(t *testing.T) {
 	w := watch(t, tick)
 	good := w.current.Load()
-	w.write(one("second") + "lisen: x\n")
+	w.replace(one("second") + "lisen: x\n")
 	r := w.next()
 	if r.Err == nil || !strings.Contains(r.Err.Error(), `plenum.yaml:3:1: lisen: unknown field; did you mean "listen"?`) {
 		t.Errorf("error is %v", r.Err)
@@ -139,7 +142,7 @@ func TestCase_J10_ABadFileChangesNothingAndSaysWhy(t *testing.T) {
 		t.Error("a bad file must leave the snapshot and be remembered")
 	}
 	w.quiet(8 * tick) // it is told once, not with every look
-	w.write(one("first"))
+	w.replace(one("first"))
 	if r := w.next(); r.Err != nil || w.current.Err() != nil {
 		t.Errorf("going back to the good text: %v, %v", r.Err, w.current.Err())
 	}
@@ -181,7 +184,7 @@ func TestAMissingFileChangesNothing(t *testing.T) {
 		t.Error("the snapshot changed")
 	}
 	w.quiet(8 * tick)
-	w.write(one("back"))
+	w.replace(one("back"))
 	if r := w.next(); r.Err != nil || !has(r.New, "back") {
 		t.Errorf("after it came back: %v", r.Err)
 	}
@@ -211,7 +214,7 @@ func TestASecretsFileIsFollowedToo(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("old\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.write(strings.Replace(one("a"), "api_key: k", `api_key: "${file:key.txt}"`, 1))
+	w.replace(strings.Replace(one("a"), "api_key: k", `api_key: "${file:key.txt}"`, 1))
 	key := func(s *config.Snapshot) string {
 		c, _ := s.Connection("xai")
 		return c.Credentials["api_key"].Reveal()
@@ -219,9 +222,7 @@ func TestASecretsFileIsFollowedToo(t *testing.T) {
 	if r := w.next(); r.Err != nil || key(r.New) != "old" {
 		t.Fatalf("reload: %v", r.Err)
 	}
-	if err := os.WriteFile(secret, []byte("rotated"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	replace(t, secret, "rotated")
 	if r := w.next(); r.Err != nil || key(r.New) != "rotated" {
 		t.Errorf("reload: %v", r.Err)
 	}
