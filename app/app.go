@@ -15,6 +15,7 @@ import (
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/engine"
 	"github.com/plenum-foundry/plenum/provider"
+	"github.com/plenum-foundry/plenum/vault"
 )
 
 // Parts are what a build of Plenum consists of. A build with a provider of its own is a main of ten
@@ -22,7 +23,8 @@ import (
 type Parts struct {
 	Dialects  []*dialect.Dialect // the first answers paths that belong to none
 	Providers []provider.Kind
-	Engines   []engine.Kind // the last is the one that Plenum brings itself
+	Engines   []engine.Kind   // the last is the one that Plenum brings itself
+	KMS       []vault.Service // where master keys may be; none is as good
 }
 
 // The exit statuses of the command line.
@@ -106,7 +108,7 @@ func Command(parts Parts) *cobra.Command {
 	)
 	add(root, groupRun, upCommand(parts), serveCommand(parts))
 	add(root, groupUse, chatCommand(), createCommand(), deleteCommand(), getCommand(), describeCommand(), applyCommand(), exportCommand(), policyCommand(parts))
-	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand())
+	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand(), rotateCommand(parts))
 	root.AddCommand(versionCommand())
 	return root
 }

@@ -35,7 +35,7 @@ func (n foundry) Snapshot() *config.Snapshot { return n.current.Load() }
 func (n foundry) Check(items []config.Item) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	shelf := config.Shelf{Open: n.pepper.OpenText}
+	shelf := config.Shelf{Open: n.safe.open}
 	merged, left := shelf.Put(n.extended(), items, n.itemsAt+1)
 	if len(left) > 0 {
 		return left
@@ -53,7 +53,7 @@ func (n foundry) MayDeploy(a admin.Actor, items []config.Item, names []string) e
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	shelf := config.Shelf{Open: n.pepper.OpenText}
+	shelf := config.Shelf{Open: n.safe.open}
 	merged, _ := shelf.Put(n.extended(), items, n.itemsAt+1)
 	s, err := n.compiler.check(merged, n.keys)
 	if err != nil {
@@ -119,10 +119,10 @@ func (n foundry) Left() config.Problems {
 }
 
 // Seal makes a secret what is kept of it.
-func (n foundry) Seal(plain string) (string, error) { return n.pepper.SealText(plain) }
+func (n foundry) Seal(plain string) (string, error) { return n.safe.vault.SealText(plain) }
 
 // Open makes it the secret again.
-func (n foundry) Open(sealed string) (string, error) { return n.pepper.OpenText(sealed) }
+func (n foundry) Open(sealed string) (string, error) { return n.safe.open(sealed) }
 
 // NewKey makes the secret of a key.
 func (n foundry) NewKey(want plenum.Key) (plenum.Secret, plenum.Key, error) {

@@ -42,6 +42,7 @@ import (
 	"github.com/plenum-foundry/plenum/stage/policy"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
+	"github.com/plenum-foundry/plenum/store/sealed"
 	"github.com/plenum-foundry/plenum/store/sqlite"
 )
 
@@ -56,6 +57,7 @@ type Node struct {
 	store      store.Store
 	ledger     *ledger.Ledger
 	pepper     *identity.Pepper
+	safe       safe
 	catalog    *catalog.Catalog
 	compiler   *compiler
 	current    *config.Current
@@ -96,7 +98,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 		n.Close()
 		return nil, err
 	}
-	n.shelf.Open = n.pepper.OpenText
+	n.shelf.Open = n.safe.open
 	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
 	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
 	n.logs = newCallLog(w, f.Log)
@@ -172,8 +174,15 @@ func (n *Node) open(ctx context.Context, f *config.File) (err error) {
 	if n.anchors, err = anchors(f, n.ledger, n.log); err != nil {
 		return err
 	}
-	n.store, err = openStore(ctx, f)
-	return err
+	if n.safe, err = openSafe(f, n.parts.KMS, n.pepper); err != nil {
+		return err
+	}
+	s, err := openStore(ctx, f)
+	if err != nil {
+		return err
+	}
+	n.store = sealed.New(s, n.safe.vault)
+	return nil
 }
 
 func openStore(ctx context.Context, f *config.File) (store.Store, error) {

@@ -24,6 +24,9 @@ type File struct {
 	DataDir         string        `conf:"data_dir" default:"./data" restart:"yes" doc:"The directory of the embedded store, the ledger's journal and the pepper of the keys."`
 	Database        plenum.Secret `conf:"database" restart:"yes" doc:"Address of a PostgreSQL database (postgres://...) that keeps the state of several nodes instead of the embedded store."`
 	Valkey          plenum.Secret `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
+	MasterKey       plenum.Secret `conf:"master_key" restart:"yes" doc:"The key that vendors' credentials in the store and kept content are encrypted under: 32 random bytes in hexadecimal or base64, from the environment or a file. Left out it is made of the pepper of the keys."`
+	MasterKeyKMS    string        `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead, for builds that have one."`
+	MasterKeysOld   []string      `conf:"master_keys_before" restart:"yes" doc:"Files with the master keys before, which still open what was encrypted under them until plenum rotate master-key has run."`
 	AdminKey        plenum.Secret `conf:"admin_key" doc:"The key of the management API; it also guards /metrics. At least 16 characters."`
 	MaxBody         Size          `conf:"max_body" default:"64MiB" min:"1024" doc:"The largest body of a request, as it is sent."`
 	MaxDecompressed Size          `conf:"max_decompressed" default:"256MiB" min:"1024" doc:"The largest body of a request after decompression."`

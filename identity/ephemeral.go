@@ -38,6 +38,7 @@ func IsEphemeral(c Cred) bool {
 const (
 	forEphemeral = "plenum: the key that seals ephemeral secrets"
 	forKept      = "plenum: the key that seals secrets that are kept"
+	forMaster    = "plenum: what the master key is made of where none is given"
 )
 
 // sealer returns what seals and opens for one purpose.

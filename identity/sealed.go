@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	plenum "github.com/plenum-foundry/plenum"
 )
 
 // sealedPrefix begins every text that SealText makes, and tells how.
@@ -21,6 +23,9 @@ func (p *Pepper) SealText(plain string) (string, error) {
 	_, _ = rand.Read(nonce) // it never fails
 	return sealedPrefix + base64.RawStdEncoding.EncodeToString(a.Seal(nonce, nonce, []byte(plain), nil)), nil
 }
+
+// Master returns a secret that a master key may be made of, where nobody gave one.
+func (p *Pepper) Master() [32]byte { return p.MAC(plenum.NewSecret(forMaster)) }
 
 // OpenText returns the secret that SealText sealed.
 func (p *Pepper) OpenText(sealed string) (string, error) {

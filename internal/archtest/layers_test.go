@@ -40,7 +40,7 @@ var diagram = []layer{
 	{"L1", []string{"dialect/invoke"}, with(meaning, "dialect", "dialect/anthropic", "dialect/cohere", "dialect/converse", "dialect/openai")},
 	{"L1", []string{"provider"}, with(meaning, "dialect")},
 	{"L1", []string{"provider/..."}, with(meaning, "dialect/...", "provider")},
-	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured", "stray"}, meaning},
+	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured", "stray", "vault"}, meaning},
 	{"L1", []string{"budget/..."}, with(meaning, "budget")},
 	{"L1", []string{"ledger/..."}, with(meaning, "ledger/...")},
 	{"L1", []string{"guard"}, meaning},
@@ -53,7 +53,7 @@ var diagram = []layer{
 
 	{"L2", []string{"gateway"}, with(meaning, seams...)},
 	{"L2", []string{"store"}, with(meaning, "ledger", "identity", "config", "catalog")},
-	{"L2", []string{"store/..."}, with(meaning, "ledger", "identity", "config", "catalog", "store")},
+	{"L2", []string{"store/..."}, with(meaning, "ledger", "identity", "config", "catalog", "store", "vault")},
 
 	{"L3", []string{"stage/..."}, with(with(meaning, seams...), "gateway")},
 
@@ -63,7 +63,7 @@ var diagram = []layer{
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},
-	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel", "budget/valkey", "ledger/...")},
+	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "file", "history", "app/...", "engine/wheel", "budget/valkey", "ledger/...", "vault")},
 	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},

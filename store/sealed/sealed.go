@@ -1,0 +1,122 @@
+// Package sealed is a store that encrypts, on the way to another store, what callers own and said: the bodies of objects
+// and the results of batches' lines. What was kept before it was there is read as it is, and sealed when it changes.
+package sealed
+
+import (
+	"context"
+
+	"github.com/plenum-foundry/plenum/store"
+	"github.com/plenum-foundry/plenum/vault"
+)
+
+// Store is a store whose objects' bodies are sealed.
+type Store struct {
+	store.Store
+	vault *vault.Vault
+}
+
+// New returns a store that seals before it keeps.
+func New(s store.Store, v *vault.Vault) *Store { return &Store{s, v} }
+
+func (s *Store) seal(o *store.Object) (err error) {
+	if len(o.Body) > 0 {
+		o.Body, err = s.vault.Seal(o.Body, o.ID)
+	}
+	return err
+}
+
+func (s *Store) open(o *store.Object) (err error) {
+	o.Body, err = s.vault.Open(o.Body, o.ID)
+	return err
+}
+
+// CreateObject keeps a new object.
+func (s *Store) CreateObject(ctx context.Context, o store.Object) error {
+	if err := s.seal(&o); err != nil {
+		return err
+	}
+	return s.Store.CreateObject(ctx, o)
+}
+
+// Object returns one object.
+func (s *Store) Object(ctx context.Context, id string) (store.Object, error) {
+	o, err := s.Store.Object(ctx, id)
+	if err == nil {
+		err = s.open(&o)
+	}
+	return o, err
+}
+
+// Objects returns the chosen objects.
+func (s *Store) Objects(ctx context.Context, f store.ObjectFilter) ([]store.Object, error) {
+	all, err := s.Store.Objects(ctx, f)
+	for i := range all {
+		if err := s.open(&all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, err
+}
+
+// UpdateObject changes an object.
+func (s *Store) UpdateObject(ctx context.Context, id string, change func(*store.Object) error) (store.Object, error) {
+	o, err := s.Store.UpdateObject(ctx, id, func(o *store.Object) error {
+		if err := s.open(o); err != nil {
+			return err
+		}
+		if err := change(o); err != nil {
+			return err
+		}
+		return s.seal(o)
+	})
+	if err == nil {
+		err = s.open(&o)
+	}
+	return o, err
+}
+
+// EndLine notes how a line of a batch ended.
+func (s *Store) EndLine(ctx context.Context, batch string, l store.Line) (err error) {
+	if len(l.Result) > 0 {
+		if l.Result, err = s.vault.Seal(l.Result, batch); err != nil {
+			return err
+		}
+	}
+	return s.Store.EndLine(ctx, batch, l)
+}
+
+// Lines returns lines of a batch.
+func (s *Store) Lines(ctx context.Context, batch string, from, limit int) ([]store.Line, error) {
+	all, err := s.Store.Lines(ctx, batch, from, limit)
+	for i := range all {
+		if all[i].Result, err = s.vault.Open(all[i].Result, batch); err != nil {
+			return nil, err
+		}
+	}
+	return all, err
+}
+
+// Reseal seals anew the objects that are sealed under another master key, or not at all, and returns how many.
+func (s *Store) Reseal(ctx context.Context) (n int, err error) {
+	f := store.ObjectFilter{OldestFirst: true, Limit: 500}
+	for {
+		all, err := s.Store.Objects(ctx, f)
+		if err != nil {
+			return n, err
+		}
+		for i := range all {
+			o := &all[i]
+			f.After, f.AfterCreated = o.ID, o.Created
+			if len(o.Body) == 0 || vault.MasterOf(o.Body) == s.vault.Current() {
+				continue
+			}
+			if _, err := s.UpdateObject(ctx, o.ID, func(*store.Object) error { return nil }); err != nil {
+				return n, err
+			}
+			n++
+		}
+		if len(all) < f.Limit {
+			return n, nil
+		}
+	}
+}

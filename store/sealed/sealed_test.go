@@ -1,0 +1,70 @@
+package sealed_test
+
+import (
+	"bytes"
+	"path/filepath"
+	"testing"
+
+	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/store"
+	"github.com/plenum-foundry/plenum/store/sealed"
+	"github.com/plenum-foundry/plenum/store/sqlite"
+	"github.com/plenum-foundry/plenum/store/storetest"
+	"github.com/plenum-foundry/plenum/vault"
+)
+
+func vaultOf(t *testing.T, digits ...string) *vault.Vault {
+	t.Helper()
+	var ms []vault.Master
+	for _, d := range digits {
+		m, err := vault.NewMaster(plenum.NewSecret(string(bytes.Repeat([]byte(d), 64))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms = append(ms, m)
+	}
+	return vault.New(ms...)
+}
+
+func opened(t *testing.T, path string) store.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Open {
+		path := filepath.Join(t.TempDir(), "plenum.db")
+		return func(t *testing.T) store.Store { return sealed.New(opened(t, path), vaultOf(t, "a")) }
+	})
+}
+
+func TestContentIsSealedAndSealedAnew(t *testing.T) {
+	inner := opened(t, filepath.Join(t.TempDir(), "plenum.db"))
+	if err := inner.CreateObject(t.Context(), store.Object{ID: "old", Kind: "k", Body: []byte("said before")}); err != nil {
+		t.Fatal(err)
+	}
+	s := sealed.New(inner, vaultOf(t, "a"))
+	if err := s.CreateObject(t.Context(), store.Object{ID: "new", Kind: "k", Created: 1, Body: []byte("said now")}); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := inner.Object(t.Context(), "new"); err != nil || bytes.Contains(o.Body, []byte("said")) {
+		t.Errorf("it is kept as %q, %v", o.Body, err)
+	}
+	rotated := sealed.New(inner, vaultOf(t, "b", "a"))
+	for _, want := range []int{2, 0} {
+		if n, err := rotated.Reseal(t.Context()); err != nil || n != want {
+			t.Errorf("%d are sealed anew, %v; want %d", n, err, want)
+		}
+	}
+	alone := sealed.New(inner, vaultOf(t, "b"))
+	for id, want := range map[string]string{"old": "said before", "new": "said now"} {
+		if o, err := alone.Object(t.Context(), id); err != nil || string(o.Body) != want {
+			t.Errorf("%s is %q, %v", id, o.Body, err)
+		}
+	}
+}
