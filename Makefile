@@ -8,15 +8,15 @@ LINT     := $(TOOLS)/golangci-lint
 FUZZTIME ?= 10m
 SDKS     ?= python node go
 
-.PHONY: help up test deps check build vet lint unit sdk agents corpus surface cases bench fuzz fmt docs clean
+.PHONY: help up test deps check build vet lint unit sdk management agents corpus surface cases bench fuzz fmt docs clean
 
 help: ## list what can be done
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 up: ## start Plenum on its defaults: nothing to configure
 	$(GO) run ./cmd/plenum up
 
-test: deps check sdk agents ## pass all tests, and install what they need
+test: deps check sdk management agents ## pass all tests, and install what they need
 	@echo "all tests passed"
 
 deps: ## install what the tests need of the system
@@ -53,6 +53,10 @@ sdk: ## the official SDKs against the running program; SDKS="python go" for some
 	@bash test/sdk/run.sh $(SDKS)
 	@echo "== the README's programs"
 	@bash test/readme/run.sh $(SDKS)
+
+management: ## the management API against its own OpenAPI document; EXAMPLES=200 for more of it
+	@echo "== management API"
+	@case " $(SDKS) " in *" python "*) bash test/management/run.sh ;; *) echo "left out: it needs Python" ;; esac
 
 agents: ## real agents (Claude Code, Codex, ...) doing a task on another vendor's model; AGENTS="codex-on-claude" for some
 	@echo "== agents"
