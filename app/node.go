@@ -58,6 +58,7 @@ type Node struct {
 	ledger     *ledger.Ledger
 	pepper     *identity.Pepper
 	safe       safe
+	tokens     *identity.Tokens
 	catalog    *catalog.Catalog
 	compiler   *compiler
 	current    *config.Current
@@ -102,6 +103,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
 	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
 	n.logs = newCallLog(w, f.Log)
+	n.tokens = identity.NewTokens(clock.Real, log)
 	n.files = file.New(n.store, clock.Real, log)
 	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
 	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
@@ -111,7 +113,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 		return nil, err
 	}
 	n.pipeline = Pipeline(Mechanisms{
-		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Clock: clock.Real,
+		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Tokens: n.tokens, Clock: clock.Real,
 		Policy:  policy.Cedar{Clock: clock.Real},
 		Budgets: budget.NewAccounts(n.book, clock.Real), History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers(), map[llm.Op]gateway.Handler{llm.OpKeyInfo: keyInfo}),
 	})
@@ -306,6 +308,9 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g, run := errgroup.WithContext(run)
 	g.Go(func() error { return n.ledger.Run(run, n.store) })
 	g.Go(func() error { return n.watchKeys(run) })
+	g.Go(func() error {
+		return ignoreCanceled(n.tokens.Run(run, func() []*plenum.Issuer { return n.current.Load().Issuers() }))
+	})
 	g.Go(func() error { return ignoreCanceled(n.files.Run(run)) })
 	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
 	g.Go(func() error { return n.history.Run(run, gateway.NewRunner(n.current, n.pipeline)) })

@@ -28,6 +28,7 @@ type Mechanisms struct {
 	Ledger    audit.Ledger
 	Observers []audit.Observer
 	Pepper    *identity.Pepper
+	Tokens    *identity.Tokens
 	Policy    policy.Decider
 	Guard     guardrail.Guard
 	Cache     cache.Store
@@ -88,7 +89,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 	}
 	return gateway.Chain(gateway.Dispatch,
 		audit.New(m.Ledger, m.Observers...),
-		auth.New(m.Pepper),
+		auth.New(m.Pepper, m.Tokens),
 		recall.New(m.Clock, m.History),
 		resolve.New(m.resolves(), m.uploads(), policy.Lists(m.Policy)),
 		policy.New(m.Policy),

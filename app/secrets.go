@@ -78,7 +78,7 @@ func (s clientSecrets) create(_ context.Context, c *gateway.Call, out gateway.Ou
 			opening[k] = v
 		}
 	}
-	e := identity.Ephemeral{KeyID: c.Caller.KeyID, Model: model, Expires: time.Now().Unix() + seconds}
+	e := identity.Ephemeral{KeyID: c.Caller.KeyID, Member: c.Caller.Member, Model: model, Expires: time.Now().Unix() + seconds}
 	var err error
 	if e.Opening, err = json.Marshal(opening); err != nil {
 		return err

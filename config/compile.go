@@ -73,6 +73,7 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c.server()
 	c.projects()
 	c.members()
+	c.issuers()
 	c.connections()
 	c.deployments()
 	c.budgets()

@@ -46,6 +46,7 @@ type File struct {
 	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
 	Projects        []Project     `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
 	Members         []Member      `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
+	Issuers         []Issuer      `conf:"issuers" noun:"issuer" doc:"Who vouches for callers by signed tokens (Entra ID, Google, Kubernetes, any OpenID Connect issuer), and whom their tokens stand for."`
 	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
 	Policies        []Policy      `conf:"policies" noun:"policy" doc:"Who may use what, in Cedar. Without any everything is allowed to every key; with one, what none permits is refused, and a forbid wins."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`

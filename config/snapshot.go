@@ -26,6 +26,7 @@ type Snapshot struct {
 
 	projects    map[string]*plenum.Project
 	members     map[string]*plenum.Member
+	issuers     map[string]*plenum.Issuer // by what their tokens have in iss
 	connections map[string]*Connected
 	exact       map[string]*plenum.Deployment
 	names       []string // what exact holds, in the order of the file
@@ -61,13 +62,18 @@ func (s *Snapshot) Key(mac [32]byte) (*plenum.Key, bool) {
 	return k, ok
 }
 
-// KeyByID returns the key of an id: for work that goes on after the request that began it. Whether it is still
+// KeyByID returns the key of an id, or the account of an issuer that has it: for work that goes on after the request that began it. Whether it is still
 // good is for the caller to judge.
 func (s *Snapshot) KeyByID(id string) (*plenum.Key, bool) {
 	s.byID.Do(func() {
 		s.ids = make(map[string]*plenum.Key, len(s.keys))
 		for _, k := range s.keys {
 			s.ids[k.ID] = k
+		}
+		for _, is := range s.issuers {
+			for i := range is.Accounts {
+				s.ids[is.Accounts[i].Key.ID] = &is.Accounts[i].Key
+			}
 		}
 	})
 	k, ok := s.ids[id]

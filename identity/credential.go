@@ -19,8 +19,7 @@ type Cred struct {
 // CredKind is what sort of credential it is.
 type CredKind uint8
 
-// The kinds of credential. Tokens are not taken yet; they are told apart so that a caller who sends one learns
-// why it is refused.
+// The kinds of credential.
 const (
 	NoCred CredKind = iota
 	KeyCred
@@ -78,13 +77,13 @@ func Credential(h http.Header, rawQuery string) (Cred, string, error) {
 		f.add(kind, value, inAuthorization)
 	}
 	for _, v := range h["Api-Key"] {
-		f.add(KeyCred, v, inAPIKey)
+		f.add(kindOf(v), v, inAPIKey)
 	}
 	for _, v := range h["X-Api-Key"] {
-		f.add(KeyCred, v, inXAPIKey)
+		f.add(kindOf(v), v, inXAPIKey)
 	}
 	for _, v := range h["X-Goog-Api-Key"] {
-		f.add(KeyCred, v, inGoogle)
+		f.add(kindOf(v), v, inGoogle)
 	}
 	takeProtocol(h, &f)
 	clean := takeKey(rawQuery, &f)

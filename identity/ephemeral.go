@@ -16,7 +16,8 @@ import (
 // Ephemeral is a short-lived secret that a caller makes for somebody else, such as a browser, to open one kind of
 // session with. It is kept nowhere: it holds what it stands for, sealed, so that any node can open it.
 type Ephemeral struct {
-	KeyID   string          `json:"k"` // the key that it was made with, and ends with
+	KeyID   string          `json:"k"`           // the key that it was made with, and ends with
+	Member  string          `json:"p,omitempty"` // the person who made it, where the key does not say: a token may stand for several
 	Model   string          `json:"m"`
 	Opening json.RawMessage `json:"o,omitempty"` // the settings that the session begins with
 	Upload  string          `json:"u,omitempty"` // the upload that it goes on with, and nothing else
@@ -82,7 +83,11 @@ func (p *Pepper) OpenEphemeral(c Cred, find func(id string) (*plenum.Key, bool),
 	if err := Usable(k, now); err != nil {
 		return e, plenum.Principal{}, err
 	}
-	return e, k.Principal(), nil
+	who := k.Principal()
+	if who.Member == "" {
+		who.Member = e.Member
+	}
+	return e, who, nil
 }
 
 func (p *Pepper) open(secret string, e *Ephemeral) error {

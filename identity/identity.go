@@ -26,7 +26,7 @@ type Lookup func(mac [32]byte) (*plenum.Key, bool)
 func Authenticate(p *Pepper, find Lookup, c Cred, now time.Time) (plenum.Principal, error) {
 	if c.Kind != KeyCred {
 		return plenum.Principal{}, refuse("unsupported_credential",
-			"this Plenum takes its own keys; it has no issuer configured that could vouch for a token or a signature")
+			"this Plenum takes its own keys; it has no issuer that could vouch for a token")
 	}
 	k, ok := find(p.MAC(c.Secret))
 	if !ok {

@@ -13,15 +13,16 @@ import (
 	"github.com/plenum-foundry/plenum/llm"
 )
 
-// New returns the stage, which looks keys up in the configuration snapshot that the call began under.
-func New(p *identity.Pepper) gateway.Stage {
+// New returns the stage, which looks keys up in the configuration snapshot that the call began under, and lets t judge
+// tokens of the issuers that are declared there; nil takes none.
+func New(p *identity.Pepper, t *identity.Tokens) gateway.Stage {
 	return gateway.Stage{Name: "auth", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			if c.Parent == "" {
 				if c.CredErr != nil {
 					return c.CredErr
 				}
-				if err := authenticate(p, c); err != nil {
+				if err := authenticate(ctx, p, t, c); err != nil {
 					return err
 				}
 			} else if err := stillGood(c); err != nil {
@@ -52,12 +53,16 @@ func barred(c *gateway.Call) error {
 
 // authenticate says who calls. A client secret opens a realtime session with the model that it was made for, and
 // nothing else.
-func authenticate(p *identity.Pepper, c *gateway.Call) (err error) {
+func authenticate(ctx context.Context, p *identity.Pepper, t *identity.Tokens, c *gateway.Call) (err error) {
 	if c.Signed != nil {
 		return verify(p, c)
 	}
 	if c.Cred.Kind == identity.UploadCred {
 		return goesOn(p, c)
+	}
+	if c.Cred.Kind == identity.TokenCred && t != nil {
+		c.Caller, err = t.Authenticate(ctx, c.Config.Issuer, c.Cred)
+		return err
 	}
 	if c.Op != llm.OpRealtime || !identity.IsEphemeral(c.Cred) {
 		if identity.IsEphemeral(c.Cred) {
