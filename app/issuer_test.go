@@ -25,7 +25,7 @@ issuers:
     issuer: %s
     audiences: [plenum]
     accounts:
-      - {name: robots, project: prod, claims: {sub: "robot:*"}}
+      - {name: robots, project: prod, groups: [machines], claims: {sub: "robot:*"}}
       - {name: people, project: desk, claims: {groups: staff}, member_claim: email}
 `
 
@@ -111,7 +111,7 @@ func TestWorkForATokenEndsWithItsAccount(t *testing.T) {
 	up, is := testkit.NewUpstream(t, testkit.JSON(whole)), testkit.NewIssuer(t)
 	w := newWorld(t, Mechanisms{Tokens: tokensOfTests()}, vouched, up.URL, is.URL)
 	k, ok := w.current.Load().KeyByID("token:cluster/robots")
-	if !ok || identity.Usable(k, time.Now()) != nil || k.Principal().Project != "prod" {
+	if !ok || identity.Usable(k, time.Now()) != nil || k.Principal().Project != "prod" || len(k.Principal().Groups) != 1 {
 		t.Fatalf("%+v", k)
 	}
 	w.current.Store(w.compile(strings.Replace(fmt.Sprintf(vouched, up.URL, is.URL), "name: robots", "name: others", 1)))

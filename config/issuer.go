@@ -25,6 +25,7 @@ type Account struct {
 	Name        string            `conf:"name" required:"yes" doc:"What it is called in records and budgets, where the name of a key stands."`
 	Project     string            `conf:"project" default:"default" doc:"The project that its calls belong to."`
 	Claims      map[string]string `conf:"claims" required:"yes" doc:"The claims that a token must make, each with its value. One * in a value stands for any run of characters; of a list one member must fit; / leads into a claim that has claims of its own."`
+	Groups      []string          `conf:"groups" doc:"The groups that it belongs to, for policies."`
 	Member      string            `conf:"member" doc:"The person that it belongs to."`
 	MemberClaim string            `conf:"member_claim" doc:"The claim that names the person, such as email, instead of member. Tokens without it are refused."`
 }
@@ -88,7 +89,7 @@ func (c *compiler) accounts(is *Issuer, out *plenum.Issuer, path string) {
 		}
 		account := plenum.Account{
 			Key: plenum.Key{
-				ID: "token:" + is.Name + "/" + a.Name, Name: a.Name, Project: a.Project, Member: a.Member,
+				ID: "token:" + is.Name + "/" + a.Name, Name: a.Name, Project: a.Project, Member: a.Member, Groups: a.Groups,
 				Declared: c.origin(here),
 			},
 			Member: a.MemberClaim,
