@@ -198,11 +198,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 
 func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	actor, err := s.foundry.Who(r)
+	e.Actor, e.Name = actor, r.PathValue("name") // also of whom nobody knows: where they came from is told
 	if err != nil {
 		return reply{}, err
 	}
-	e.Actor = actor
-	e.Name = r.PathValue("name")
 	q := &request{Request: r, actor: actor, entry: e}
 	var may bool
 	if q.reach, may = actor.reach(o.verb, o.noun); !may {

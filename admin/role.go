@@ -11,6 +11,8 @@ type Actor struct {
 	Name   string // for the audit: "admin_key", "member:ann@example.com", "key:ci"
 	Grants []plenum.Grant
 	From   string // the address that it came from
+	// Certificate is who its client is by the certificate that it showed; "" where it showed none.
+	Certificate string
 }
 
 // verb is what is done to things of a kind.

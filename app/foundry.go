@@ -134,7 +134,7 @@ func (n foundry) NewKey(want plenum.Key) (plenum.Secret, plenum.Key, error) {
 // Audit writes down what somebody did, in the ledger and the log.
 func (n foundry) Audit(e admin.Entry) {
 	a := ledger.Audit{
-		Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Action: e.Action, Noun: e.Noun, Name: e.Name,
+		Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate, Action: e.Action, Noun: e.Noun, Name: e.Name,
 		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Before: e.Before, After: e.After,
 	}
 	if err := n.ledger.Audit(a); err != nil {
@@ -157,7 +157,7 @@ func decision(status int) ledger.Decision {
 
 // Who returns who sends a request to the management API: whoever has the admin key, or a key of this API.
 func (n foundry) Who(r *http.Request) (admin.Actor, error) {
-	actor := admin.Actor{From: r.RemoteAddr}
+	actor := admin.Actor{From: r.RemoteAddr, Certificate: certified(r)}
 	s := n.current.Load()
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || given == "" {

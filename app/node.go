@@ -302,7 +302,15 @@ func (n *Node) watchKeys(ctx context.Context) error {
 // says, and stops. The loops run beside it and end with it.
 func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.Context) error) error {
 	f := n.current.Load().Declared
-	srv := h1.NewServer(n.server(f))
+	std := n.server(f)
+	if f.TLS != nil {
+		certs, err := openCertificates(f.TLS, n.log)
+		if err != nil {
+			return err
+		}
+		std.TLSConfig = certs.server()
+	}
+	srv := h1.NewServer(std)
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, run := errgroup.WithContext(run)
@@ -355,7 +363,7 @@ func ignoreCanceled(err error) error {
 func (n *Node) listen(srv *h1.Server, l net.Listener, f *config.File) error {
 	var err error
 	if f.TLS != nil {
-		err = srv.ServeTLS(l, f.TLS.Cert, f.TLS.Key)
+		err = srv.ServeTLS(l, "", "") // the server's configuration has the certificate
 	} else {
 		err = srv.Serve(l)
 	}

@@ -40,6 +40,8 @@ func (c *compiler) tls(t *TLS) {
 	switch {
 	case t.ACME != nil:
 		c.fail("tls.acme", "is not supported yet; give cert and key")
+	case t.ClientCA == "" && len(t.Clients) > 0:
+		c.fail("tls.clients", "needs client_ca")
 	case t.Cert == "" || t.Key == "":
 		c.fail("tls", "needs both cert and key")
 	default:

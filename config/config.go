@@ -64,7 +64,11 @@ type Files struct {
 type TLS struct {
 	Cert string `conf:"cert" doc:"File with the certificate and its chain, in PEM."`
 	Key  string `conf:"key" doc:"File with the certificate's private key, in PEM."`
-	ACME *ACME  `conf:"acme" doc:"Get the certificate from an authority by ACME. Not supported yet: it is refused."`
+	// Whom clients' certificates must come from, and who they may be.
+	ClientCA   string   `conf:"client_ca" doc:"File with the certificates, in PEM, that clients' certificates must come from; left out, clients are asked for none. It and cert and key are read again when they change."`
+	ClientAuth string   `conf:"client_auth" default:"required" enum:"required optional" doc:"Whether a client without a certificate is turned away, where there is a client_ca. One with a bad certificate is, either way."`
+	Clients    []string `conf:"clients" doc:"The names of which a client's certificate must have one: a URI, an address of mail, a host, or the common name. Left out, any that client_ca vouches for is good. A certificate takes the place of no key."`
+	ACME       *ACME    `conf:"acme" doc:"Get the certificate from an authority by ACME. Not supported yet: it is refused."`
 }
 
 // ACME names the domains to get a certificate for.
