@@ -204,7 +204,7 @@ func takeKey(query string, f *found) string {
 		}
 		if value, ok := keyParam(part); ok {
 			f.add(KeyCred, value, inQuery)
-		} else if value, ok := strings.CutPrefix(part, UploadParam+"="); ok {
+		} else if value, ok := uploadParam(part); ok {
 			f.upload = value
 		} else {
 			if len(kept) > 0 {
@@ -217,6 +217,16 @@ func takeKey(query string, f *found) string {
 		}
 		sep, rest = rest[end:end+1], rest[end+1:]
 	}
+}
+
+// uploadParam returns the value of the parameter that stands in the addresses of uploads, however its name is escaped.
+func uploadParam(part string) (string, bool) {
+	name, value, _ := strings.Cut(part, "=")
+	if len(name) > 3*len(UploadParam) || len(name) < len(UploadParam) {
+		return "", false
+	}
+	plain, err := url.QueryUnescape(name)
+	return value, err == nil && strings.EqualFold(plain, UploadParam)
 }
 
 // keyParam returns the value of a query's parameter that is named key. A value that cannot be decoded

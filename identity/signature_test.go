@@ -188,3 +188,17 @@ func FuzzReadSigned(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatStandsInTheAddressOfAnUploadIsTakenOut(t *testing.T) {
+	for query, want := range map[string]string{
+		"a=1&plenum-upload=ek_x&b=2":        "a=1&b=2",
+		"plenum%2Dupload=ek_x&b=2":          "b=2",
+		"PLENUM-UPLOAD=ek_x":                "",
+		"plenum-uploads=ek_x&plenum=upload": "plenum-uploads=ek_x&plenum=upload",
+	} {
+		c, rest, _ := Credential(http.Header{}, query)
+		if rest != want || (c.Kind == UploadCred) != (want != query) {
+			t.Errorf("%s: the rest is %q, and the credential of kind %d", query, rest, c.Kind)
+		}
+	}
+}
