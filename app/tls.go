@@ -47,7 +47,9 @@ func (c *certificates) server() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.present(time.Now()), nil },
-		GetCertificate:     func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &c.present(time.Now()).Certificates[0], nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &c.present(time.Now()).Certificates[0], nil
+		},
 	}
 }
 

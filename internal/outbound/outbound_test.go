@@ -60,7 +60,7 @@ func TestCase_I9_NamesAreCheckedWhenTheyAreDialled(t *testing.T) {
 			t.Errorf("%s was reached", host)
 		}
 	}
-	if _, err := public.Get("http://localhost:" + port); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "network: private") { //nolint:bodyclose // there is no answer
+	if _, err := public.Get("http://localhost:" + port); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "network: private") {
 		t.Errorf("the refusal is %v", err)
 	}
 	resp, err := Private.Client(10 * time.Second).Get("http://localhost:" + port)
@@ -74,7 +74,7 @@ func TestCase_I9_RedirectsAreChecked(t *testing.T) {
 	// A loopback server stands for the public one; where it redirects to is link-local.
 	s := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound))
 	defer s.Close()
-	_, err := Private.Client(10 * time.Second).Get(s.URL) //nolint:bodyclose // there is no answer
+	_, err := Private.Client(10 * time.Second).Get(s.URL)
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "network: any") {
 		t.Errorf("the redirect ends in %v", err)
 	}
