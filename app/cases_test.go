@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -481,13 +480,7 @@ func TestCase_F18_BrokenBodiesNeverPanic(t *testing.T) {
 func TestBadInputGetsAClearErrorInTheCallersDialect(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.JSON(whole))
 	w := newWorld(t, Mechanisms{}, "max_body: 1MiB\nmax_decompressed: 2MiB\ntimeouts: {read_body: 300ms}\n"+oneTarget, up.URL)
-	bomb := func() string {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = z.Write(bytes.Repeat([]byte(" "), 64<<20))
-		_ = z.Close()
-		return b.String()
-	}()
+	bomb := string(gzipOf(t, "", strings.Repeat(" ", 64<<10), 1024))
 	tests := []struct {
 		name, body string
 		header     []string

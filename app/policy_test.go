@@ -310,7 +310,7 @@ policies:
 	if err != nil {
 		t.Fatal(err)
 	}
-	comp := newCompiler(all.Providers(), catalog.New(), func(plenum.Secret) [32]byte { return [32]byte{} })
+	comp := newCompiler(all.Providers(), builtIn(), func(plenum.Secret) [32]byte { return [32]byte{} })
 	_, err = comp.compile(f, nil, nil)
 	want := `test.yaml:11:12: policies[2].cedar: line 3, column 19 of the policy: Offer has no regoin; did you mean "region"?
 test.yaml:15:11: policies[3].name: "wrong" is the name of policies[2] as well
@@ -330,7 +330,7 @@ test.yaml:17:12: policies[3].cedar: line 1, column 7 of the policy: is not Cedar
 }
 
 func TestTheLifeOfAModelIsThatOfTheCatalogOrOfItsName(t *testing.T) {
-	comp := newCompiler(all.Providers(), catalog.New(), nil)
+	comp := newCompiler(all.Providers(), builtIn(), nil)
 	var got []string
 	for _, o := range []plenum.Offer{
 		{Provider: "gemini", Upstream: "gemini-3.1-pro-preview"},

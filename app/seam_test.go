@@ -68,6 +68,9 @@ func (b *recordBook) nth(t *testing.T, n int) plenum.Record {
 	return plenum.Record{}
 }
 
+// builtIn is the catalog of all tests: it does not change, and to read it for each world takes much of their time.
+var builtIn = sync.OnceValue(catalog.New)
+
 // newWorld builds a world from deployments in YAML; %s stands for the URL of each upstream in turn.
 func newWorld(t *testing.T, m Mechanisms, yaml string, urls ...any) *world {
 	t.Helper()
@@ -76,7 +79,7 @@ func newWorld(t *testing.T, m Mechanisms, yaml string, urls ...any) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, current: &config.Current{}, records: &recordBook{}}
-	comp := newCompiler(all.Providers(), catalog.New(), pepper.MAC)
+	comp := newCompiler(all.Providers(), builtIn(), pepper.MAC)
 	w.compileWith = func(yaml, keys string) *config.Snapshot {
 		f, err := config.Parse("test.yaml", []byte(yaml+"\nkeys:\n  - {name: dev, secret: "+worldKey+"}\n"+keys), config.Env{})
 		if err != nil {
