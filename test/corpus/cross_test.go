@@ -192,8 +192,17 @@ func (c *crossing) agree(whole, streamed *llm.Response, losses, more []dialect.L
 	}
 }
 
-// home says what was heard in the dialect that it came from.
+// waits reports whether an answer is still to be made: nothing is said in it, and nothing was used for it.
+func waits(r *llm.Response) bool {
+	return r.Usage.Zero() && !slices.ContainsFunc(r.Choices, func(c llm.Choice) bool { return len(c.Blocks) > 0 })
+}
+
+// home says what was heard in the dialect that it came from. One that waits has no word for that elsewhere, and comes
+// back as one that is over and says nothing, which nobody takes for an answer.
 func (c *crossing) home(r, heard *llm.Response, losses []dialect.Loss) {
+	if waits(r) {
+		return
+	}
 	own, _ := c.x.side.Codec(model, false)
 	out, more, err := own.EncodeResponse(c.asked0(), heard, meta())
 	if err != nil {
