@@ -75,7 +75,7 @@ func saidStruct(v reflect.Value) map[string]any {
 	setDefaults(usual)
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.Field(f.index)
-		if empty := (fv.Kind() == reflect.Slice || fv.Kind() == reflect.Map) && fv.Len() == 0; empty || reflect.DeepEqual(fv.Interface(), usual.Field(f.index).Interface()) {
+		if empty := (fv.Kind() == reflect.Slice || fv.Kind() == reflect.Map) && fv.Len() == 0; empty || leftOut(fv, f) || reflect.DeepEqual(fv.Interface(), usual.Field(f.index).Interface()) {
 			continue
 		}
 		value := said(fv, f)
@@ -91,4 +91,16 @@ func saidStruct(v reflect.Value) map[string]any {
 		out[f.name] = value
 	}
 	return out
+}
+
+// leftOut reports whether a field has no value, and could not be written so: what the program itself adds to a file has
+// no defaults filled in.
+func leftOut(v reflect.Value, f field) bool {
+	switch v.Interface().(type) {
+	case string:
+		return v.Len() == 0
+	case time.Duration:
+		return v.IsZero() && setScalar(reflect.New(f.typ).Elem(), f, "0s") != nil
+	}
+	return false
 }

@@ -129,3 +129,16 @@ func TestSecretsOfAnItemArePutThrough(t *testing.T) {
 		t.Errorf("paths are %v", paths)
 	}
 }
+
+func TestWhatTheProgramItselfDeclaresIsSaidAsItCanBeReadAgain(t *testing.T) {
+	f := New()
+	f.Connections = append(f.Connections, Connection{Name: "local", Provider: "openai"}) // without defaults, as an engine adds it
+	n, _ := NounOf("connections")
+	specs, err := n.Specs(f)
+	if err != nil || string(specs[0]) != `{"name":"local","provider":"openai"}` {
+		t.Fatalf("it is said as %s, %v", specs, err)
+	}
+	if err := (&Item{List: "connections", Name: "local", Spec: specs[0]}).Check(nil); err != nil {
+		t.Error(err)
+	}
+}
