@@ -71,7 +71,7 @@ type Server struct {
 	document   []byte
 }
 
-// New returns the management API of a node. More are operations that other parts of the program bring.
+// New returns the management API of a node.
 func New(f Foundry, s store.Store, c clock.Clock, log *slog.Logger) *Server {
 	v := &Server{foundry: f, store: s, clock: c, log: log, mux: http.NewServeMux()}
 	for _, n := range config.Nouns() {

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -32,10 +31,7 @@ func dryRunCommand(parts Parts) *cobra.Command {
 			"  plenum policy test --config plenum.yaml --policies draft.cedar --since 30d --project web",
 		Args: cobra.NoArgs,
 		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
-			if err := c.open(cmd.Context()); err != nil {
-				return errors.Join(err, c.close())
-			}
-			return errors.Join(c.dryRun(cmd.Context(), cmd.OutOrStdout(), &o, &which), c.close())
+			return c.with(cmd.Context(), func() error { return c.dryRun(cmd.Context(), cmd.OutOrStdout(), &o, &which) })
 		}),
 	}
 	c.flags(cmd)

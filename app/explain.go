@@ -58,6 +58,15 @@ func (c *court) flags(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("policies", "cedar")
 }
 
+// with does something while the configuration and the data are open.
+func (c *court) with(ctx context.Context, do func() error) error {
+	err := c.open(ctx)
+	if err == nil {
+		err = do()
+	}
+	return errors.Join(err, c.close())
+}
+
 // open reads the configuration, and the data where there are any.
 func (c *court) open(ctx context.Context) error {
 	f, err := c.place.file()
@@ -184,10 +193,7 @@ func explainCommand(parts Parts) *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			if err := c.open(cmd.Context()); err != nil {
-				return errors.Join(err, c.close())
-			}
-			return errors.Join(c.explain(cmd.Context(), cmd.OutOrStdout(), &o, &q, args), c.close())
+			return c.with(cmd.Context(), func() error { return c.explain(cmd.Context(), cmd.OutOrStdout(), &o, &q, args) })
 		}),
 	}
 	c.flags(cmd)

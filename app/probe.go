@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -205,7 +204,8 @@ func payer(s *config.Snapshot, kept []plenum.Key, id string) (plenum.Principal, 
 }
 
 func probeCommand() *cobra.Command {
-	var base, what, key string
+	var what, key string
+	var r remote
 	var o output
 	cmd := &cobra.Command{
 		Use:   "probe DEPLOYMENT",
@@ -225,14 +225,14 @@ func probeCommand() *cobra.Command {
 			if key != "" {
 				q.Set("key", key)
 			}
-			answer, err := askToProbe(cmd.Context(), base, args[0], q)
+			answer, err := askToProbe(cmd.Context(), r.base, args[0], q)
 			if err != nil {
 				return err
 			}
 			return o.showFindings(cmd.OutOrStdout(), answer)
 		}),
 	}
-	cmd.Flags().StringVar(&base, "url", "", "the `address` of the Plenum; PLENUM_URL if left out, or else http://"+config.New().Listen)
+	r.flags(cmd)
 	cmd.Flags().StringVar(&what, "capabilities", "", "only these `names`, with commas between them")
 	cmd.Flags().StringVar(&key, "key", "", "the `id` of the key that the calls are made with; the first good one if left out")
 	o.flags(cmd)
@@ -241,37 +241,8 @@ func probeCommand() *cobra.Command {
 
 // askToProbe has a running Plenum probe.
 func askToProbe(ctx context.Context, base, deployment string, q url.Values) ([]byte, error) {
-	if base == "" {
-		base = os.Getenv("PLENUM_URL")
-	}
-	if base == "" {
-		base = "http://" + config.New().Listen
-	}
-	admin := plenum.NewSecret(os.Getenv("PLENUM_ADMIN_KEY"))
-	if admin.Empty() {
-		return nil, errors.New("set PLENUM_ADMIN_KEY to the admin key of the Plenum that is running (admin_key in its configuration)")
-	}
-	address := strings.TrimSuffix(base, "/") + "/admin/v1/deployments/" + url.PathEscape(deployment) + ":probe?" + q.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("the address %q is not usable: %w", base, err)
-	}
-	r.Header.Set("Authorization", "Bearer "+admin.Reveal())
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("asking the Plenum at %s, which must be running: %w", base, err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer of %s: %w", base, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		var p struct{ Error struct{ Message string } }
-		_ = json.Unmarshal(b, &p)
-		return nil, fmt.Errorf("%s says: %s (%d)", base, p.Error.Message, resp.StatusCode)
-	}
-	return b, nil
+	r := remote{base}
+	return r.send(ctx, http.MethodPost, "/deployments/"+url.PathEscape(deployment)+":probe", q, nil)
 }
 
 // showFindings shows what was found out.

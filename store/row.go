@@ -61,21 +61,29 @@ func (r *Row) Audit() bool { return r.Kind == ledger.KindAudit }
 func (r *Row) readAudit() {
 	gjson.Parse(r.Body).ForEach(func(name, v gjson.Result) bool {
 		switch name.Str {
-		case "id":
-			r.ID = v.Str
-		case "start_us":
-			r.Start = v.Int()
-		case "project":
-			r.Project = v.Str
 		case "actor":
 			r.KeyID = v.Str
 		case "noun":
 			r.Deployment = v.Str
 		case "decision":
 			r.Outcome = plenum.Outcome(v.Str)
+		default:
+			r.readCommon(name.Str, v)
 		}
 		return true
 	})
+}
+
+// readCommon fills in what calls and entries of the audit say alike.
+func (r *Row) readCommon(name string, v gjson.Result) {
+	switch name {
+	case "id":
+		r.ID = v.Str
+	case "start_us":
+		r.Start = v.Int()
+	case "project":
+		r.Project = v.Str
+	}
 }
 
 // read fills in what the body says.
@@ -84,12 +92,6 @@ func (r *Row) read() {
 	r.Sum = Sum{Calls: 1}
 	gjson.Parse(r.Body).ForEach(func(name, v gjson.Result) bool {
 		switch name.Str {
-		case "id":
-			r.ID = v.Str
-		case "start_us":
-			r.Start = v.Int()
-		case "project":
-			r.Project = v.Str
 		case "key":
 			r.KeyID = v.Str
 		case "deployment":
@@ -106,6 +108,8 @@ func (r *Row) read() {
 			r.Sum.Estimated = 1
 		case "charges":
 			r.Charges = chargesOf(v)
+		default:
+			r.readCommon(name.Str, v)
 		}
 		return true
 	})

@@ -9,27 +9,16 @@ import (
 
 // Peek implements dialect.Server.
 func (c *codec) Peek(in dialect.Inbound, _ dialect.Bounds) (dialect.Head, error) {
-	h, names := dialect.Head{Stream: c.stream}, naming{}
-	err := fields(in.Body, func(f field) (err error) {
-		switch f.tag {
-		case 2<<3 | chars:
-			h.Model, err = f.text()
-			return under(err, "model")
-		case 7<<3 | varint:
-			h.MaxOut = llm.Some(int(f.int()))
-		default:
-			names.field(f)
+	most := llm.Opt[int]{}
+	h, err := peekModel(in.Body, func(f field, names *naming) {
+		if f.tag == 7<<3|varint {
+			most = llm.Some(int(f.int()))
+			return
 		}
-		return nil
+		names.field(f)
 	})
-	h.Names = names.Names
-	switch {
-	case err != nil:
-		return h, invalid(err)
-	case h.Model == "":
-		return h, noModel()
-	}
-	return h, nil
+	h.Stream, h.MaxOut = c.stream, most
+	return h, err
 }
 
 // EditRequest implements dialect.Client. The caller's own bytes are sent, but for the model, a cap and what

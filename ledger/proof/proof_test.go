@@ -28,6 +28,7 @@ import (
 
 	"github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/ledger/anchor"
 )
@@ -361,9 +362,7 @@ func TestATimeStampProvesAHead(t *testing.T) {
 }
 
 func TestHeadsAreKeptInFilesRepositoriesAndLogs(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("there is no git here")
-	}
+	testkit.Program(t, "git")
 	var heard []byte
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		heard, _ = io.ReadAll(r.Body)
