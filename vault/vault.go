@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,14 +100,27 @@ type Vault struct {
 
 	mu      sync.Mutex
 	current *dataKey
-	opened  map[string]tink.AEAD // by id and wrapped key
+	opened  map[string]*opened // by id and wrapped key
 }
 
 // dataKey is what this process seals with.
 type dataKey struct {
-	head  []byte // what everything that is sealed with it begins with
-	aead  tink.AEAD
-	until time.Time
+	opened
+	id      string // of the master key
+	wrapped []byte
+	head    []byte // what everything that is sealed with it begins with
+	until   time.Time
+}
+
+// opened is a data key that is known.
+type opened struct {
+	aead tink.AEAD
+	raw  []byte
+}
+
+func open(raw []byte) (opened, error) {
+	a, err := subtle.NewXChaCha20Poly1305(raw)
+	return opened{a, raw}, err
 }
 
 const (
@@ -118,11 +132,16 @@ const (
 
 // New returns a vault. The first master key seals, all of them open.
 func New(masters ...Master) *Vault {
-	return &Vault{masters: masters, opened: map[string]tink.AEAD{}}
+	return &Vault{masters: masters, opened: map[string]*opened{}}
 }
 
 // Current is the id of the master key that seals.
 func (v *Vault) Current() string { return v.masters[0].ID }
+
+// Knows reports whether what was sealed under the master key of an id can be opened.
+func (v *Vault) Knows(id string) bool {
+	return slices.ContainsFunc(v.masters, func(m Master) bool { return m.ID == id })
+}
 
 // Seal seals bytes for one place, such as the id of what they are part of. Only there do they open again.
 func (v *Vault) Seal(plain []byte, place string) ([]byte, error) {
@@ -152,16 +171,20 @@ func (v *Vault) key() (*dataKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing a data key under the master key: %w", err)
 	}
-	a, err := subtle.NewXChaCha20Poly1305(raw)
+	k, err := open(raw)
 	if err != nil {
 		return nil, err
 	}
-	head := append([]byte(magic), byte(len(m.ID)))
-	head = append(head, m.ID...)
-	head = binary.BigEndian.AppendUint16(head, uint16(len(wrapped))) //nolint:gosec // a wrapped key is short
-	head = append(head, wrapped...)
-	v.current = &dataKey{head, a, now.Add(keyFor)}
+	v.current = &dataKey{k, m.ID, wrapped, headOf(magic, m.ID, wrapped), now.Add(keyFor)}
 	return v.current, nil
+}
+
+// headOf is what something sealed begins with.
+func headOf(magic, id string, wrapped []byte) []byte {
+	head := append([]byte(magic), byte(len(id)))
+	head = append(head, id...)
+	head = binary.BigEndian.AppendUint16(head, uint16(len(wrapped))) //nolint:gosec // a wrapped key is short
+	return append(head, wrapped...)
 }
 
 // Sealed reports whether bytes were sealed by a vault.
@@ -201,11 +224,11 @@ func (v *Vault) Open(b []byte, place string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := v.unwrap(id, wrapped)
+	k, err := v.unwrap(id, wrapped)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := a.Decrypt(c, []byte(place))
+	plain, err := k.aead.Decrypt(c, []byte(place))
 	if err != nil {
 		return nil, errors.New("what was sealed was changed, or belongs somewhere else")
 	}
@@ -213,7 +236,7 @@ func (v *Vault) Open(b []byte, place string) ([]byte, error) {
 }
 
 // unwrap opens a data key.
-func (v *Vault) unwrap(id string, wrapped []byte) (tink.AEAD, error) {
+func (v *Vault) unwrap(id string, wrapped []byte) (*opened, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if a, ok := v.opened[id+string(wrapped)]; ok {
@@ -228,15 +251,15 @@ func (v *Vault) unwrap(id string, wrapped []byte) (tink.AEAD, error) {
 		if err != nil {
 			return nil, fmt.Errorf("opening a data key under the master key %s: %w", id, err)
 		}
-		a, err := subtle.NewXChaCha20Poly1305(raw)
+		k, err := open(raw)
 		if err != nil {
 			return nil, err
 		}
 		if len(v.opened) >= mostOpened {
 			clear(v.opened)
 		}
-		v.opened[id+string(wrapped)] = a
-		return a, nil
+		v.opened[id+string(wrapped)] = &k
+		return &k, nil
 	}
 	return nil, fmt.Errorf("it was sealed under the master key %s, which is not known here; name it under master_keys_before", id)
 }
