@@ -79,6 +79,10 @@ type Price struct {
 	Tiers    *Tiers
 	Hours    *Hours
 	Pictures *Pictures
+	// Since is when these rates began, in Unix seconds, and Before those that held until then; 0 and nil where nobody
+	// knows of others. A price may begin in the future: For takes the one of the time of the call.
+	Since  int64
+	Before *Price
 }
 
 // Rate returns the rate of one class.
@@ -171,4 +175,43 @@ func (p *Price) Cost(u llm.Usage) Micros {
 		return math.MaxInt64
 	}
 	return Micros(q)
+}
+
+// Split returns the parts of what Cost says. Of the micro-dollars that are left when each part is rounded down, those
+// with the largest rests get one each, so that the parts always add up.
+func (p *Price) Split(u llm.Usage) Costs {
+	left := int64(p.Cost(u))
+	p = p.At(u.In())
+	var part, rest [14]int64 // one for each class
+	i := 0
+	for class, n := range u.Classes() {
+		if r := p.Rate(class); n > 0 && r > 0 {
+			hi, lo := bits.Mul64(uint64(n), uint64(r))
+			part[i] = left // of an absurd count, which Cost saturates on
+			if hi < 1_000_000 {
+				q, m := bits.Div64(hi, lo, 1_000_000)
+				part[i], rest[i] = int64(min(q, uint64(left))), int64(m)
+			}
+			left -= part[i]
+		}
+		i++
+	}
+	for ; left > 0; left-- {
+		most := 0
+		for i := range rest {
+			if rest[i] > rest[most] {
+				most = i
+			}
+		}
+		if rest[most] == 0 {
+			part[most] += left
+			break
+		}
+		part[most]++
+		rest[most] = 0
+	}
+	return Costs{
+		part[0], part[1], part[2], part[3], part[4], part[5], part[6],
+		part[7], part[8], part[9], part[10], part[11], part[12], part[13],
+	}
 }

@@ -25,6 +25,8 @@ type Offer struct {
 	Model      string // publisher/name in the catalog, such as "xai/grok-4.7"; "" where unknown
 	Upstream   string // the model's id at the connection
 	Region     string
+	// Terms names the terms of use that a project accepts before it is served here; "" is none.
+	Terms string
 
 	Context   int // most tokens of input and output together; 0 is unknown
 	MaxOutput int // most tokens of output; 0 is unknown
@@ -114,7 +116,6 @@ type Deployment struct {
 	// everyone may name, or their beginnings followed by a star.
 	UnknownIDs bool
 	SharedIDs  []string
-	Limits     Limits
 	Retry      Retry
 	Keep       Tri    // whether what is said through it may be kept; unknown leaves that to the whole
 	Declared   string // the file that declares it; "" where it is kept in the store
@@ -157,13 +158,6 @@ const (
 	StructuredRefuse Structured = "refuse" // refuse the call where the host cannot
 )
 
-// Limits bound what may pass through in a minute and at once. Zero is no limit.
-type Limits struct {
-	RequestsPerMinute int
-	TokensPerMinute   int
-	Concurrent        int
-}
-
 // Retry bounds how often and how long a call is tried again.
 type Retry struct {
 	Attempts int           // over all targets; 0 is the default
@@ -178,6 +172,7 @@ type Principal struct {
 	Member  string
 	Groups  []string // what policies may go by
 	Admin   bool
+	Scope   *Scope // what the key is good for; nil is for all
 }
 
 // Key is a caller's key as it is kept: its secret only as a MAC.
@@ -189,14 +184,17 @@ type Key struct {
 	Groups   []string
 	Prefix   string // the first characters of the secret, to tell keys apart in a list
 	MAC      []byte // HMAC-SHA-256 of the secret under the node's pepper
+	Before   []byte // the MAC of the secret that it had before it was rotated; nil where it had none
+	Overlap  int64  // Unix milliseconds: until when that one is good as well
 	Created  int64  // Unix milliseconds
 	Expires  int64  // Unix milliseconds; 0 is never
 	Revoked  int64  // Unix milliseconds; 0 is not
 	Admin    bool   // opens the management API rather than models
+	Scope    *Scope // what it is good for; nil is for all
 	Declared string // the file that declares it; "" where it is kept in the store
 }
 
 // Principal returns who a call with this key is made by.
 func (k *Key) Principal() Principal {
-	return Principal{KeyID: k.ID, KeyName: k.Name, Project: k.Project, Member: k.Member, Groups: k.Groups, Admin: k.Admin}
+	return Principal{KeyID: k.ID, KeyName: k.Name, Project: k.Project, Member: k.Member, Groups: k.Groups, Admin: k.Admin, Scope: k.Scope}
 }

@@ -22,7 +22,9 @@ type Record struct {
 	UserAgent  string `json:"user_agent,omitempty"`
 	KeyID      string `json:"key,omitempty"`
 	Project    string `json:"project,omitempty"`
-	Asked      string `json:"model,omitempty"` // what the caller put in `model`
+	Member     string `json:"member,omitempty"` // whom the key is of
+	Tags       string `json:"tags,omitempty"`   // what the caller says that the call is for: see [ParseTags]
+	Asked      string `json:"model,omitempty"`  // what the caller put in `model`
 	Deployment string `json:"deployment,omitempty"`
 	Config     string `json:"config,omitempty"` // the configuration snapshot's version
 	Stream     bool   `json:"stream,omitempty"`
@@ -80,6 +82,8 @@ type Attempt struct {
 	Target    string   `json:"target"`
 	Provider  string   `json:"provider,omitempty"`
 	Upstream  string   `json:"upstream,omitempty"` // the model's id at the connection
+	Model     string   `json:"model,omitempty"`    // publisher/name in the catalog
+	Region    string   `json:"region,omitempty"`
 	Start     int64    `json:"start_us"`
 	End       int64    `json:"end_us,omitempty"`
 	Status    int      `json:"status,omitempty"`
@@ -88,6 +92,7 @@ type Attempt struct {
 	Error     string   `json:"error,omitempty"`
 	Usage     Tokens   `json:"usage"`
 	Cost      Micros   `json:"cost_micros"`
+	Costs     Costs    `json:"costs,omitzero"` // the parts of Cost
 	Priced    bool     `json:"priced"`
 	Estimated bool     `json:"estimated,omitempty"`
 	Won       bool     `json:"won,omitempty"`
@@ -111,6 +116,9 @@ type Tokens struct {
 	Characters   int64 `json:"characters,omitempty"`
 	Seconds      int64 `json:"seconds,omitempty"`
 }
+
+// Costs are the parts of a cost by the class of usage that each is for, in micro-dollars. They add up to it exactly.
+type Costs Tokens
 
 // TokensOf returns the classes of a usage.
 func TokensOf(u llm.Usage) Tokens {

@@ -25,9 +25,13 @@ type Member struct {
 	Name     string // as their identity provider calls them, mostly an address of mail
 	Title    string
 	Grants   []Grant
+	Provider string // the identity provider that alone may sign them in; "" is any
 	Disabled bool
-	Declared string   // the file that declares it; "" where it is kept in the store
-	Groups   []string // what policies may go by
+	Service  bool // a program: nobody signs in as it
+	// Directory says that a directory keeps them: what they are is what it says.
+	Directory bool
+	Declared  string   // the file that declares it; "" where it is kept in the store
+	Groups    []string // what policies may go by
 }
 
 // Project is what keys, calls and money belong to.

@@ -44,6 +44,7 @@ type Picture struct {
 // For returns the price that holds on some terms. A tier without rates of its own, the standard one among them,
 // has those of the hour.
 func (p *Price) For(t Terms) *Price {
+	p = p.On(t.At)
 	if h := p.Hours; h != nil && h.within(t.At) {
 		p = h.Price
 	}
@@ -58,11 +59,22 @@ func (p *Price) For(t Terms) *Price {
 	return p
 }
 
+// On returns the price that held at a time; the newest for the zero time.
+func (p *Price) On(at time.Time) *Price {
+	if p.Before == nil || at.IsZero() {
+		return p
+	}
+	for t := at.Unix(); p.Before != nil && t < p.Since; {
+		p = p.Before
+	}
+	return p
+}
+
 // Dearest returns rates that a call which reads so many tokens does not exceed, whatever the terms.
 func (p *Price) Dearest(read int64) *Price {
 	at := p.At(read)
 	most := *at
-	most.Over, most.Tiers, most.Hours, most.Pictures = nil, nil, nil, nil
+	most.Over, most.Tiers, most.Hours, most.Pictures, most.Before = nil, nil, nil, nil, nil
 	if h := p.Hours; h != nil {
 		most.raise(h.Price.At(read))
 	}

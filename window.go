@@ -106,6 +106,19 @@ func (w Window) Ends(slot int64) time.Time {
 	return time.Time{}
 }
 
+// Far is the first slot that is so far ahead of a moment that no two clocks differ by it: the clock that told it was wrong, or
+// this one is. It is two windows ahead; zero: there is none.
+func (w Window) Far(now time.Time) int64 {
+	if w.Period == "" {
+		return w.Slot(now) + 2*WindowParts*w.part().Milliseconds()
+	}
+	next := w.Ends(w.Slot(now))
+	if next.IsZero() {
+		return 0
+	}
+	return w.Ends(next.UnixMilli()).UnixMilli()
+}
+
 // Span is a length that no window of the kind exceeds, for whoever keeps slots no longer than they count; 0: for ever.
 func (w Window) Span() time.Duration {
 	if w.Period == "" {

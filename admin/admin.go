@@ -6,6 +6,7 @@
 package admin
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +15,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/desk"
 	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/store"
 )
@@ -34,6 +38,8 @@ type Foundry interface {
 	MayDeploy(a Actor, items []config.Item, names []string) error
 	// Take takes over what the store has now.
 	Take(ctx context.Context) error
+	// Catalog returns what is known of models.
+	Catalog() *catalog.Catalog
 	// Left tells of items that are kept and not in force, and why.
 	Left() config.Problems
 	// Who returns who sends a request, or a *Problem.
@@ -43,12 +49,35 @@ type Foundry interface {
 	Open(sealed string) (string, error)
 	// NewKey makes the secret of a key.
 	NewKey(k plenum.Key) (plenum.Secret, plenum.Key, error)
+	// ImportKey makes a key of the SHA-256 of a secret that another gateway made.
+	ImportKey(k plenum.Key, sum [32]byte) plenum.Key
+	// Rotate makes another secret of a key; what it had stays good for the overlap.
+	Rotate(k plenum.Key, overlap time.Duration) (plenum.Secret, plenum.Key, error)
+	// AWSSecret returns what the SDKs of AWS sign with, whose access key is the key's id.
+	AWSSecret(k *plenum.Key) plenum.Secret
+	// Uses returns when keys were last used, in Unix milliseconds by their ids.
+	Uses(ctx context.Context) (map[string]int64, error)
+	// Balances returns the state of budgets and limits, by their accounts.
+	Balances(ctx context.Context, a Asked) ([]Balance, error)
+	// Probe finds out what the targets of a deployment can do, in calls of a key.
+	Probe(ctx context.Context, deployment, capabilities, key string) (*Probed, error)
+	// Explain says what policies decide on a call, and Retry what they would have decided on those of a time.
+	Explain(ctx context.Context, q *Question) (*Explanation, error)
+	Retry(ctx context.Context, t *Trial) (*Retrial, error)
+	// Sessions returns who is signed in, and EndSession signs somebody out, or returns store.ErrNotFound.
+	Sessions(ctx context.Context, member string) ([]Session, error)
+	EndSession(ctx context.Context, id string) error
+	// Intend writes down what somebody is about to do, and gives the entry its id. Where it fails nothing is done.
+	Intend(e *Entry) error
 	// Audit writes down what somebody did.
-	Audit(e Entry)
+	Audit(e Entry) error
+	// Desk is the vendor desk.
+	Desk() *desk.Desk
 }
 
 // Entry is what the audit is told of a request.
 type Entry struct {
+	ID     string // as Intend gave it; "" where nothing was meant before
 	Actor  Actor
 	Action string // such as "create"
 	Noun   string
@@ -79,7 +108,14 @@ func New(f Foundry, s store.Store, c clock.Clock, log *slog.Logger) *Server {
 	}
 	v.add(v.keys()...)
 	v.add(v.records()...)
+	v.add(v.catalogOperations()...)
+	v.add(v.balances()...)
+	v.add(v.reports()...)
+	v.add(v.policies()...)
+	v.add(v.probes()...)
 	v.add(v.declarations()...)
+	v.add(v.cards()...)
+	v.add(v.people()...)
 	v.document = v.openAPI()
 	return v
 }
@@ -140,7 +176,9 @@ type operation struct {
 	body         map[string]any // the JSON Schema of what is sent; nil where nothing is
 	patch        bool           // a JSON merge patch is sent
 	answers      map[int]map[string]any
+	anyone       bool // whoever may use this API may
 	etag         bool // it takes If-Match or If-None-Match
+	csv          bool // it answers with a table in text, in the place of JSON or beside it
 	serve        func(q *request) (reply, error)
 }
 
@@ -163,7 +201,7 @@ type request struct {
 // reply is what it answers.
 type reply struct {
 	status int
-	body   any // nil is nothing; []byte as it stands
+	body   any // nil is nothing; []byte as it stands; func(io.Writer) error writes as much as there is
 	etag   string
 	media  string // application/json if left out
 }
@@ -181,7 +219,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 			p := problemOf(err)
 			e.Status, e.Reason = p.Status, p.Error()
 		}
-		s.foundry.Audit(*e)
+		if told := s.foundry.Audit(*e); told != nil && err == nil && e.ID != "" {
+			err = untold(told)
+		}
 	}
 	if err != nil {
 		s.refuse(w, r, err)
@@ -204,7 +244,7 @@ func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	}
 	q := &request{Request: r, actor: actor, entry: e}
 	var may bool
-	if q.reach, may = actor.reach(o.verb, o.noun); !may {
+	if q.reach, may = actor.reach(o.verb, o.noun); !may && !o.anyone {
 		return reply{}, fail(http.StatusForbidden, "forbidden", "your roles do not let you "+string(o.verb)+" "+o.noun)
 	}
 	if err := o.check(q); err != nil {
@@ -213,7 +253,26 @@ func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	if q.body, err = o.read(r); err != nil {
 		return reply{}, err
 	}
+	if o.verb == write && !q.dry {
+		if err := s.foundry.Intend(e); err != nil {
+			return reply{}, unwritable(err)
+		}
+	}
 	return s.once(q, o)
+}
+
+// unwritable refuses what cannot be written down.
+func unwritable(err error) error {
+	p := fail(http.StatusServiceUnavailable, "unrecorded", "what is done here cannot be written down at the moment (is the disk full?), and so nothing was done; try again")
+	p.cause = err
+	return p
+}
+
+// untold says that something was done of which only the beginning could be written down.
+func untold(err error) error {
+	p := fail(http.StatusServiceUnavailable, "half_recorded", "it was done, and the ledger has that it was begun; what came of it could not be written down (is the disk full?)")
+	p.cause = err
+	return p
 }
 
 // check looks at the query: what nobody asks for is refused, for it is mostly mistyped.
@@ -287,6 +346,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rep reply) {
 		w.WriteHeader(rep.status)
 		return
 	}
+	if write, ok := rep.body.(func(io.Writer) error); ok {
+		s.stream(w, r, rep, write)
+		return
+	}
 	b, ok := rep.body.([]byte)
 	if !ok {
 		var err error
@@ -303,6 +366,52 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rep reply) {
 	w.Header().Set("Content-Type", media)
 	w.WriteHeader(rep.status)
 	_, _ = w.Write(b)
+}
+
+// stream sends what is written piece by piece. What goes wrong before the first piece is told as a problem; after it, the
+// connection is cut: nobody shall take a part for the whole.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, rep reply, write func(io.Writer) error) {
+	begun := &beginning{w: w, rep: rep}
+	piece := bufio.NewWriterSize(begun, 1<<16)
+	err := write(piece)
+	if err == nil {
+		err = piece.Flush()
+	}
+	switch {
+	case err == nil:
+		begun.begin() // where there was nothing to write
+	case !begun.done:
+		s.refuse(w, r, err)
+	default:
+		s.log.Warn("an answer of the management API was cut off", "path", r.URL.Path, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// beginning writes the head of an answer before its first piece.
+type beginning struct {
+	w    http.ResponseWriter
+	rep  reply
+	done bool
+}
+
+func (b *beginning) begin() {
+	if b.done {
+		return
+	}
+	b.done = true
+	media := b.rep.media
+	if media == "" {
+		media = "application/json"
+	}
+	b.w.Header().Set("Content-Type", media)
+	b.w.WriteHeader(b.rep.status)
+}
+
+// Write sends a piece.
+func (b *beginning) Write(p []byte) (int, error) {
+	b.begin()
+	return b.w.Write(p)
 }
 
 // refuse tells a problem.

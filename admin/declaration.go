@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func (s *Server) apply(q *request) (reply, error) {
 	}
 	for name := range lists {
 		if _, ok := config.NounOf(name); !ok {
-			return reply{}, invalid(name, "is no list that can be applied; there are "+listNames())
+			return reply{}, Invalid(name, "is no list that can be applied; there are "+listNames())
 		}
 	}
 	for range mostTries {
@@ -133,11 +134,11 @@ func (s *Server) tryApply(q *request, lists map[string][]json.RawMessage, prune 
 	if q.dry || len(changes) == 0 {
 		return reply{status: http.StatusOK, body: plan}, nil
 	}
-	if _, err := s.store.ChangeResources(q.Context(), at, q.actor.Name, s.clock.Now().UnixMilli(), changes); err != nil {
+	if err := s.keep(q.Context(), at, q.actor.Name, changes); err != nil {
 		return reply{}, err
 	}
 	plan.Applied = true
-	return reply{status: http.StatusOK, body: plan}, s.foundry.Take(q.Context())
+	return reply{status: http.StatusOK, body: plan}, nil
 }
 
 // gather adds problems to others; false where the error is something else.
@@ -159,10 +160,10 @@ func (s *Server) planList(q *request, n config.Noun, specs []json.RawMessage, al
 	for i, spec := range specs {
 		name, err := nameIn(spec, n)
 		if err != nil {
-			return nil, invalid(fmt.Sprintf("%s[%d]", n.List, i), "name is missing, or it is no object")
+			return nil, Invalid(fmt.Sprintf("%s[%d]", n.List, i), "name is missing, or it is no object")
 		}
 		if wanted[name] {
-			return nil, invalid(fmt.Sprintf("%s[%d].name", n.List, i), fmt.Sprintf("%q is there twice", name))
+			return nil, Invalid(fmt.Sprintf("%s[%d].name", n.List, i), fmt.Sprintf("%q is there twice", name))
 		}
 		wanted[name] = true
 		if slices.Contains(declared, name) {
@@ -185,8 +186,12 @@ func (s *Server) planList(q *request, n config.Noun, specs []json.RawMessage, al
 		}
 	}
 	if prune {
+		theirs, err := s.published(q.Context())
+		if err != nil {
+			return nil, err
+		}
 		for i := range all {
-			if r := &all[i]; r.Kind == n.List && !wanted[r.Name] {
+			if r := &all[i]; r.Kind == n.List && !wanted[r.Name] && !theirs[[2]string{r.Kind, r.Name}] {
 				if err := s.mayGrant(q, n, r, nil); err != nil {
 					return nil, err
 				}
@@ -199,6 +204,22 @@ func (s *Server) planList(q *request, n config.Noun, specs []json.RawMessage, al
 		return nil, faults
 	}
 	return changes, nil
+}
+
+// published names what the vendor desk has declared for publishers: who takes away what a file does not name does not mean
+// that. It goes when its card does.
+func (s *Server) published(ctx context.Context) (map[[2]string]bool, error) {
+	cards, err := s.foundry.Desk().Cards(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	out := map[[2]string]bool{}
+	for i := range cards {
+		for _, of := range cards[i].Declares() {
+			out[of] = true
+		}
+	}
+	return out, nil
 }
 
 // sameAsDeclared reports whether an item is what a file declares already: an export may be applied where it came from.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 )
 
@@ -24,7 +26,7 @@ func strict(body []byte, to any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return invalid(wrong.Field, "is not what the description of this API says it is")
+		return Invalid(wrong.Field, "is not what the description of this API says it is")
 	}
 	return fail(http.StatusUnprocessableEntity, "invalid", strings.TrimPrefix(err.Error(), "json: "))
 }
@@ -45,6 +47,12 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[json.RawMessage]():
 		return map[string]any{"type": "object"}
+	case reflect.TypeFor[netip.Prefix]():
+		return map[string]any{"type": "string"}
+	case reflect.TypeFor[catalog.Rate]():
+		return map[string]any{"type": "number", "description": "US dollars"}
+	case reflect.TypeFor[catalog.Price](): // it may have prices in it
+		return map[string]any{"$ref": "#/components/schemas/Price"}
 	case reflect.TypeFor[plenum.Micros]():
 		return map[string]any{"type": "string", "description": "US dollars"}
 	}
@@ -115,6 +123,12 @@ func resourceSchema(n config.Noun) map[string]any {
 }
 
 func keySchema() map[string]any { return schemaOf(reflect.TypeFor[Key]()) }
+
+// optional lets all members of an object be left out.
+func optional(schema map[string]any) map[string]any {
+	delete(schema, "required")
+	return schema
+}
 
 func newKeySchema() map[string]any {
 	out := schemaOf(reflect.TypeFor[newKey]())

@@ -2,40 +2,62 @@ package admin
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/store"
 )
 
 // Key is a caller's key, as the API shows it.
 type Key struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Project  string     `json:"project"`
-	Member   string     `json:"member,omitempty"`
-	Prefix   string     `json:"prefix"` // the first characters of the secret
-	State    string     `json:"state"`  // good, expired or revoked
-	Created  *time.Time `json:"created,omitempty"`
-	Expires  *time.Time `json:"expires,omitempty"`
-	Revoked  *time.Time `json:"revoked,omitempty"`
-	Admin    bool       `json:"admin,omitempty"` // it opens this API, with the roles of its member, and no models
-	Declared string     `json:"declared_in,omitempty"`
-	Secret   string     `json:"secret,omitempty"` // only in the answer to its making
+	ID       string        `json:"id"`
+	Name     string        `json:"name"`
+	Project  string        `json:"project"`
+	Member   string        `json:"member,omitempty"`
+	Prefix   string        `json:"prefix"` // the first characters of the secret
+	State    string        `json:"state"`  // good, expired or revoked
+	Created  *time.Time    `json:"created,omitempty"`
+	Expires  *time.Time    `json:"expires,omitempty"`
+	Revoked  *time.Time    `json:"revoked,omitempty"`
+	Used     *time.Time    `json:"last_used,omitempty"`     // to about ten seconds; left out where it never was
+	Overlap  *time.Time    `json:"overlap_until,omitempty"` // until when the secret that it had before is good as well
+	Scope    *plenum.Scope `json:"scope,omitempty"`         // what it is good for; left out is all
+	Admin    bool          `json:"admin,omitempty"`         // it opens this API, with the roles of its member, and no models
+	Declared string        `json:"declared_in,omitempty"`
+	Secret   string        `json:"secret,omitempty"`     // only in the answer to its making
+	AWS      string        `json:"aws_secret,omitempty"` // likewise: what signs for AWS's SDKs, with the id as the access key
 }
 
 // newKey is what is asked for.
 type newKey struct {
-	Name    string     `json:"name"`
-	Project string     `json:"project"`
-	Member  string     `json:"member"`
-	Expires *time.Time `json:"expires"`
-	Admin   bool       `json:"admin"`
+	Name    string          `json:"name"`
+	Project string          `json:"project"`
+	Member  string          `json:"member"`
+	Expires *time.Time      `json:"expires"`
+	Admin   bool            `json:"admin"`
+	Scope   config.KeyScope `json:"scope"`
+	SHA256  string          `json:"sha256"` // of a secret that another gateway made, in hexadecimal: that secret stays good
+	Prefix  string          `json:"prefix"` // how that secret begins, or ends, for people to know it by
 }
+
+// rotation is what is asked for of a rotation.
+type rotation struct {
+	Overlap string     `json:"overlap"` // how long the secret that it had stays good, such as 24h
+	Expires *time.Time `json:"expires"` // when the key ends; as it was if left out
+}
+
+// The overlaps of a rotation.
+const (
+	usualOverlap   = 24 * time.Hour
+	longestOverlap = 90 * 24 * time.Hour
+)
 
 func (s *Server) keys() []*operation {
 	dry := param{"dry_run", "Only check, and say what would be.", map[string]any{"type": "boolean"}}
@@ -59,6 +81,10 @@ func (s *Server) keys() []*operation {
 			method: http.MethodDelete, path: "/keys/{name}", id: "revoke_key", summary: "Revoke a key, by its id; every node refuses it within a second", noun: "keys", verb: write,
 			query: []param{dry}, answers: map[int]map[string]any{http.StatusNoContent: nil}, serve: s.revokeKey,
 		},
+		{
+			method: http.MethodPost, path: "/keys/{name}/rotate", id: "rotate_key", summary: "Give a key another secret, by its id; the one that it had stays good for the overlap, 24h if left out", noun: "keys", verb: write,
+			query: []param{dry}, body: optional(schemaOf(reflect.TypeFor[rotation]())), answers: map[int]map[string]any{http.StatusOK: shown}, serve: s.rotateKey,
+		},
 	}
 }
 
@@ -76,6 +102,12 @@ func showKey(k *plenum.Key, now time.Time) Key {
 		Created: at(k.Created), Expires: at(k.Expires), Revoked: at(k.Revoked),
 	}
 	ms := now.UnixMilli()
+	if k.Overlap > ms {
+		out.Overlap = at(k.Overlap)
+	}
+	if !k.Scope.Empty() {
+		out.Scope = k.Scope
+	}
 	switch {
 	case k.Revoked != 0 && k.Revoked <= ms:
 		out.State = "revoked"
@@ -92,6 +124,10 @@ func (s *Server) knownKeys(q *request) ([]Key, error) {
 		return nil, err
 	}
 	now := s.clock.Now()
+	used, err := s.foundry.Uses(q.Context())
+	if err != nil {
+		return nil, err
+	}
 	var out []Key
 	f := s.foundry.Snapshot().Declared
 	for i := range f.Keys {
@@ -103,6 +139,12 @@ func (s *Server) knownKeys(q *request) ([]Key, error) {
 		out = append(out, showKey(&kept[i], now))
 	}
 	out = slices.DeleteFunc(out, func(k Key) bool { return !q.reach.covers(k.Project) })
+	for i := range out {
+		if ms, ok := used[out[i].ID]; ok {
+			at := time.UnixMilli(ms).UTC()
+			out[i].Used = &at
+		}
+	}
 	slices.SortFunc(out, func(a, b Key) int { return cmp.Compare(a.ID, b.ID) })
 	return out, nil
 }
@@ -150,7 +192,14 @@ func (s *Server) createKey(q *request) (reply, error) {
 	if k.Expires != nil {
 		want.Expires = k.Expires.UnixMilli()
 	}
-	secret, key, err := s.foundry.NewKey(want)
+	scope, faults := config.NewScope(&k.Scope)
+	if len(faults) > 0 {
+		return reply{}, Invalid("scope."+faults[0].Path, faults[0].Message)
+	}
+	if !scope.Empty() {
+		want.Scope = scope
+	}
+	secret, key, err := s.makeKey(&k, want)
 	if err != nil {
 		return reply{}, err
 	}
@@ -160,14 +209,38 @@ func (s *Server) createKey(q *request) (reply, error) {
 		out.ID, out.Prefix = "", ""
 		return reply{status: http.StatusCreated, body: out}, nil
 	}
-	if err := s.store.CreateKey(q.Context(), key); err != nil {
+	switch err := s.store.CreateKey(q.Context(), key); {
+	case errors.Is(err, store.ErrExists):
+		return reply{}, fail(http.StatusConflict, "exists", "that key is here already, as "+key.ID)
+	case err != nil:
 		return reply{}, err
 	}
 	if err := s.foundry.Take(q.Context()); err != nil {
 		return reply{}, err
 	}
-	out.Secret = secret.Reveal()
+	s.reveal(&out, &key, secret)
 	return reply{status: http.StatusCreated, body: out}, nil
+}
+
+// reveal shows what is shown once.
+func (s *Server) reveal(out *Key, k *plenum.Key, secret plenum.Secret) {
+	out.Secret = secret.Reveal()
+	if !k.Admin && !secret.Empty() {
+		out.AWS = s.foundry.AWSSecret(k).Reveal()
+	}
+}
+
+// makeKey makes a key with a new secret, or of the hash of one that there is.
+func (s *Server) makeKey(k *newKey, want plenum.Key) (plenum.Secret, plenum.Key, error) {
+	if k.SHA256 == "" {
+		return s.foundry.NewKey(want)
+	}
+	sum, err := hex.DecodeString(k.SHA256)
+	if err != nil || len(sum) != 32 {
+		return plenum.Secret{}, plenum.Key{}, Invalid("sha256", "is the SHA-256 of a key, as 64 digits in hexadecimal")
+	}
+	want.Prefix = k.Prefix
+	return plenum.Secret{}, s.foundry.ImportKey(want, [32]byte(sum)), nil
 }
 
 // mayMake checks what is asked for of a key.
@@ -180,42 +253,114 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 	member, isMember := snap.Member(k.Member)
 	switch {
 	case k.Name == "" || !plain(k.Name):
-		return invalid("name", "has 1 to 128 bytes and no control characters")
+		return Invalid("name", "has 1 to 128 bytes and no control characters")
 	case !plain(k.Member):
-		return invalid("member", "has up to 128 bytes and no control characters")
+		return Invalid("member", "has up to 128 bytes and no control characters")
 	case !known && k.Project != plenum.DefaultProject:
-		return invalid("project", "there is no project of that name; POST "+Prefix+"/projects makes one")
+		return Invalid("project", "there is no project of that name; POST "+Prefix+"/projects makes one")
 	case !q.reach.covers(k.Project):
 		return fail(http.StatusForbidden, "forbidden", "your roles do not let you make keys in that project")
 	case !q.reach.all && k.Member != "" && "member:"+k.Member != q.actor.Name:
 		return fail(http.StatusForbidden, "forbidden", "a role in a project alone lets you make keys of that project, or your own: not those of other members, which policies may allow more")
 	case k.Expires != nil && !k.Expires.After(s.clock.Now()):
-		return invalid("expires", "is past")
+		return Invalid("expires", "is past")
+	case k.SHA256 == "" && k.Prefix != "" || !plain(k.Prefix) || len(k.Prefix) > 32:
+		return Invalid("prefix", "is of a key from elsewhere (sha256), and has up to 32 bytes")
+	case k.SHA256 != "" && !q.reach.all:
+		return fail(http.StatusForbidden, "forbidden", "only owners and admins bring keys from elsewhere")
+	case k.SHA256 != "" && k.Admin:
+		return Invalid("admin", "a key from elsewhere calls models; make another for the management API")
+	case k.Scope.ReadOnly && !k.Admin:
+		return Invalid("scope.read_only", "is of keys of the management API; a key that calls models has operations")
+	case k.Scope.SCIM && !k.Admin:
+		return Invalid("scope.scim", "is of keys of the management API, which a directory keeps members with; set admin too")
+	case k.Admin && (len(k.Scope.Deployments) > 0 || len(k.Scope.Operations) > 0):
+		return Invalid("scope", "a key of the management API calls no models; of a scope it has networks, read_only and scim")
 	case k.Admin && !q.reach.all:
 		return fail(http.StatusForbidden, "forbidden", "only owners and admins make keys of the management API")
 	case k.Admin && !isMember:
-		return invalid("member", "a key of the management API has the roles of its member; there is no member of that name")
+		return Invalid("member", "a key of the management API has the roles of its member; there is no member of that name")
 	case k.Admin && !q.actor.owns() && slices.ContainsFunc(member.Grants, func(g plenum.Grant) bool { return g.Role == plenum.RoleOwner }):
 		return fail(http.StatusForbidden, "forbidden", "only an owner makes keys with an owner's roles")
 	}
 	return nil
 }
 
-func invalid(path, detail string) *Problem {
+// Invalid is what is wrong with a member of what was sent.
+func Invalid(path, detail string) *Problem {
 	p := fail(http.StatusUnprocessableEntity, "invalid", path+": "+detail)
 	p.Faults = []Fault{{Path: path, Detail: detail}}
 	return p
 }
 
-func (s *Server) revokeKey(q *request) (reply, error) {
+// keptKey returns the key that a request is to change: one of the store.
+func (s *Server) keptKey(q *request) (plenum.Key, error) {
 	id := q.PathValue("name")
 	if k, ok := s.foundry.Snapshot().KeyByID(id); ok && k.Declared != "" && q.reach.covers(k.Project) {
-		return reply{}, fail(http.StatusConflict, "declared", "this key is declared in "+k.Declared+"; take it out there")
+		return plenum.Key{}, fail(http.StatusConflict, "declared", "this key is declared in "+k.Declared+"; change it there")
 	}
 	k, err := s.store.Key(q.Context(), id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !q.reach.covers(k.Project) {
-		return reply{}, noKey()
+		return k, noKey()
 	}
+	return k, err
+}
+
+// rotateKey gives a key another secret. Who may make such a key may do that, for he comes to know its secret.
+func (s *Server) rotateKey(q *request) (reply, error) {
+	var want rotation
+	if err := strict(q.body, &want); err != nil {
+		return reply{}, err
+	}
+	overlap := usualOverlap
+	if want.Overlap != "" {
+		var err error
+		if overlap, err = time.ParseDuration(want.Overlap); err != nil || overlap < 0 || overlap > longestOverlap {
+			return reply{}, Invalid("overlap", "is a length of time from 0s to 2160h, such as 24h")
+		}
+	}
+	k, err := s.keptKey(q)
+	if err != nil {
+		return reply{}, err
+	}
+	now := s.clock.Now()
+	asked := newKey{Name: k.Name, Project: k.Project, Member: k.Member, Admin: k.Admin, Expires: want.Expires}
+	if err := s.mayMake(q, &asked); err != nil {
+		return reply{}, err
+	}
+	if state := showKey(&k, now).State; state == "revoked" || state == "expired" && want.Expires == nil {
+		return reply{}, fail(http.StatusConflict, state, "this key is "+state+"; make another")
+	}
+	q.entry.Before = asJSON(showKey(&k, now))
+	secret, fresh, err := s.foundry.Rotate(k, overlap)
+	if err != nil {
+		return reply{}, err
+	}
+	if want.Expires != nil {
+		fresh.Expires = want.Expires.UnixMilli()
+	}
+	out := showKey(&fresh, now)
+	q.entry.After = asJSON(out)
+	if q.dry {
+		out.Prefix = k.Prefix
+		return reply{status: http.StatusOK, body: out}, nil
+	}
+	switch err := s.store.RotateKey(q.Context(), fresh); {
+	case errors.Is(err, store.ErrMoved):
+		return reply{}, fail(http.StatusConflict, "changed", "somebody else has changed this key meanwhile; look at it again")
+	case err != nil:
+		return reply{}, err
+	}
+	if err := s.foundry.Take(q.Context()); err != nil {
+		return reply{}, err
+	}
+	s.reveal(&out, &fresh, secret)
+	return reply{status: http.StatusOK, body: out}, nil
+}
+
+func (s *Server) revokeKey(q *request) (reply, error) {
+	id := q.PathValue("name")
+	k, err := s.keptKey(q)
 	if err != nil {
 		return reply{}, err
 	}

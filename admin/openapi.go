@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
 )
 
 // openAPI returns the description of the API (OpenAPI 3.1), made from the table of its operations.
@@ -32,7 +33,7 @@ func (s *Server) openAPI() []byte {
 			"securitySchemes": map[string]any{"key": map[string]any{
 				"type": "http", "scheme": "bearer", "description": "The admin key, or a key of the management API, whose member's roles count.",
 			}},
-			"schemas": map[string]any{"Problem": schemaOf(reflect.TypeFor[Problem]())},
+			"schemas": map[string]any{"Problem": schemaOf(reflect.TypeFor[Problem]()), "Price": structSchema(reflect.TypeFor[catalog.Price]())},
 		},
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")
@@ -72,8 +73,15 @@ func (o *operation) described() map[string]any {
 
 func (o *operation) answer(status int, schema map[string]any) map[string]any {
 	answer := map[string]any{"description": http.StatusText(status)}
+	content := map[string]any{}
 	if schema != nil {
-		answer["content"] = map[string]any{"application/json": map[string]any{"schema": schema}}
+		content["application/json"] = map[string]any{"schema": schema}
+	}
+	if o.csv {
+		content["text/csv"] = map[string]any{"schema": map[string]any{"type": "string"}}
+	}
+	if len(content) > 0 {
+		answer["content"] = content
 	}
 	if o.etag && status < 300 && schema != nil {
 		answer["headers"] = map[string]any{"ETag": map[string]any{"description": "For If-Match.", "schema": map[string]any{"type": "string"}}}
@@ -90,8 +98,11 @@ func (o *operation) refusals() []int {
 	if o.body != nil {
 		out = append(out, http.StatusRequestEntityTooLarge)
 	}
+	if o.verb == write || o.body != nil {
+		out = append(out, http.StatusUnprocessableEntity)
+	}
 	if o.verb == write {
-		out = append(out, http.StatusConflict, http.StatusUnprocessableEntity)
+		out = append(out, http.StatusConflict)
 	}
 	if o.etag && o.verb == write {
 		out = append(out, http.StatusPreconditionFailed)

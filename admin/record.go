@@ -9,6 +9,7 @@ import (
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/store"
 )
 
@@ -48,6 +49,14 @@ func (s *Server) records() []*operation {
 			query:   append([]param{{"by", "What it is summed by; one sum of all if left out.", map[string]any{"enum": []string{"project", "key", "deployment"}}}}, window...),
 			answers: map[int]map[string]any{http.StatusOK: listSchema(schemaOf(reflect.TypeFor[Usage]()))}, serve: s.getUsage,
 		},
+		{
+			method: http.MethodGet, path: "/audit", id: "list_audit", summary: "List what was done through this API, and what was refused, the latest first", noun: "audit", verb: read,
+			query: pages(
+				param{"actor", "Only what this one did, such as member:ann@example.com.", text}, param{"noun", "Only what was done to such things, such as keys.", text},
+				param{"decision", "Only what was decided so.", map[string]any{"enum": []string{string(ledger.Allowed), string(ledger.Refused), string(ledger.Failed)}}}, window[0], window[3], window[4],
+			),
+			answers: map[int]map[string]any{http.StatusOK: listSchema(schemaOf(reflect.TypeFor[ledger.Audit]()))}, serve: s.listAudit,
+		},
 	}
 }
 
@@ -71,8 +80,10 @@ func window(q *request) (from, to int64, err error) {
 }
 
 // project returns the one project that a request is about: "" is all of them.
-func project(q *request) (string, error) {
-	asked := query(q.Request, "project")
+func project(q *request) (string, error) { return q.within(query(q.Request, "project")) }
+
+// within returns the one project of those that the actor may see which is asked for: "" is all of them.
+func (q *request) within(asked string) (string, error) {
 	switch {
 	case q.reach.all || asked != "" && q.reach.covers(asked):
 		return asked, nil
@@ -82,6 +93,10 @@ func project(q *request) (string, error) {
 		return q.reach.projects[0], nil
 	}
 	return "", fail(http.StatusBadRequest, "bad_parameter", "say which project: "+strings.Join(q.reach.projects, ", "))
+}
+
+func noCall() *Problem {
+	return fail(http.StatusNotFound, "not_found", "there is no call of that id; a call that has just ended is here within a second")
 }
 
 func (s *Server) listCalls(q *request) (reply, error) {
@@ -96,35 +111,74 @@ func (s *Server) listCalls(q *request) (reply, error) {
 	if f.From, f.To, err = window(q); err != nil {
 		return reply{}, err
 	}
-	start, id, _ := strings.Cut(after, " ")
-	if after != "" {
-		at, err := strconv.ParseInt(start, 10, 64)
-		if err != nil {
-			return reply{}, fail(http.StatusBadRequest, "bad_parameter", "after is not what next of a page said")
-		}
-		f.Before, f.BeforeID = at, id
+	if f.Before, f.BeforeID, err = moment(after); err != nil {
+		return reply{}, err
 	}
 	f.Limit = limit + 1
 	calls, err := s.store.Calls(q.Context(), f)
 	if err != nil {
 		return reply{}, err
 	}
-	out := list[plenum.Record]{Data: calls, More: len(calls) > limit}
+	return latest(calls, limit, func(r *plenum.Record) (int64, string) { return r.Start, r.ID }), nil
+}
+
+// moment reads the place in a list of the latest: a time and an id.
+func moment(after string) (at int64, id string, err error) {
+	if after == "" {
+		return 0, "", nil
+	}
+	start, id, _ := strings.Cut(after, " ")
+	if at, err = strconv.ParseInt(start, 10, 64); err != nil {
+		return 0, "", fail(http.StatusBadRequest, "bad_parameter", "after is not what next of a page said")
+	}
+	return at, id, nil
+}
+
+// latest answers with a page of the latest, of which one more was asked for than it has.
+func latest[T any](found []T, limit int, place func(*T) (int64, string)) reply {
+	out := list[T]{Data: found, More: len(found) > limit}
 	if out.More {
-		out.Data = calls[:limit]
-		last := &out.Data[limit-1]
-		out.Next = cursor(strconv.FormatInt(last.Start, 10) + " " + last.ID)
+		out.Data = found[:limit]
+		at, id := place(&out.Data[limit-1])
+		out.Next = cursor(strconv.FormatInt(at, 10) + " " + id)
 	}
 	if out.Data == nil {
-		out.Data = []plenum.Record{}
+		out.Data = []T{}
 	}
-	return reply{status: http.StatusOK, body: out}, nil
+	return reply{status: http.StatusOK, body: out}
+}
+
+func (s *Server) listAudit(q *request) (reply, error) {
+	limit, after, err := pageOf(q)
+	if err != nil {
+		return reply{}, err
+	}
+	f := store.AuditFilter{Actor: query(q.Request, "actor"), Noun: query(q.Request, "noun"), Decision: ledger.Decision(query(q.Request, "decision")), Limit: limit + 1}
+	switch f.Decision {
+	case "", ledger.Allowed, ledger.Refused, ledger.Failed:
+	default:
+		return reply{}, fail(http.StatusBadRequest, "bad_parameter", "decision is allowed, refused or failed")
+	}
+	if f.Project, err = project(q); err != nil {
+		return reply{}, err
+	}
+	if f.From, f.To, err = window(q); err != nil {
+		return reply{}, err
+	}
+	if f.Before, f.BeforeID, err = moment(after); err != nil {
+		return reply{}, err
+	}
+	found, err := s.store.Audits(q.Context(), f)
+	if err != nil {
+		return reply{}, err
+	}
+	return latest(found, limit, func(a *ledger.Audit) (int64, string) { return a.Time, a.ID }), nil
 }
 
 func (s *Server) getCall(q *request) (reply, error) {
 	r, err := s.store.Call(q.Context(), q.PathValue("name"))
 	if errors.Is(err, store.ErrNotFound) || err == nil && !q.reach.covers(r.Project) {
-		return reply{}, fail(http.StatusNotFound, "not_found", "there is no call of that id; a call that has just ended is here within a second")
+		return reply{}, noCall()
 	}
 	if err != nil {
 		return reply{}, err

@@ -88,10 +88,15 @@ func within(in *reach, n config.Noun, r *Resource) bool {
 	switch n.List {
 	case "projects":
 		return in.covers(r.Name)
-	case "budgets":
+	case "budgets", "limits":
 		var spec struct{ Scope struct{ Project string } }
 		return json.Unmarshal(r.Spec, &spec) == nil && spec.Scope.Project != "" && in.covers(spec.Scope.Project)
-	case "deployments", "models", "policies":
+	case "publishers":
+		return slices.Contains(in.publishers, r.Name)
+	case "acceptances":
+		var spec struct{ Project string }
+		return json.Unmarshal(r.Spec, &spec) == nil && in.covers(spec.Project)
+	case "deployments", "models", "policies", "terms":
 		return len(in.projects) > 0 // whoever calls them must know of them
 	}
 	return false
@@ -284,14 +289,66 @@ func (s *Server) tryChange(q *request, n config.Noun, name string, to func(was *
 		q.entry.After = s.plain(&next)
 	}
 	if !q.dry {
-		if _, err := s.store.ChangeResources(q.Context(), at, q.actor.Name, now, []store.ResourceChange{change}); err != nil {
-			return reply{}, err
-		}
-		if err := s.foundry.Take(q.Context()); err != nil {
+		if err := s.keep(q.Context(), at, q.actor.Name, []store.ResourceChange{change}); err != nil {
 			return reply{}, err
 		}
 	}
 	return s.changed(q, was, &next)
+}
+
+// keep keeps changes that were checked, and has them in force. Members who go lose their keys, first: a key whose member
+// nobody knows would still call models.
+func (s *Server) keep(ctx context.Context, at int64, by string, changes []store.ResourceChange) error {
+	now := s.clock.Now().UnixMilli()
+	for _, c := range changes {
+		if c.Spec != nil || c.Kind != "members" && c.Kind != "service_accounts" {
+			continue
+		}
+		keys, err := s.store.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range keys {
+			if keys[i].Member != c.Name || keys[i].Revoked != 0 {
+				continue
+			}
+			if err := s.store.RevokeKey(ctx, keys[i].ID, now); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := s.store.ChangeResources(ctx, at, by, now, changes); err != nil {
+		return err
+	}
+	return s.foundry.Take(ctx)
+}
+
+// Keep makes changes that came another way than through this API, as somebody: if nothing has changed since all was at
+// a revision, they may, and all holds with them. They are in force when it returns.
+func (s *Server) Keep(ctx context.Context, a Actor, all []store.Resource, at int64, changes []store.ResourceChange) error {
+	q := &request{actor: a}
+	for _, c := range changes {
+		if n, ok := config.NounOf(c.Kind); ok {
+			if err := s.mayGrant(q, n, find(all, c.Kind, c.Name), c.Spec); err != nil {
+				return err
+			}
+		}
+	}
+	items := slices.DeleteFunc(slices.Clone(changes), func(c store.ResourceChange) bool { return !(&store.Resource{Kind: c.Kind}).Item() })
+	if err := s.holds(&a, all, items); err != nil {
+		return err
+	}
+	return s.keep(ctx, at, a.Name, changes)
+}
+
+// May reports whether somebody may see all things of a kind, or change them.
+func (a *Actor) May(change bool, noun string) bool {
+	v := read
+	if change {
+		v = write
+	}
+	r, ok := a.reach(v, noun)
+	return ok && r.all
 }
 
 // changed answers a request that changed a resource.
@@ -399,7 +456,7 @@ func (s *Server) holds(a *Actor, all []store.Resource, changes []store.ResourceC
 		out[[2]string{list, name}] = true
 	}
 	for i := range all {
-		if id := [2]string{all[i].Kind, all[i].Name}; !changed[id] && !out[id] {
+		if id := [2]string{all[i].Kind, all[i].Name}; !changed[id] && !out[id] && all[i].Item() {
 			items = append(items, ItemOf(&all[i]))
 		}
 	}
@@ -416,7 +473,7 @@ func ItemOf(r *store.Resource) config.Item {
 
 // mayGrant refuses that somebody who is no owner makes one, or changes one.
 func (s *Server) mayGrant(q *request, n config.Noun, was *store.Resource, spec []byte) error {
-	if n.List != "members" || q.actor.owns() {
+	if n.List != "members" && n.List != "service_accounts" || q.actor.owns() {
 		return nil
 	}
 	owner := func(spec []byte) bool {

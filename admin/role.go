@@ -8,9 +8,10 @@ import (
 
 // Actor is who sends a request to the management API.
 type Actor struct {
-	Name   string // for the audit: "admin_key", "member:ann@example.com", "key:ci"
-	Grants []plenum.Grant
-	From   string // the address that it came from
+	Name     string // for the audit: "admin_key", "member:ann@example.com", "key:ci"
+	Grants   []plenum.Grant
+	From     string // the address that it came from
+	ReadOnly bool   // whatever the grants say, nothing may be changed
 	// Certificate is who its client is by the certificate that it showed; "" where it showed none.
 	Certificate string
 }
@@ -42,9 +43,9 @@ func rights(r plenum.Role) []right {
 	case plenum.RoleAuditor:
 		return []right{{read, anything}}
 	case plenum.RoleBilling:
-		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {write, "budgets"}, {read, "usage"}, {read, "calls"}, {read, "models"}}
+		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {write, "budgets"}, {read, "limits"}, {read, "usage"}, {read, "calls"}, {read, "models"}, {read, "statements"}}
 	case plenum.RoleDeveloper:
-		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {read, "keys"}, {write, "keys"}, {read, "usage"}, {read, "calls"}, {read, "models"}, {read, "policies"}}
+		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {read, "limits"}, {read, "keys"}, {write, "keys"}, {read, "usage"}, {read, "calls"}, {read, "models"}, {read, "policies"}, {read, "terms"}, {read, "acceptances"}, {write, "acceptances"}}
 	case plenum.RolePublisher:
 		return []right{{read, "models"}, {read, "publishers"}, {read, "cards"}, {write, "cards"}, {read, "statements"}}
 	}
@@ -62,7 +63,7 @@ type reach struct {
 func (a *Actor) reach(v verb, noun string) (reach, bool) {
 	var out reach
 	for _, g := range a.Grants {
-		if !slices.ContainsFunc(rights(g.Role), func(r right) bool { return r.verb == v && (r.noun == noun || r.noun == anything) }) {
+		if a.ReadOnly && v == write || !may(g.Role, v, noun) {
 			continue
 		}
 		switch {
@@ -75,6 +76,11 @@ func (a *Actor) reach(v verb, noun string) (reach, bool) {
 		}
 	}
 	return out, out.all || len(out.projects) > 0 || len(out.publishers) > 0
+}
+
+// may reports whether a role may do something to things of a kind.
+func may(r plenum.Role, v verb, noun string) bool {
+	return slices.ContainsFunc(rights(r), func(r right) bool { return r.verb == v && (r.noun == noun || r.noun == anything) })
 }
 
 // covers reports whether a project is within the reach.

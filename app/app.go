@@ -44,11 +44,11 @@ func Main(parts Parts, args []string) int {
 	if err == nil {
 		return 0
 	}
-	return report(root.ErrOrStderr(), cmd, err, began)
+	return ended(root.ErrOrStderr(), cmd, err, began)
 }
 
-// report says what a command ended with and returns the exit status.
-func report(w io.Writer, cmd *cobra.Command, err error, began bool) int {
+// ended says what a command ended with and returns the exit status.
+func ended(w io.Writer, cmd *cobra.Command, err error, began bool) int {
 	var quiet *exitError
 	var usage *usageError
 	switch {
@@ -107,7 +107,7 @@ func Command(parts Parts) *cobra.Command {
 		&cobra.Group{ID: groupCare, Title: "Look after it:"},
 	)
 	add(root, groupRun, upCommand(parts), serveCommand(parts))
-	add(root, groupUse, chatCommand(), createCommand(), deleteCommand(), getCommand(), describeCommand(), applyCommand(), exportCommand(), policyCommand(parts))
+	add(root, groupUse, chatCommand(), createCommand(parts), deleteCommand(parts), getCommand(parts), describeCommand(parts), applyCommand(), exportCommand(), policyCommand(parts), catalogCommand(), importCommand(), loginCommand(), logoutCommand(), whoamiCommand(), reportCommand(), exitDrillCommand(), publishCommand(), deskCommand(), termsCommand(), reconcileCommand())
 	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand(), rotateCommand(parts))
 	root.AddCommand(versionCommand())
 	return root

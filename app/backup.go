@@ -14,7 +14,10 @@ import (
 
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/ledger"
+	"github.com/plenum-foundry/plenum/ledger/proof"
 	"github.com/plenum-foundry/plenum/store"
+	"github.com/plenum-foundry/plenum/store/postgres"
 	"github.com/plenum-foundry/plenum/store/sqlite"
 )
 
@@ -24,18 +27,19 @@ func backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy all that a Plenum keeps into one file, while it runs",
-		Long: "Copy a data directory into one .tar.gz: keys, calls, usage and the journal, as they are at one moment.\n" +
-			"The Plenum may be running. With - for FILE the archive goes to the output.\n\n" +
+		Long: "Copy a data directory, and the PostgreSQL where there is one, into one .tar.gz: keys, declarations, calls, usage,\n" +
+			"files and the journal, as they are at one moment. The Plenum may be running. With - for FILE the archive goes to\n" +
+			"the output. What is encrypted stays so: the master key is not in the archive.\n\n" +
 			"The archive holds the pepper of the keys. It cannot tell anyone a key, but keep it as safe as the\n" +
-			"data directory itself. The configuration and vendors' credentials are not in it.",
+			"data directory itself. The configuration, and a pepper that is in it, are not in the archive.",
 		Example: "  plenum backup plenum-monday.tar.gz\n  plenum backup - --config plenum.yaml | ssh elsewhere 'cat > plenum.tar.gz'",
 		Args:    one("FILE"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			f, err := p.embedded("backed up with pg_dump")
+			f, err := p.file()
 			if err != nil {
 				return err
 			}
-			return backup(cmd, f.DataDir, args[0], force)
+			return backup(cmd, f, args[0], force)
 		}),
 	}
 	p.flags(cmd)
@@ -43,27 +47,25 @@ func backupCommand() *cobra.Command {
 	return cmd
 }
 
-// embedded returns the configuration of a place whose store is the embedded one, and in which there is
-// something.
-func (p *place) embedded(instead string) (*config.File, error) {
-	f, err := p.file()
-	if err != nil {
-		return nil, err
-	}
+// source returns what a backup of a place is made of.
+func source(f *config.File) (store.Source, error) {
+	src := store.Source{Dir: f.DataDir, Files: []string{identity.PepperName}}
 	if !f.Database.Empty() {
-		return nil, fmt.Errorf("the state of this Plenum is in PostgreSQL, which is %s", instead)
+		src.Dump = func(ctx context.Context, emit store.Emit) error { return postgres.Dump(ctx, f.Database, emit) }
+		return src, nil
 	}
-	return f, nil
+	database := filepath.Join(f.DataDir, store.DatabaseName)
+	if _, err := os.Stat(database); err != nil {
+		return src, errNoData(f.DataDir)
+	}
+	src.Copy = func(ctx context.Context, to string) error { return sqlite.Backup(ctx, database, to) }
+	return src, nil
 }
 
-func backup(cmd *cobra.Command, dir, path string, force bool) error {
-	database := filepath.Join(dir, store.DatabaseName)
-	if _, err := os.Stat(database); err != nil {
-		return errNoData(dir)
-	}
-	src := store.Source{
-		Dir: dir, Files: []string{identity.PepperName},
-		Copy: func(ctx context.Context, to string) error { return sqlite.Backup(ctx, database, to) },
+func backup(cmd *cobra.Command, f *config.File, path string, force bool) error {
+	src, err := source(f)
+	if err != nil {
+		return err
 	}
 	if path == "-" {
 		_, err := store.Backup(cmd.Context(), cmd.OutOrStdout(), src)
@@ -73,7 +75,7 @@ func backup(cmd *cobra.Command, dir, path string, force bool) error {
 		return fmt.Errorf("%s is there already; --force replaces it", path)
 	}
 	var m store.Manifest
-	err := writeWhole(path, func(w io.Writer) (err error) {
+	err = writeWhole(path, func(w io.Writer) (err error) {
 		m, err = store.Backup(cmd.Context(), w, src)
 		return err
 	})
@@ -84,7 +86,7 @@ func backup(cmd *cobra.Command, dir, path string, force bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Backed up %s to %s: %s, %d parts.\n", dir, path, bytesText(st.Size()), len(m.Parts))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Backed up %s to %s: %s, %d parts.\n", f.DataDir, path, bytesText(st.Size()), len(m.Parts))
 	return err
 }
 
@@ -114,36 +116,45 @@ func restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Put a backup in place, in an empty data directory",
-		Long: "Put a backup in place, in a data directory that is empty or does not exist. The whole archive is\n" +
-			"checked before anything is written there. With - for FILE the archive is read from the input.",
+		Long: "Put a backup in place, in a data directory that is empty or does not exist, and in a PostgreSQL that holds nothing\n" +
+			"of a Plenum where the configuration names one. The whole archive is checked before anything is written, and the\n" +
+			"ledger is verified after it: the status is 1 where that finds a fault. With - for FILE the archive is read from\n" +
+			"the input.",
 		Example: "  plenum restore plenum-monday.tar.gz --data-dir /srv/plenum",
 		Args:    one("FILE"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			f, err := p.embedded("restored with pg_restore")
+			f, err := p.file()
 			if err != nil {
 				return err
 			}
-			return restore(cmd, args[0], f.DataDir)
+			return restore(cmd, args[0], f)
 		}),
 	}
 	p.flags(cmd)
 	return cmd
 }
 
-func restore(cmd *cobra.Command, path, dir string) error {
+func restore(cmd *cobra.Command, path string, f *config.File) error {
 	in := cmd.InOrStdin()
 	if path != "-" {
-		f, err := os.Open(path)
+		file, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		in = f
+		defer file.Close()
+		in = file
 	}
-	m, err := store.Restore(cmd.Context(), in, dir)
+	if !f.Database.Empty() { // before anything is unpacked
+		if err := emptyDatabase(postgres.Empty(cmd.Context(), f.Database)); err != nil {
+			return err
+		}
+	}
+	m, err := store.Restore(cmd.Context(), in, f.DataDir, func(ctx context.Context, unpacked string) error {
+		return loadDump(ctx, f, unpacked)
+	})
 	switch {
 	case errors.Is(err, store.ErrNotEmpty):
-		return fmt.Errorf("%s is not empty: a backup goes into a directory that is empty or does not exist; move this one away, or name another with --data-dir", dir)
+		return fmt.Errorf("%s is not empty: a backup goes into a directory that is empty or does not exist; move this one away, or name another with --data-dir", f.DataDir)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; run it as the user that Plenum runs as", err)
 	case err != nil:
@@ -153,7 +164,57 @@ func restore(cmd *cobra.Command, path, dir string) error {
 	if t, err := time.Parse(time.RFC3339, m.Time); err == nil {
 		made = when(t)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "Restored the backup of %s into %s: %d parts, all of them whole.\n", made, dir, len(m.Parts))
+	fmt.Fprintf(cmd.OutOrStdout(), "Restored the backup of %s into %s: %d parts, all of them whole.\n", made, f.DataDir, len(m.Parts))
+	return proveRestored(cmd, f)
+}
+
+// emptyDatabase says what to do about a database that is not empty.
+func emptyDatabase(err error) error {
+	if errors.Is(err, store.ErrNotEmpty) {
+		return errors.New("the database is not empty: a backup goes into one that holds nothing of a Plenum; name another in the configuration (CREATE DATABASE makes one)")
+	}
+	return err
+}
+
+// loadDump fills the database of a configuration from an archive that lies unpacked in a directory.
+func loadDump(ctx context.Context, f *config.File, unpacked string) error {
+	dir := filepath.Join(unpacked, store.DumpName)
+	_, err := os.Stat(dir)
+	switch {
+	case f.Database.Empty() && err == nil:
+		return errors.New("the backup is of a Plenum whose state is in PostgreSQL: give --config with a database")
+	case f.Database.Empty():
+		return nil
+	case err != nil:
+		return errors.New("the backup is of a Plenum that keeps its state in its data directory: it goes into one, without a database in the configuration")
+	}
+	if err := postgres.Load(ctx, f.Database, dir); err != nil {
+		return emptyDatabase(err)
+	}
+	return os.RemoveAll(dir)
+}
+
+// proveRestored proves the journal and the ledger that were restored.
+func proveRestored(cmd *cobra.Command, f *config.File) error {
+	journal := filepath.Join(f.DataDir, store.JournalName)
+	if _, err := os.Stat(journal); err == nil {
+		if _, err := ledger.Verify(journal); err != nil {
+			return fmt.Errorf("it is in place, and its journal does not verify: %w", err)
+		}
+	}
+	s, err := openStore(cmd.Context(), f)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	rep, err := verifyStore(cmd.Context(), s, proof.Options{})
+	if err != nil {
+		return err
+	}
+	if len(rep.Findings) > 0 {
+		return fmt.Errorf("it is in place, and its ledger has %s: `plenum ledger verify` shows them", many(len(rep.Findings), "fault"))
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "The ledger verifies: %d entries, %d of them calls.\n", rep.Entries, rep.Calls)
 	return err
 }
 

@@ -71,7 +71,7 @@ func withBook(t *testing.T, budgets string, up *testkit.Upstream, book books.Boo
 	p := &purseful{book: book, up: up}
 	accounts := budget.NewAccounts(book, clock.Real)
 	accounts.Patience = time.Minute // a slow machine refuses nobody
-	p.world = newWorld(t, Mechanisms{Budgets: accounts}, budgetDeployments+budgets, up.URL)
+	p.world = newWorld(t, Mechanisms{Budgets: accounts, Limits: accounts}, budgetDeployments+budgets, up.URL)
 	return p
 }
 

@@ -26,7 +26,8 @@ type compiler struct {
 	sequence uint64
 	built    map[string]built
 	judged   []config.Policy // those that were compiled last
-	judges   *policy.Set     // what came of them
+	judgedBy *catalog.Catalog
+	judges   *policy.Set // what came of them
 }
 
 type built struct {
@@ -41,6 +42,20 @@ func newCompiler(kinds []provider.Kind, cat *catalog.Catalog, mac func(plenum.Se
 		c.known = append(c.known, known(k))
 	}
 	return c
+}
+
+// facts returns the catalog that snapshots are compiled with from now on.
+func (c *compiler) facts() *catalog.Catalog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog
+}
+
+// learn makes a catalog the one that snapshots are compiled with.
+func (c *compiler) learn(cat *catalog.Catalog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.catalog = cat
 }
 
 // known tells the configuration what it must know of a provider's kind.
@@ -61,7 +76,7 @@ func (c *compiler) compile(f *config.File, keys []plenum.Key, probed map[string]
 		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
 		Probed: func(offer string) plenum.Capabilities { return probed[offer] }, Sequence: c.sequence,
 		Connect:  func(d *config.Connection) (any, error) { return c.connect(d, next) },
-		Policies: c.policies,
+		Policies: c.policies, Redact: redactor,
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +99,7 @@ func (c *compiler) check(f *config.File, keys []plenum.Key) (*config.Snapshot, e
 	s, err := config.Compile(f, config.Options{
 		Kinds: c.known, Offer: c.catalog.Describe, MAC: c.mac, Keys: keys,
 		Connect:  func(d *config.Connection) (any, error) { return c.connect(d, next) },
-		Policies: c.policies,
+		Policies: c.policies, Redact: redactor,
 	})
 	for name, b := range next {
 		if c.built[name].conn != b.conn {
@@ -100,6 +115,16 @@ func (c *compiler) connect(d *config.Connection, next map[string]built) (any, er
 		next[d.Name] = old
 		return old.conn, nil
 	}
+	conn, err := c.open(d)
+	if err != nil {
+		return nil, err
+	}
+	next[d.Name] = built{*d, conn}
+	return conn, nil
+}
+
+// open makes a connection.
+func (c *compiler) open(d *config.Connection) (*gateway.Connection, error) {
 	k, ok := c.kinds[d.Provider]
 	if !ok {
 		return nil, fmt.Errorf("there is no provider %q", d.Provider)
@@ -116,9 +141,7 @@ func (c *compiler) connect(d *config.Connection, next map[string]built) (any, er
 	}
 	t := provider.Timeouts{Connect: d.Timeouts.Connect, FirstByte: d.Timeouts.FirstByte, Idle: d.Timeouts.Idle, Total: d.Timeouts.Total}
 	network := outbound.Network(d.Network)
-	conn := &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t, network), Timeouts: t, Network: network, Secrets: secrets(d)}
-	next[d.Name] = built{*d, conn}
-	return conn, nil
+	return &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t, network), Timeouts: t, Network: network, Secrets: secrets(d)}, nil
 }
 
 // secrets are all values of a connection that nobody may hear.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/store"
@@ -19,6 +20,7 @@ import (
 
 func dryRunCommand(parts Parts) *cobra.Command {
 	c := court{parts: parts}
+	p := bench{parts: parts}
 	var o output
 	var which chosen
 	cmd := &cobra.Command{
@@ -26,103 +28,84 @@ func dryRunCommand(parts Parts) *cobra.Command {
 		Short: "Say which calls on record would have been refused",
 		Long: "Take the calls of the last week, and say which of them the policies would have refused, and which would have\n" +
 			"gone to another target. Nothing is called and nothing changes. --policies takes a draft in the place of the\n" +
-			"policies that are declared.",
+			"policies that are declared. With --config it is the policies of that file, whether a Plenum serves it or not;\n" +
+			"without, those in force.",
 		Example: "  plenum policy test --config plenum.yaml\n" +
 			"  plenum policy test --config plenum.yaml --policies draft.cedar --since 30d --project web",
 		Args: cobra.NoArgs,
 		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
-			return c.with(cmd.Context(), func() error { return c.dryRun(cmd.Context(), cmd.OutOrStdout(), &o, &which) })
+			drafts, err := c.drafts()
+			if err != nil {
+				return err
+			}
+			t, err := which.trial(drafts, time.Now())
+			if err != nil {
+				return err
+			}
+			if p.config != "" {
+				c.place = p.place
+				return c.with(cmd.Context(), func() error {
+					out, err := c.retry(cmd.Context(), t)
+					if err != nil {
+						return err
+					}
+					return o.showRetrial(cmd.OutOrStdout(), out, which.since)
+				})
+			}
+			return p.with(cmd, func(ctx context.Context) error {
+				var out admin.Retrial
+				if err := p.post(ctx, "/policies:test", t, &out); err != nil {
+					return err
+				}
+				return o.showRetrial(cmd.OutOrStdout(), &out, which.since)
+			})
 		}),
 	}
+	p.flags(cmd)
 	c.flags(cmd)
 	o.flags(cmd)
 	which.flags(cmd, "7d")
 	return cmd
 }
 
-// retrial is what came of judging calls anew.
-type retrial struct {
-	Policies string `json:"policies"` // their version
-	Calls    int    `json:"calls"`
-	Refused  int    `json:"refused"` // that went through, and would not now
-	Moved    int    `json:"moved"`   // that would have gone to another target
-	Before   int    `json:"refused_before"`
-	// Gone are calls by deployments that are not declared any more; they are judged by what is on record of them.
-	Gone   int        `json:"gone,omitempty"`
-	Groups []*refused `json:"groups"`
-	Idle   []string   `json:"idle,omitempty"` // rules that decided nothing
-}
-
-// refused are the calls that one rule would refuse to one key at one deployment.
-type refused struct {
-	Rule       string        `json:"rule"`
-	What       string        `json:"what"`       // refused or moved
-	Deployment string        `json:"deployment"` // or what callers keep
-	Key        string        `json:"key"`
-	Project    string        `json:"project"`
-	Calls      int           `json:"calls"`
-	Cost       plenum.Micros `json:"cost_micros"`
-	Last       string        `json:"last_call"`
-}
-
-func (c *court) dryRun(ctx context.Context, w io.Writer, o *output, which *chosen) error {
-	if c.set == nil {
-		_, err := fmt.Fprintln(w, "There are no policies in force: nothing would be refused.")
-		return err
-	}
-	if c.store == nil {
-		return errNoData(c.snapshot.Declared.DataDir)
-	}
-	from, err := which.from(time.Now())
+// trial is what the management API is asked for.
+func (c *chosen) trial(drafts []admin.Draft, now time.Time) (*admin.Trial, error) {
+	us, err := c.from(now)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t := &trial{court: c, out: retrial{Policies: c.set.Version(), Groups: []*refused{}}, groups: map[refused]*refused{}, decided: map[string]bool{}}
-	f := store.Filter{Project: which.project, KeyID: which.key, Deployment: which.deployment, From: from}
-	if err := each(ctx, c.store, f, t.judge); err != nil {
-		return err
-	}
-	return t.show(w, o, which.since)
+	from := time.UnixMicro(us).UTC()
+	return &admin.Trial{Project: c.project, Key: c.key, Deployment: c.deployment, From: &from, Drafts: drafts}, nil
 }
 
-// each hands the calls that a filter chooses to a function, the latest first, without holding them all.
-func each(ctx context.Context, s store.Records, f store.Filter, do func(*plenum.Record)) error {
-	f.Limit = 1000
-	seen := map[string]bool{} // of the last moment of a page, which the next page begins with
-	for {
-		page, err := s.Calls(ctx, f)
-		if err != nil {
-			return fmt.Errorf("reading the calls: %w", err)
-		}
-		fresh := 0
-		for i := range page {
-			if !seen[page[i].ID] {
-				fresh++
-				do(&page[i])
-			}
-		}
-		if len(page) < f.Limit {
-			return nil
-		}
-		last := page[len(page)-1].Start
-		f.To = last + 1
-		if fresh == 0 {
-			f.To = last // more calls of one microsecond than a page holds: there is no other way on
-		}
-		clear(seen)
-		for i := range page {
-			if page[i].Start == last {
-				seen[page[i].ID] = true
-			}
-		}
+// retry judges calls on record by the policies of now.
+func (c *court) retry(ctx context.Context, asked *admin.Trial) (*admin.Retrial, error) {
+	if c.store == nil {
+		return nil, errNoData(c.snapshot.Declared.DataDir)
 	}
+	t := &trial{court: c, out: admin.Retrial{Groups: []admin.Refused{}}, groups: map[admin.Refused]int{}, decided: map[string]bool{}}
+	if c.set == nil {
+		return &t.out, nil
+	}
+	t.out.Policies = c.set.Version()
+	f := store.Filter{Project: asked.Project, KeyID: asked.Key, Deployment: asked.Deployment}
+	if asked.From != nil {
+		f.From = asked.From.UnixMicro()
+	}
+	if asked.To != nil {
+		f.To = asked.To.UnixMicro()
+	}
+	if err := store.Each(ctx, c.store, f, func(r *plenum.Record) bool { t.judge(r); return true }); err != nil {
+		return nil, err
+	}
+	return t.end(), nil
 }
 
 // trial judges calls one by one.
 type trial struct {
 	court   *court
-	out     retrial
-	groups  map[refused]*refused
+	out     admin.Retrial
+	groups  map[admin.Refused]int // where they stand in out.Groups
 	decided map[string]bool
 }
 
@@ -171,28 +154,28 @@ func (t *trial) judge(r *plenum.Record) {
 
 // note counts a call with those like it.
 func (t *trial) note(r *plenum.Record, asked *policy.Request, d *policy.Decision, what string) {
-	g := refused{Rule: "(none permits)", What: what, Deployment: r.Deployment, Key: cmp.Or(asked.Who.KeyName, r.KeyID), Project: r.Project}
+	g := admin.Refused{Rule: "(none permits)", What: what, Deployment: r.Deployment, Key: cmp.Or(asked.Who.KeyName, r.KeyID), Project: r.Project}
 	if rule := d.Rule(); rule != nil {
 		g.Rule = rule.Name
 	}
 	if asked.Offer == nil {
 		g.Deployment = policy.Kind(r.Op)
 	}
-	all, ok := t.groups[g]
+	at, ok := t.groups[g]
 	if !ok {
-		all = new(refused)
-		*all = g
-		all.Last = r.ID
-		t.groups[g] = all
-		t.out.Groups = append(t.out.Groups, all)
+		at = len(t.out.Groups)
+		t.groups[g] = at
+		g.Last = r.ID
+		t.out.Groups = append(t.out.Groups, g)
 	}
-	all.Calls++
-	all.Cost += r.Cost
+	t.out.Groups[at].Calls++
+	t.out.Groups[at].Cost += int64(r.Cost)
 }
 
-func (t *trial) show(w io.Writer, o *output, since string) error {
+// end returns what came of it all.
+func (t *trial) end() *admin.Retrial {
 	out := &t.out
-	slices.SortFunc(out.Groups, func(a, b *refused) int {
+	slices.SortFunc(out.Groups, func(a, b admin.Refused) int {
 		return cmp.Or(cmp.Compare(b.What, a.What), cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Rule+a.Deployment+a.Key, b.Rule+b.Deployment+b.Key))
 	})
 	for _, r := range t.court.set.Rules() {
@@ -200,8 +183,16 @@ func (t *trial) show(w io.Writer, o *output, since string) error {
 			out.Idle = append(out.Idle, r.Name)
 		}
 	}
+	return out
+}
+
+func (o *output) showRetrial(w io.Writer, out *admin.Retrial, since string) error {
 	if o.format == "json" {
 		return o.show(w, out, nil, nil, "")
+	}
+	if out.Policies == "" {
+		_, err := fmt.Fprintln(w, "There are no policies in force: nothing would be refused.")
+		return err
 	}
 	fmt.Fprintf(w, "Of %d calls%s the policies @%s would refuse %d, and send %d elsewhere. %d were refused anyway.\n",
 		out.Calls, ofLast(since), out.Policies, out.Refused, out.Moved, out.Before)
@@ -210,8 +201,9 @@ func (t *trial) show(w io.Writer, o *output, since string) error {
 	}
 	if len(out.Groups) > 0 {
 		rows := make([][]string, 0, len(out.Groups))
-		for _, g := range out.Groups {
-			rows = append(rows, []string{g.What, g.Rule, orDash(g.Deployment), g.Key, g.Project, count(int64(g.Calls)), g.Cost.String(), g.Last})
+		for i := range out.Groups {
+			g := &out.Groups[i]
+			rows = append(rows, []string{g.What, g.Rule, orDash(g.Deployment), g.Key, g.Project, count(int64(g.Calls)), g.USD().String(), g.Last})
 		}
 		fmt.Fprintln(w)
 		if err := o.show(w, nil, []string{"WOULD BE", "BY", "DEPLOYMENT", "KEY", "PROJECT", "CALLS", "USD", "LAST CALL"}, rows, ""); err != nil {
@@ -259,7 +251,7 @@ func (c *court) past(r *plenum.Record) *plenum.Deployment {
 		if conn, ok := c.snapshot.Connection(o.Connection); ok {
 			o.Region = conn.Region
 		}
-		if known, ok := c.compiler.catalog.Describe(a.Provider, a.Upstream, ""); ok {
+		if known, ok := c.compiler.facts().Describe(a.Provider, a.Upstream, ""); ok {
 			o.Model, o.Context, o.Price, o.Traits = known.Model, known.Context, known.Price, known.Traits
 		}
 		if !slices.ContainsFunc(d.Targets, func(t plenum.Target) bool { return t.Offer.ID == o.ID }) {

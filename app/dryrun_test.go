@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,58 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/all"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/policy"
-	"github.com/plenum-foundry/plenum/store"
 )
-
-// past are records as a store gives them, the latest first.
-type past struct {
-	store.Records
-	list  []plenum.Record
-	pages int
-}
-
-func (p *past) Calls(_ context.Context, f store.Filter) ([]plenum.Record, error) {
-	p.pages++
-	var out []plenum.Record
-	for _, r := range p.list {
-		if len(out) < f.Max() && (f.To == 0 || r.Start < f.To) && r.Start >= f.From {
-			out = append(out, r)
-		}
-	}
-	return out, nil
-}
-
-func TestEveryCallOnRecordIsJudgedOnce(t *testing.T) {
-	const calls = 2500
-	p := &past{}
-	for i := range calls {
-		p.list = append(p.list, plenum.Record{ID: fmt.Sprint(i), Start: int64(10_000 - i/7)}) // seven at each moment
-	}
-	seen := map[string]int{}
-	if err := each(t.Context(), p, store.Filter{}, func(r *plenum.Record) { seen[r.ID]++ }); err != nil {
-		t.Fatal(err)
-	}
-	for id, n := range seen {
-		if n != 1 {
-			t.Errorf("call %s is judged %d times", id, n)
-		}
-	}
-	if len(seen) != calls || p.pages > 4 {
-		t.Errorf("%d calls were judged, in %d pages", len(seen), p.pages)
-	}
-	// More calls of one microsecond than a page holds come to an end too.
-	for i := range p.list {
-		p.list[i].Start = 5
-	}
-	n := 0
-	if err := each(t.Context(), p, store.Filter{}, func(*plenum.Record) { n++ }); err != nil || n != 1000 {
-		t.Errorf("%d calls of one moment, %v", n, err)
-	}
-}
 
 func TestCallsOnRecordAreJudgedByThePoliciesOfNow(t *testing.T) {
 	f, err := config.Parse("test.yaml", []byte(fmt.Sprintf(manyTargets, "http://127.0.0.1:9", "http://127.0.0.1:9")+`
@@ -77,7 +30,7 @@ keys: [{name: dev, project: lab, secret: `+worldKey+`}]
 		t.Fatal(err)
 	}
 	c.set, _ = c.snapshot.Policies.(*policy.Set)
-	tr := &trial{court: c, out: retrial{Policies: c.set.Version()}, groups: map[refused]*refused{}, decided: map[string]bool{}}
+	tr := &trial{court: c, out: admin.Retrial{Policies: c.set.Version()}, groups: map[admin.Refused]int{}, decided: map[string]bool{}}
 	call := func(id, deployment, target string, more ...func(*plenum.Record)) *plenum.Record {
 		r := &plenum.Record{
 			ID: id, Start: time.Now().UnixMicro(), Op: llm.OpGenerate, KeyID: "declared:dev", Project: "lab", Asked: deployment, Deployment: deployment, Target: target,
@@ -104,20 +57,17 @@ keys: [{name: dev, project: lab, secret: `+worldKey+`}]
 		tr.judge(r)
 	}
 	var b strings.Builder
-	if err := tr.show(&b, &output{format: "table"}, "7d"); err != nil {
+	if err := (&output{format: "table"}).showRetrial(&b, tr.end(), "7d"); err != nil {
 		t.Fatal(err)
 	}
 	if want := "Of 8 calls of the last 7d the policies @" + c.set.Version() + " would refuse 3, and send 1 elsewhere. 1 were refused anyway."; !strings.Contains(b.String(), want) {
 		t.Errorf("it says\n%s", b.String())
 	}
-	var got []refused
-	for _, g := range tr.out.Groups {
-		got = append(got, *g)
-	}
-	want := []refused{
-		{"only-eu", "refused", "far", "dev", "lab", 2, 10, "3"},
-		{"only-eu", "refused", "gone", "dev", "lab", 1, 5, "5"},
-		{"only-eu", "moved", "m", "dev", "lab", 1, 5, "2"},
+	got := tr.out.Groups
+	want := []admin.Refused{
+		{Rule: "only-eu", What: "refused", Deployment: "far", Key: "dev", Project: "lab", Calls: 2, Cost: 10, Last: "3"},
+		{Rule: "only-eu", What: "refused", Deployment: "gone", Key: "dev", Project: "lab", Calls: 1, Cost: 5, Last: "5"},
+		{Rule: "only-eu", What: "moved", Deployment: "m", Key: "dev", Project: "lab", Calls: 1, Cost: 5, Last: "2"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || tr.out.Gone != 2 || !slices.Equal(tr.out.Idle, nil) {
 		t.Errorf("groups (-want +got):\n%s\ngone %d, idle %v", diff, tr.out.Gone, tr.out.Idle)

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +18,6 @@ import (
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/config"
-	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/policy"
 	"github.com/plenum-foundry/plenum/store"
@@ -53,7 +54,6 @@ type court struct {
 }
 
 func (c *court) flags(cmd *cobra.Command) {
-	c.place.flags(cmd)
 	cmd.Flags().StringArrayVar(&c.files, "policies", nil, "a `file` of statements in the place of the policies that are declared; may be given several times")
 	_ = cmd.MarkFlagFilename("policies", "cedar")
 }
@@ -114,15 +114,15 @@ func (c *court) managed(ctx context.Context, f *config.File, n *Node) error {
 		return fmt.Errorf("reading what is declared through the management API: %w", err)
 	}
 	for i := range rs {
-		if len(c.files) == 0 || rs[i].Kind != "policies" {
+		if rs[i].Item() && (len(c.files) == 0 || rs[i].Kind != "policies") {
 			n.items = append(n.items, admin.ItemOf(&rs[i]))
 		}
 	}
 	n.itemsAt = at
-	if _, err := os.Stat(filepath.Join(f.DataDir, identity.PepperName)); err != nil {
+	pepper, err := loadPepper(f, false)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing was ever sealed here
 	}
-	pepper, err := identity.LoadOrCreatePepper(f.DataDir)
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,66 @@ func (c *court) close() error {
 		return nil
 	}
 	return c.store.Close()
+}
+
+// drafts reads the policies that are given in the place of those in force.
+func (c *court) drafts() ([]admin.Draft, error) {
+	list, err := policiesOf(c.files)
+	out := make([]admin.Draft, 0, len(list))
+	for _, p := range list {
+		out = append(out, admin.Draft{Name: p.Name, Cedar: p.Cedar})
+	}
+	return out, err
+}
+
+// judging is a court on what a node has in force, or on drafts in the place of its policies.
+func (n foundry) judging(drafts []admin.Draft) (*court, error) {
+	c := &court{parts: n.parts, snapshot: n.Snapshot(), store: n.store, compiler: n.compiler}
+	c.keys = slices.Clone(n.keptKeys())
+	f := c.snapshot.Declared
+	for i := range f.Keys {
+		if k, ok := c.snapshot.KeyByID("declared:" + f.Keys[i].Name); ok {
+			c.keys = append(c.keys, *k)
+		}
+	}
+	if len(drafts) == 0 {
+		if set, ok := c.snapshot.Policies.(*policy.Set); ok {
+			c.set = set.Fresh()
+		}
+		return c, nil
+	}
+	list := make([]policy.Source, len(drafts))
+	for i, d := range drafts {
+		list[i] = policy.Source{Name: d.Name, Text: d.Cedar}
+	}
+	set, faults := policy.Compile(list, knowing{n.Catalog()}.knows)
+	if len(faults) > 0 {
+		p := admin.Invalid(fmt.Sprintf("policies[%d].cedar", faults[0].Policy), faults[0].Error())
+		for _, f := range faults[1:] {
+			p.Faults = append(p.Faults, admin.Fault{Path: fmt.Sprintf("policies[%d].cedar", f.Policy), Detail: f.Error()})
+		}
+		return nil, p
+	}
+	c.set = set
+	return c, nil
+}
+
+// Explain says what policies decide on a call.
+func (n foundry) Explain(ctx context.Context, q *admin.Question) (*admin.Explanation, error) {
+	c, err := n.judging(q.Drafts)
+	if err != nil {
+		return nil, err
+	}
+	return c.explain(ctx, q)
+}
+
+// Retry says what policies would have decided on the calls of a time.
+func (n foundry) Retry(ctx context.Context, t *admin.Trial) (*admin.Retrial, error) {
+	c, err := n.judging(t.Drafts)
+	if err != nil {
+		return nil, err
+	}
+	return c.retry(ctx, t)
 }
 
 // policiesOf reads policies from files, each called like its file.
@@ -177,8 +237,28 @@ func (q *supposed) flags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("action", cobra.FixedCompletions([]string{"use", "deploy", "own"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// question is what policies are asked.
+func (q *supposed) question(args []string, drafts []admin.Draft) (*admin.Question, error) {
+	out := &admin.Question{
+		Key: q.key, Project: q.project, Member: q.member, Groups: q.groups, Model: q.model, Operation: q.operation, Action: q.action,
+		From: q.from, Dialect: q.dialect, Stream: q.stream, Drafts: drafts,
+	}
+	if len(args) == 1 {
+		out.Call = args[0]
+	}
+	if q.at != "" {
+		at, err := time.Parse(time.RFC3339, q.at)
+		if err != nil {
+			return nil, fmt.Errorf("--at: %q is not a time such as 2027-01-31T15:04:05Z", q.at)
+		}
+		out.At = &at
+	}
+	return out, nil
+}
+
 func explainCommand(parts Parts) *cobra.Command {
 	c := court{parts: parts}
+	p := bench{parts: parts}
 	var q supposed
 	var o output
 	cmd := &cobra.Command{
@@ -186,16 +266,42 @@ func explainCommand(parts Parts) *cobra.Command {
 		Short: "Say which rules decide on a call, and what would change it",
 		Long: "Say of a call that is on record, or of one that is described, which rules decide at each target, what the\n" +
 			"others lack, and what would turn the decision round: of the values that the policies themselves name.\n" +
-			"A call on record is judged by the policies of now.",
-		Example: "  plenum policy explain --config plenum.yaml --key laptop --model grok\n" +
+			"A call on record is judged by the policies of now. With --config it is the policies of that file, whether a\n" +
+			"Plenum serves it or not; without, those in force.",
+		Example: "  plenum policy explain --key laptop --model grok\n" +
 			"  plenum policy explain --config plenum.yaml --project web --model grok --at 2027-01-31T03:00:00Z\n" +
-			"  plenum policy explain --config plenum.yaml --policies draft.cedar req_IWOVCBMYMZ2ROYDEBGFGPZAFCX",
+			"  plenum policy explain --policies draft.cedar req_IWOVCBMYMZ2ROYDEBGFGPZAFCX",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			return c.with(cmd.Context(), func() error { return c.explain(cmd.Context(), cmd.OutOrStdout(), &o, &q, args) })
+			drafts, err := c.drafts()
+			if err != nil {
+				return err
+			}
+			asked, err := q.question(args, drafts)
+			if err != nil {
+				return err
+			}
+			if p.config != "" {
+				c.place = p.place
+				return c.with(cmd.Context(), func() error {
+					e, err := c.explain(cmd.Context(), asked)
+					if err != nil {
+						return err
+					}
+					return o.showExplanation(cmd.OutOrStdout(), e)
+				})
+			}
+			return p.with(cmd, func(ctx context.Context) error {
+				var e admin.Explanation
+				if err := p.post(ctx, "/policies:explain", asked, &e); err != nil {
+					return err
+				}
+				return o.showExplanation(cmd.OutOrStdout(), &e)
+			})
 		}),
 	}
+	p.flags(cmd)
 	c.flags(cmd)
 	q.flags(cmd)
 	o.flags(cmd)
@@ -203,74 +309,80 @@ func explainCommand(parts Parts) *cobra.Command {
 }
 
 // explain says what the policies decide on a call.
-func (c *court) explain(ctx context.Context, w io.Writer, o *output, q *supposed, args []string) error {
-	if c.set == nil {
+func (c *court) explain(ctx context.Context, q *admin.Question) (*admin.Explanation, error) {
+	asked, err := c.asked(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.Explanation{Targets: []admin.Explained{}, Time: time.Now().UTC(), What: q.Operation, Project: q.Project}
+	if c.set != nil {
+		out.Policies = c.set.Version()
+	}
+	for i := range asked {
+		r := &asked[i]
+		out.Key, out.Project, out.Time, out.What = r.Who.KeyName, r.Who.Project, r.Time.UTC(), string(r.Op)
+		if r.Action == policy.Deploy {
+			out.What = string(policy.Deploy)
+		}
+		if c.set != nil {
+			out.Targets = append(out.Targets, explainedOf(r, c.set.Explain(r)))
+		}
+	}
+	return out, nil
+}
+
+func (o *output) showExplanation(w io.Writer, e *admin.Explanation) error {
+	switch {
+	case o.format == "json":
+		return o.show(w, e, nil, nil, "")
+	case o.format != "table":
+		return fmt.Errorf("there is no output %q; use table or json", o.format)
+	case e.Policies == "":
 		_, err := fmt.Fprintln(w, "There are no policies in force: every key may use everything.")
 		return err
-	}
-	asked, err := c.asked(ctx, q, args)
-	if err != nil {
-		return err
-	}
-	views := make([]explained, 0, len(asked))
-	for i := range asked {
-		views = append(views, explainedOf(&asked[i], c.set.Explain(&asked[i])))
-	}
-	if o.format == "json" {
-		return o.show(w, views, nil, nil, "")
-	}
-	if o.format != "table" {
-		return fmt.Errorf("there is no output %q; use table or json", o.format)
-	}
-	if len(views) == 0 {
+	case len(e.Targets) == 0:
 		_, err := fmt.Fprintln(w, "There is no target to decide on.")
 		return err
 	}
-	who, what := asked[0].Who, string(asked[0].Op)
-	if asked[0].Action == policy.Deploy {
-		what = "deploy"
-	}
-	fmt.Fprintf(w, "Key %s of project %s, %s at %s. Policies @%s.\n", orDash(who.KeyName), orDash(who.Project), what, asked[0].Time.UTC().Format("Mon 2006-01-02 15:04 MST"), c.set.Version())
-	for i := range views {
-		views[i].tell(w)
+	fmt.Fprintf(w, "Key %s of project %s, %s at %s. Policies @%s.\n", orDash(e.Key), orDash(e.Project), e.What, e.Time.UTC().Format("Mon 2006-01-02 15:04 MST"), e.Policies)
+	for i := range e.Targets {
+		tellExplained(w, &e.Targets[i])
 	}
 	return nil
 }
 
 // asked returns the requests that are to be explained: one for each target.
-func (c *court) asked(ctx context.Context, q *supposed, args []string) ([]policy.Request, error) {
-	if len(args) == 1 {
-		if c.store == nil {
-			return nil, errNoData(c.snapshot.Declared.DataDir)
-		}
-		r, err := c.store.Call(ctx, args[0])
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, fmt.Errorf("there is no call %q; `plenum get calls` lists the latest", args[0])
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the call: %w", err)
-		}
-		out, _ := c.recorded(&r)
-		return out, nil
+func (c *court) asked(ctx context.Context, q *admin.Question) ([]policy.Request, error) {
+	if q.Call == "" {
+		return c.supposed(q)
 	}
-	return c.supposed(q)
+	if c.store == nil {
+		return nil, errNoData(c.snapshot.Declared.DataDir)
+	}
+	r, err := c.store.Call(ctx, q.Call)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, admin.Invalid("call", fmt.Sprintf("there is no call %q; `plenum get calls` lists the latest", q.Call))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the call: %w", err)
+	}
+	out, _ := c.recorded(&r)
+	return out, nil
 }
 
 // supposed returns the requests of a call that is described.
-func (c *court) supposed(q *supposed) ([]policy.Request, error) {
+func (c *court) supposed(q *admin.Question) ([]policy.Request, error) {
 	who, err := c.who(q)
 	if err != nil {
 		return nil, err
 	}
-	op := llm.Op(q.operation)
-	if !slices.Contains(policy.Operations(), q.operation) {
-		return nil, fmt.Errorf("there is no operation %q (known: %s)", q.operation, strings.Join(policy.Operations(), ", "))
+	op := cmp.Or(llm.Op(q.Operation), llm.OpGenerate)
+	if !slices.Contains(policy.Operations(), string(op)) {
+		return nil, admin.Invalid("operation", fmt.Sprintf("there is no operation %q (known: %s)", q.Operation, strings.Join(policy.Operations(), ", ")))
 	}
-	base := policy.Request{Action: policy.Action(q.action), Who: who, Op: op, Dialect: q.dialect, Stream: q.stream, Source: q.from, Time: time.Now()}
-	if q.at != "" {
-		if base.Time, err = time.Parse(time.RFC3339, q.at); err != nil {
-			return nil, fmt.Errorf("--at: %q is not a time such as 2027-01-31T15:04:05Z", q.at)
-		}
+	base := policy.Request{Action: policy.Action(q.Action), Who: who, Op: op, Dialect: cmp.Or(q.Dialect, "openai"), Stream: q.Stream, Source: q.From, Time: time.Now()}
+	if q.At != nil {
+		base.Time = *q.At
 	}
 	switch base.Action {
 	case "":
@@ -280,16 +392,16 @@ func (c *court) supposed(q *supposed) ([]policy.Request, error) {
 		}
 	case policy.Use, policy.Deploy, policy.Own:
 	default:
-		return nil, fmt.Errorf("there is no action %q; it is use, deploy or own", q.action)
+		return nil, admin.Invalid("action", fmt.Sprintf("there is no action %q; it is use, deploy or own", q.Action))
 	}
 	if base.Action == policy.Own {
 		return []policy.Request{base}, nil
 	}
 	list := c.snapshot.Callable()
-	if q.model != "" {
-		d, ok := c.snapshot.Deployment(q.model)
+	if q.Model != "" {
+		d, ok := c.snapshot.Deployment(q.Model)
 		if !ok {
-			return nil, fmt.Errorf("there is no deployment %q%s", q.model, orNothing("; did you mean ", strings.Join(c.snapshot.Nearest(q.model, 3), ", ")))
+			return nil, admin.Invalid("model", fmt.Sprintf("there is no deployment %q%s", q.Model, orNothing("; did you mean ", strings.Join(c.snapshot.Nearest(q.Model, 3), ", "))))
 		}
 		list = []*plenum.Deployment{d}
 	}
@@ -318,53 +430,32 @@ func toEach(base policy.Request, d *plenum.Deployment) []policy.Request {
 }
 
 // who returns the caller that is described.
-func (c *court) who(q *supposed) (*plenum.Principal, error) {
+func (c *court) who(q *admin.Question) (*plenum.Principal, error) {
 	who := plenum.Principal{KeyID: "nobody's", Project: "default"}
-	if q.key != "" {
-		i := slices.IndexFunc(c.keys, func(k plenum.Key) bool { return k.ID == q.key || k.Name == q.key })
+	if q.Key != "" {
+		i := slices.IndexFunc(c.keys, func(k plenum.Key) bool { return k.ID == q.Key || k.Name == q.Key })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no key %q; `plenum get keys` lists those of the store, and others are in the configuration", q.key)
+			return nil, admin.Invalid("key", fmt.Sprintf("there is no key %q; `plenum get keys` lists those of the store, and others are in the configuration", q.Key))
 		}
 		who = c.keys[i].Principal()
 	}
-	if q.project != "" {
-		who.Project = q.project
+	if q.Project != "" {
+		who.Project = q.Project
 	}
-	if q.member != "" {
-		who.Member = q.member
+	if q.Member != "" {
+		who.Member = q.Member
 	}
 	if m, ok := c.snapshot.Member(who.Member); ok {
 		who.Groups = slices.Concat(who.Groups, m.Groups)
 	}
-	if len(q.groups) > 0 {
-		who.Groups = q.groups
+	if len(q.Groups) > 0 {
+		who.Groups = q.Groups
 	}
 	return &who, nil
 }
 
-// explained is the explanation for one target.
-type explained struct {
-	Deployment string   `json:"deployment,omitempty"`
-	Target     string   `json:"target"`
-	Allowed    bool     `json:"allowed"`
-	By         []string `json:"by,omitempty"`
-	Message    string   `json:"message,omitempty"`
-	Broken     string   `json:"broken,omitempty"`
-	Rules      []ruling `json:"rules"`
-	Changes    []string `json:"changes,omitempty"`
-}
-
-// ruling is what one rule says.
-type ruling struct {
-	Rule    string `json:"rule"`
-	Effect  string `json:"effect"`
-	Line    int    `json:"line"`
-	Applies bool   `json:"applies"`
-	Lacks   string `json:"lacks,omitempty"`
-}
-
-func explainedOf(r *policy.Request, e *policy.Explanation) explained {
-	v := explained{Target: policy.Kind(r.Op), Allowed: e.Decision.Allowed, Broken: e.Decision.Broken, Changes: e.Changes, Rules: []ruling{}}
+func explainedOf(r *policy.Request, e *policy.Explanation) admin.Explained {
+	v := admin.Explained{Target: policy.Kind(r.Op), Allowed: e.Decision.Allowed, Broken: e.Decision.Broken, Changes: e.Changes, Rules: []admin.Ruling{}}
 	if r.Offer != nil {
 		v.Deployment, v.Target = r.Deployment.Name, r.Offer.ID
 	}
@@ -379,13 +470,13 @@ func explainedOf(r *policy.Request, e *policy.Explanation) explained {
 		if x.Rule.Forbid {
 			effect = "forbid"
 		}
-		v.Rules = append(v.Rules, ruling{x.Rule.Name, effect, x.Rule.Line, x.Applies, x.Why})
+		v.Rules = append(v.Rules, admin.Ruling{Rule: x.Rule.Name, Effect: effect, Line: x.Rule.Line, Applies: x.Applies, Lacks: x.Why})
 	}
 	return v
 }
 
-// tell tells an explanation to a person.
-func (v *explained) tell(w io.Writer) {
+// tellExplained tells an explanation to a person.
+func tellExplained(w io.Writer, v *admin.Explained) {
 	name := v.Target
 	if v.Deployment != "" {
 		name = v.Deployment + " at " + v.Target

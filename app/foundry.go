@@ -15,6 +15,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/admin"
+	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
@@ -108,8 +109,14 @@ func (n foundry) Take(ctx context.Context) error {
 	if _, err := n.loadItems(ctx); err != nil {
 		return err
 	}
+	if _, err := n.loadTables(ctx); err != nil {
+		return err
+	}
 	return n.rebuild()
 }
+
+// Catalog returns what is known of models: what the program brings, and what was imported.
+func (n foundry) Catalog() *catalog.Catalog { return n.compiler.facts() }
 
 // Left tells of items that are kept and not in force.
 func (n foundry) Left() config.Problems {
@@ -127,21 +134,59 @@ func (n foundry) Open(sealed string) (string, error) { return n.safe.open(sealed
 // NewKey makes the secret of a key.
 func (n foundry) NewKey(want plenum.Key) (plenum.Secret, plenum.Key, error) {
 	secret, key, err := identity.New(rand.Reader, n.pepper, time.Now())
-	key.Name, key.Project, key.Member, key.Expires, key.Admin = want.Name, want.Project, want.Member, want.Expires, want.Admin
+	key.Name, key.Project, key.Member, key.Expires, key.Admin, key.Scope = want.Name, want.Project, want.Member, want.Expires, want.Admin, want.Scope
 	return secret, key, err
 }
 
-// Audit writes down what somebody did, in the ledger and the log.
-func (n foundry) Audit(e admin.Entry) {
+// ImportKey makes a key of the hash of a secret that another gateway made.
+func (n foundry) ImportKey(want plenum.Key, sum [32]byte) plenum.Key {
+	key := identity.Import(n.pepper, sum, clock.Real.Now())
+	want.ID, want.MAC, want.Created = key.ID, key.MAC, key.Created
+	return want
+}
+
+// Rotate makes another secret of a key.
+func (n foundry) Rotate(k plenum.Key, overlap time.Duration) (plenum.Secret, plenum.Key, error) {
+	return identity.Rotate(rand.Reader, n.pepper, k, clock.Real.Now(), overlap)
+}
+
+// AWSSecret returns what the SDKs of AWS sign with.
+func (n foundry) AWSSecret(k *plenum.Key) plenum.Secret { return n.pepper.AWSSecret(k) }
+
+// Uses returns when keys were last used: what the store knows, and what this node has not told it yet.
+func (n foundry) Uses(ctx context.Context) (map[string]int64, error) {
+	if err := n.keepUses(ctx); err != nil {
+		return nil, err
+	}
+	return n.store.KeyUses(ctx)
+}
+
+// Intend writes down what somebody is about to do.
+func (n foundry) Intend(e *admin.Entry) error {
+	e.ID = ledger.NewAuditID()
 	a := ledger.Audit{
-		Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate, Action: e.Action, Noun: e.Noun, Name: e.Name,
+		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate,
+		Action: e.Action, Noun: e.Noun, Name: e.Name, Config: e.Config,
+	}
+	return n.ledger.Intend(a)
+}
+
+// Audit writes down what somebody did, in the ledger and the log.
+func (n foundry) Audit(e admin.Entry) error {
+	a := ledger.Audit{
+		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate, Action: e.Action, Noun: e.Noun, Name: e.Name,
 		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Before: e.Before, After: e.After,
 	}
-	if err := n.ledger.Audit(a); err != nil {
+	if set, ok := n.current.Load().Policies.(*policy.Set); ok {
+		a.Policy = set.Version()
+	}
+	err := n.ledger.Audit(a)
+	if err != nil {
 		n.log.Error("what somebody did could not be written down", "actor", a.Actor, "action", a.Action, "err", err)
 	}
 	n.log.Info("managed", "actor", e.Actor.Name, "from", e.Actor.From, "action", e.Action, "noun", e.Noun, "name", e.Name,
 		"status", e.Status, "reason", e.Reason, "config", e.Config)
+	return err
 }
 
 // decision says by a status what became of a request.
@@ -157,36 +202,55 @@ func decision(status int) ledger.Decision {
 
 // Who returns who sends a request to the management API: whoever has the admin key, or a key of this API.
 func (n foundry) Who(r *http.Request) (admin.Actor, error) {
+	actor, scope, err := n.who(r)
+	if err == nil && scope != nil && scope.SCIM {
+		return actor, forbidden("this key is for a directory, at /scim/v2, and not for the rest of the management API")
+	}
+	return actor, err
+}
+
+// who returns who sends a request, and the scope of their key.
+func (n foundry) who(r *http.Request) (admin.Actor, *plenum.Scope, error) {
 	actor := admin.Actor{From: r.RemoteAddr, Certificate: certified(r)}
+	if actor, ok := localActor(r, actor); ok {
+		return actor, nil, nil
+	}
 	s := n.current.Load()
+	if actor, ok, err := n.signedIn(r, actor); ok {
+		return actor, nil, err
+	}
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || given == "" {
-		return actor, unauthorized("send the admin key, or a key of the management API, as Authorization: Bearer")
+		return actor, nil, unauthorized("send the admin key, or a key of the management API, as Authorization: Bearer")
 	}
 	if key := s.Declared.AdminKey; !key.Empty() && subtle.ConstantTimeCompare([]byte(given), []byte(key.Reveal())) == 1 {
 		actor.Name, actor.Grants = "admin_key", []plenum.Grant{{Role: plenum.RoleOwner}}
-		return actor, nil
+		return actor, nil, nil
 	}
-	k, ok := s.Key(n.pepper.MAC(plenum.NewSecret(given)))
+	k, ok, err := identity.Find(n.pepper, s.Key, plenum.NewSecret(given), clock.Real.Now())
 	if !ok {
 		if s.Declared.AdminKey.Empty() {
-			return actor, unauthorized("this key is not known; set admin_key in the configuration (or PLENUM_ADMIN_KEY for `plenum up`) to have one that opens the management API")
+			return actor, nil, unauthorized("this key is not known; set admin_key in the configuration (or PLENUM_ADMIN_KEY for `plenum up`) to have one that opens the management API")
 		}
-		return actor, unauthorized("this key is not known here")
+		return actor, nil, unauthorized("this key is not known here")
 	}
-	if err := identity.Usable(k, clock.Real.Now()); err != nil {
-		return actor, unauthorized(err.Error())
+	if err != nil {
+		return actor, nil, unauthorized(err.Error())
 	}
+	n.uses.Touch(k.ID, clock.Real.Now().UnixMilli())
 	actor.Name = "key:" + k.ID
+	if err := identity.From(k.Scope, r.RemoteAddr); err != nil {
+		return actor, nil, forbidden(err.Error())
+	}
 	if !k.Admin {
-		return actor, forbidden("this key calls models; the management API wants the admin key, or a key that was made for it")
+		return actor, nil, forbidden("this key calls models; the management API wants the admin key, or a key that was made for it")
 	}
 	m, ok := s.Member(k.Member)
 	if !ok || m.Disabled {
-		return actor, forbidden("the member whom this key belongs to is not there any more, or shut out")
+		return actor, nil, forbidden("the member whom this key belongs to is not there any more, or shut out")
 	}
-	actor.Name, actor.Grants = "member:"+m.Name, m.Grants
-	return actor, nil
+	actor.Name, actor.Grants, actor.ReadOnly = "member:"+m.Name, m.Grants, k.Scope != nil && k.Scope.ReadOnly
+	return actor, k.Scope, nil
 }
 
 func unauthorized(detail string) *admin.Problem {
@@ -213,9 +277,11 @@ func (n *Node) loadItems(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	items := make([]config.Item, len(rs))
+	items := make([]config.Item, 0, len(rs))
 	for i := range rs {
-		items[i] = admin.ItemOf(&rs[i])
+		if rs[i].Item() {
+			items = append(items, admin.ItemOf(&rs[i]))
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -2,25 +2,26 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	plenum "github.com/plenum-foundry/plenum"
-	"github.com/plenum-foundry/plenum/config"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/store"
 )
 
-func getCommand() *cobra.Command {
-	return verb("get", "List calls, usage, keys or what is declared", append([]*cobra.Command{getCallsCommand(), getUsageCommand(), getKeysCommand()}, nounCommands(getNounCommand)...)...)
+func getCommand(parts Parts) *cobra.Command {
+	return verb("get", "List calls, usage, keys or what is declared", append([]*cobra.Command{getCallsCommand(parts), getUsageCommand(parts), getKeysCommand(parts), getAuditCommand(), getSessionsCommand()}, nounCommands(getNounCommand)...)...)
 }
 
-func describeCommand() *cobra.Command {
-	return verb("describe", "Show all that is known of a call, or what is declared of something", append([]*cobra.Command{describeCallCommand()}, nounCommands(describeNounCommand)...)...)
+func describeCommand(parts Parts) *cobra.Command {
+	return verb("describe", "Show all that is known of a call, or what is declared of something", append([]*cobra.Command{describeCallCommand(parts)}, nounCommands(describeNounCommand)...)...)
 }
 
 // chosen is which calls are meant.
@@ -50,8 +51,22 @@ func (c *chosen) from(now time.Time) (int64, error) {
 	return now.Add(-span).UnixMicro(), nil
 }
 
-func getCallsCommand() *cobra.Command {
-	var p place
+// query is what the management API is asked for.
+func (c *chosen) query(from int64) url.Values {
+	q := url.Values{}
+	for name, v := range map[string]string{"project": c.project, "key": c.key, "deployment": c.deployment} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	if from != 0 {
+		q.Set("from", time.UnixMicro(from).UTC().Format(time.RFC3339Nano))
+	}
+	return q
+}
+
+func getCallsCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
 	var o output
 	var c chosen
 	var limit int
@@ -67,10 +82,23 @@ func getCallsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
-				calls, err := s.Calls(ctx, store.Filter{Project: c.project, KeyID: c.key, Deployment: c.deployment, From: from, Limit: limit})
-				if err != nil {
-					return fmt.Errorf("reading the calls: %w", err)
+			q := c.query(from)
+			return p.with(cmd, func(ctx context.Context) error {
+				var calls []plenum.Record
+				for limit > len(calls) {
+					q.Set("limit", strconv.Itoa(min(limit-len(calls), 1000)))
+					var page struct {
+						Data []plenum.Record
+						Next string
+					}
+					if err := p.get(ctx, "/calls", q, &page); err != nil {
+						return err
+					}
+					calls = append(calls, page.Data...)
+					if page.Next == "" {
+						break
+					}
+					q.Set("after", page.Next)
 				}
 				return o.showCalls(cmd.OutOrStdout(), calls)
 			})
@@ -125,8 +153,8 @@ func took(r *plenum.Record) string {
 	return (time.Duration(r.End-r.Start) * time.Microsecond).Round(time.Millisecond).String()
 }
 
-func getUsageCommand() *cobra.Command {
-	var p place
+func getUsageCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
 	var o output
 	var c chosen
 	by := string(store.ByDeployment)
@@ -141,10 +169,14 @@ func getUsageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q := store.UsageQuery{By: store.By(by), Project: c.project, KeyID: c.key, Deployment: c.deployment, From: from}
-			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
-				return o.usage(ctx, cmd.OutOrStdout(), s, q)
-			})
+			switch store.By(by) {
+			case store.ByDeployment, store.ByKey, store.ByProject:
+			default:
+				return fmt.Errorf("usage is not summed by %q; use deployment, key or project", by)
+			}
+			q := c.query(from)
+			q.Set("by", by)
+			return p.with(cmd, func(ctx context.Context) error { return o.usage(ctx, cmd.OutOrStdout(), &p.remote, q) })
 		}),
 	}
 	p.flags(cmd)
@@ -155,68 +187,47 @@ func getUsageCommand() *cobra.Command {
 	return cmd
 }
 
-// usageView is a sum as it is shown.
-type usageView struct {
-	Name      string        `json:"name"`
-	Calls     int64         `json:"calls"`
-	Errors    int64         `json:"errors"`
-	Unpriced  int64         `json:"unpriced"`
-	Estimated int64         `json:"estimated"`
-	Usage     plenum.Tokens `json:"usage"`
-	CostUSD   string        `json:"cost_usd"`
-}
-
-func (o *output) usage(ctx context.Context, w io.Writer, s store.Store, q store.UsageQuery) error {
-	switch q.By {
-	case store.ByDeployment, store.ByKey, store.ByProject:
-	default:
-		return fmt.Errorf("usage is not summed by %q; use deployment, key or project", q.By)
-	}
-	sums, err := s.Usage(ctx, q)
-	if err != nil {
-		return fmt.Errorf("reading the usage: %w", err)
-	}
-	names, err := keyNames(ctx, s, q.By)
-	if err != nil {
+func (o *output) usage(ctx context.Context, w io.Writer, r *remote, q url.Values) error {
+	var all struct{ Data []admin.Usage }
+	by := q.Get("by")
+	if err := r.get(ctx, "/usage", q, &all); err != nil {
 		return err
 	}
-	return o.showUsage(w, string(q.By), sums, names)
-}
-
-// keyNames returns the names of keys by their ids, where usage is shown by key.
-func keyNames(ctx context.Context, s store.Store, by store.By) (map[string]string, error) {
-	if by != store.ByKey {
-		return nil, nil
-	}
-	keys, err := s.Keys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the keys: %w", err)
-	}
 	names := map[string]string{}
-	for _, k := range keys {
-		names[k.ID] = k.Name
+	if store.By(by) == store.ByKey {
+		keys, err := r.keys(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range keys {
+			names[keys[i].ID] = keys[i].Name
+		}
 	}
-	return names, nil
+	return o.showUsage(w, by, all.Data, names)
 }
 
-func (o *output) showUsage(w io.Writer, by string, sums []store.Usage, names map[string]string) error {
-	views := make([]usageView, 0, len(sums))
+func (o *output) showUsage(w io.Writer, by string, sums []admin.Usage, names map[string]string) error {
 	var rows [][]string
 	var all store.Sum
-	for _, u := range sums {
-		views = append(views, usageView{u.Name, u.Calls, u.Errors, u.Unpriced, u.Estimated, u.Tokens, u.Cost.String()})
+	for i := range sums {
+		u := &sums[i]
+		cost, err := plenum.ParseMicros(u.CostUSD)
+		if err != nil {
+			return err
+		}
 		name := orDash(u.Name)
 		if n := names[u.Name]; n != "" {
 			name += " (" + n + ")"
 		}
-		rows = append(rows, usageRow(name, &u.Sum))
+		one := store.Sum{Calls: u.Calls, Errors: u.Errors, Unpriced: u.Unpriced, Estimated: u.Estimated, Tokens: u.Usage, Cost: cost}
+		rows = append(rows, usageRow(name, &one))
 		all.Calls, all.Errors, all.Unpriced, all.Estimated = all.Calls+u.Calls, all.Errors+u.Errors, all.Unpriced+u.Unpriced, all.Estimated+u.Estimated
-		all.Cost, all.Tokens = all.Cost+u.Cost, all.Tokens.Add(u.Tokens)
+		all.Cost, all.Tokens = all.Cost+cost, all.Tokens.Add(u.Usage)
 	}
 	if len(rows) > 1 {
 		rows = append(rows, usageRow("all", &all))
 	}
-	err := o.show(w, views, []string{strings.ToUpper(by), "CALLS", "ERRORS", "IN", "CACHED", "OUT", "USD"}, rows, "Nothing was used.")
+	err := o.show(w, sums, []string{strings.ToUpper(by), "CALLS", "ERRORS", "IN", "CACHED", "OUT", "USD"}, rows, "Nothing was used.")
 	if err != nil || o.format == "json" {
 		return err
 	}
@@ -240,8 +251,8 @@ func footnotes(w io.Writer, all *store.Sum) error {
 	return err
 }
 
-func describeCallCommand() *cobra.Command {
-	var p place
+func describeCallCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
 	var o output
 	cmd := &cobra.Command{
 		Use:               "call ID",
@@ -251,13 +262,10 @@ func describeCallCommand() *cobra.Command {
 		Args:              one("ID"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
-				r, err := s.Call(ctx, args[0])
-				if errors.Is(err, store.ErrNotFound) {
-					return fmt.Errorf("there is no call %q; `plenum get calls` lists the latest, and one that has just ended is there within a second", args[0])
-				}
-				if err != nil {
-					return fmt.Errorf("reading the call: %w", err)
+			return p.with(cmd, func(ctx context.Context) error {
+				var r plenum.Record
+				if err := p.get(ctx, "/calls/"+url.PathEscape(args[0]), nil, &r); err != nil {
+					return err
 				}
 				if o.format == "json" {
 					return o.show(cmd.OutOrStdout(), r, nil, nil, "")
@@ -291,6 +299,8 @@ func describe(w io.Writer, r *plenum.Record) error {
 	line("Request", strings.TrimSpace(r.Method+" "+r.Path+" "+bracket(r.Dialect)))
 	line("From", strings.TrimSpace(r.Remote+" "+bracket(r.UserAgent)))
 	line("Key", strings.TrimSpace(r.KeyID+" "+bracket(r.Project)))
+	line("Member", r.Member)
+	line("Tags", r.Tags)
 	line("Model asked for", r.Asked)
 	line("Deployment", r.Deployment)
 	line("Target", r.Target)

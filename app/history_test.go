@@ -267,7 +267,10 @@ func TestCase_I10_KeptAnswersBelongToTheirProject(t *testing.T) {
 
 func TestNothingIsKeptUnlessTheConfigurationLetsItBe(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.JSON(chatText))
-	for _, content := range []string{"", "content: {keep: true, projects: [elsewhere]}\n", "content: {keep: true}\n"} {
+	for _, content := range []string{
+		"", "content: {keep: true, projects: [elsewhere]}\n", "content: {keep: true}\n", "content: {keep: true, opt_in: true}\n",
+		"content: {keep: true}\nprojects: [{name: default, content: {keep: false}}]\n",
+	} {
 		yaml := content + oneTarget
 		if content == "content: {keep: true}\n" {
 			yaml = strings.Replace(yaml, "  - name: m\n", "  - name: m\n    keep_content: false\n", 1)

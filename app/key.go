@@ -2,29 +2,25 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
+	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/config"
-	"github.com/plenum-foundry/plenum/identity"
-	"github.com/plenum-foundry/plenum/store"
 )
 
-func createCommand() *cobra.Command {
-	return verb("create", "Make a key, or declare something in a running Plenum", append([]*cobra.Command{createKeyCommand()}, nounCommands(createNounCommand)...)...)
+func createCommand(parts Parts) *cobra.Command {
+	return verb("create", "Make a key, or declare something in a running Plenum", append([]*cobra.Command{createKeyCommand(parts)}, nounCommands(createNounCommand)...)...)
 }
 
-func deleteCommand() *cobra.Command {
-	return verb("delete", "Revoke a key, or take away what was declared in a running Plenum", append([]*cobra.Command{deleteKeyCommand()}, nounCommands(deleteNounCommand)...)...)
+func deleteCommand(parts Parts) *cobra.Command {
+	return verb("delete", "Revoke a key, or take away what was declared in a running Plenum", append([]*cobra.Command{deleteKeyCommand(parts)}, nounCommands(deleteNounCommand)...)...)
 }
 
 // newKey is what is wanted of a key.
@@ -32,34 +28,39 @@ type newKey struct {
 	project string
 	member  string
 	expires string
+	scope   config.KeyScope
 	aws     bool // show what signs for AWS rather than the secret itself
 }
 
-func createKeyCommand() *cobra.Command {
-	var p place
+func createKeyCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
 	var k newKey
 	cmd := &cobra.Command{
 		Use:   "key NAME",
 		Short: "Make a key that applications call with",
 		Long: "Make a key. Its secret is shown this once: what is kept is a hash of it.\n\n" +
-			"A Plenum that is running takes the key over within a second. Where the output is not a terminal,\n" +
-			"only the secret is written to it, so that a script can take it.",
+			"Where the output is not a terminal, only the secret is written to it, so that a script can take it.",
 		Example: "  plenum create key laptop\n" +
 			"  plenum create key ci --project tests --expires 30d\n" +
+			"  plenum create key search --deployment 'embed-*' --operation embed --network 10.0.0.0/8\n" +
 			"  export PLENUM_KEY=$(plenum create key shell --expires 12h)\n" +
 			"  export $(plenum create key lambda --aws)        AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for Bedrock's SDKs",
 		Args:              one("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, func(ctx context.Context, f *config.File, s store.Store) error {
-				secret, key, err := makeKey(ctx, f, s, args[0], k)
-				if err != nil {
+			asked, err := k.asked(args[0], time.Now())
+			if err != nil {
+				return err
+			}
+			return p.with(cmd, func(ctx context.Context) error {
+				var key admin.Key
+				if err := p.post(ctx, "/keys", asked, &key); err != nil {
 					return err
 				}
 				if k.aws {
-					return showAWS(cmd.OutOrStdout(), cmd.ErrOrStderr(), f, key)
+					return showAWS(cmd.OutOrStdout(), cmd.ErrOrStderr(), &key)
 				}
-				return showKey(cmd.OutOrStdout(), cmd.ErrOrStderr(), secret, key)
+				return showKey(cmd.OutOrStdout(), cmd.ErrOrStderr(), &key)
 			})
 		}),
 	}
@@ -67,54 +68,33 @@ func createKeyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&k.project, "project", "default", "the `project` that its calls belong to")
 	cmd.Flags().StringVar(&k.member, "member", "", "the `person` that it belongs to")
 	cmd.Flags().BoolVar(&k.aws, "aws", false, "show it as an AWS access key, for SDKs that sign their requests (Signature Version 4)")
+	cmd.Flags().StringSliceVar(&k.scope.Deployments, "deployment", nil, "the `deployments` that it is good for, such as grok or 'gpt-*'; all if left out")
+	cmd.Flags().StringSliceVar(&k.scope.Operations, "operation", nil, "the `operations` that it is good for, such as generate or embed; all if left out")
+	cmd.Flags().StringSliceVar(&k.scope.Networks, "network", nil, "the `networks` that calls may come from, such as 10.0.0.0/8; all if left out")
 	cmd.Flags().StringVar(&k.expires, "expires", "", "when it ends: after a `time` such as 30d or 12h, or on a day such as 2027-01-31; never if left out")
 	return cmd
 }
 
-// makeKey makes a key and keeps it in the store.
-func makeKey(ctx context.Context, f *config.File, s store.Store, name string, k newKey) (plenum.Secret, plenum.Key, error) {
-	expires, err := parseExpiry(k.expires, time.Now())
+// asked is what the management API is asked for.
+func (k *newKey) asked(name string, now time.Time) (map[string]any, error) {
+	expires, err := parseExpiry(k.expires, now)
 	if err != nil {
-		return plenum.Secret{}, plenum.Key{}, err
+		return nil, err
 	}
-	if err := plainName("name", name); err != nil {
-		return plenum.Secret{}, plenum.Key{}, err
+	out := map[string]any{"name": name, "project": k.project, "member": k.member}
+	if expires != 0 {
+		out["expires"] = millis(expires).UTC()
 	}
-	if err := plainName("project", k.project); err != nil {
-		return plenum.Secret{}, plenum.Key{}, err
+	scope := map[string][]string{}
+	for what, list := range map[string][]string{"deployments": k.scope.Deployments, "operations": k.scope.Operations, "networks": k.scope.Networks} {
+		if len(list) > 0 {
+			scope[what] = list
+		}
 	}
-	if _, err := os.Stat(filepath.Join(f.DataDir, identity.PepperName)); err != nil {
-		return plenum.Secret{}, plenum.Key{}, fmt.Errorf("the pepper of the keys is not in %s, so no key can be made here: %w", f.DataDir, err)
+	if len(scope) > 0 {
+		out["scope"] = scope
 	}
-	pepper, err := identity.LoadOrCreatePepper(f.DataDir)
-	if err != nil {
-		return plenum.Secret{}, plenum.Key{}, err
-	}
-	return keepKey(ctx, s, pepper, plenum.Key{Name: name, Project: k.project, Member: k.member, Expires: expires})
-}
-
-// keepKey makes the secret of a key and keeps the key.
-func keepKey(ctx context.Context, s store.Store, pepper *identity.Pepper, want plenum.Key) (plenum.Secret, plenum.Key, error) {
-	secret, key, err := identity.New(rand.Reader, pepper, time.Now())
-	if err != nil {
-		return plenum.Secret{}, plenum.Key{}, fmt.Errorf("making a key: %w", err)
-	}
-	key.Name, key.Project, key.Member, key.Expires = want.Name, want.Project, want.Member, want.Expires
-	if err := s.CreateKey(ctx, key); err != nil {
-		return plenum.Secret{}, plenum.Key{}, fmt.Errorf("keeping a key: %w", err)
-	}
-	return secret, key, nil
-}
-
-// maxName bounds what people name.
-const maxName = 128
-
-func plainName(what, s string) error {
-	bad := func(r rune) bool { return r < ' ' || r == 0x7f }
-	if s == "" || len(s) > maxName || strings.ContainsFunc(s, bad) {
-		return fmt.Errorf("a %s has 1 to %d bytes and no control characters", what, maxName)
-	}
-	return nil
+	return out, nil
 }
 
 // parseExpiry reads when a key ends, as Unix milliseconds; 0 is never.
@@ -137,53 +117,49 @@ func parseExpiry(text string, now time.Time) (int64, error) {
 }
 
 // showKey tells a new key to a person, or its bare secret to a program.
-func showKey(out, notes io.Writer, secret plenum.Secret, k plenum.Key) error {
+func showKey(out, notes io.Writer, k *admin.Key) error {
 	about := notes
 	if isTerminal(out) {
 		about = out
-		fmt.Fprintf(out, "  Key      %s\n           shown this once: keep it\n", secret.Reveal())
-	} else if _, err := fmt.Fprintln(out, secret.Reveal()); err != nil {
+		fmt.Fprintf(out, "  Key      %s\n           shown this once: keep it\n", k.Secret)
+	} else if _, err := fmt.Fprintln(out, k.Secret); err != nil {
 		return err
 	}
 	fmt.Fprintf(about, "  Id       %s\n  Name     %s\n  Project  %s\n", k.ID, k.Name, k.Project)
-	if k.Expires != 0 {
-		fmt.Fprintf(about, "  Expires  %s\n", when(millis(k.Expires)))
+	if k.Expires != nil {
+		fmt.Fprintf(about, "  Expires  %s\n", when(*k.Expires))
 	}
 	return nil
 }
 
 // showAWS tells a new key as what AWS's SDKs take.
-func showAWS(out, notes io.Writer, f *config.File, k plenum.Key) error {
-	pepper, err := identity.LoadOrCreatePepper(f.DataDir)
-	if err != nil {
-		return err
-	}
+func showAWS(out, notes io.Writer, k *admin.Key) error {
 	if isTerminal(out) {
 		notes = out
 	}
-	if _, err := fmt.Fprintf(out, "AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", k.ID, pepper.AWSSecret(&k).Reveal()); err != nil {
+	if _, err := fmt.Fprintf(out, "AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", k.ID, k.AWS); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(notes, "\n  Shown this once: keep it. Any region will do; the address of Plenum goes into AWS_ENDPOINT_URL_BEDROCK_RUNTIME.\n  Name     %s\n  Project  %s\n", k.Name, k.Project)
+	_, err := fmt.Fprintf(notes, "\n  Shown this once: keep it. Any region will do; the address of Plenum goes into AWS_ENDPOINT_URL_BEDROCK_RUNTIME.\n  Name     %s\n  Project  %s\n", k.Name, k.Project)
 	return err
 }
 
-func getKeysCommand() *cobra.Command {
-	var p place
+func getKeysCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
 	var o output
 	cmd := &cobra.Command{
 		Use:     "keys",
 		Aliases: []string{"key"},
 		Short:   "List the keys",
-		Long:    "List the keys that are kept in the store, oldest first. Their secrets are not kept and cannot be shown.",
+		Long:    "List the keys. Their secrets are not kept and cannot be shown.",
 		Args:    cobra.NoArgs,
 		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
-			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
-				keys, err := s.Keys(ctx)
+			return p.with(cmd, func(ctx context.Context) error {
+				keys, err := p.keys(ctx)
 				if err != nil {
-					return fmt.Errorf("reading the keys: %w", err)
+					return err
 				}
-				return o.showKeys(cmd.OutOrStdout(), keys, time.Now())
+				return o.showKeys(cmd.OutOrStdout(), keys)
 			})
 		}),
 	}
@@ -192,69 +168,103 @@ func getKeysCommand() *cobra.Command {
 	return cmd
 }
 
-// keyView is a key as it is shown: without its MAC.
-type keyView struct {
-	ID      string     `json:"id"`
-	Name    string     `json:"name"`
-	Project string     `json:"project"`
-	Member  string     `json:"member,omitempty"`
-	Prefix  string     `json:"prefix"`
-	State   string     `json:"state"`
-	Created time.Time  `json:"created"`
-	Expires *time.Time `json:"expires,omitempty"`
-	Revoked *time.Time `json:"revoked,omitempty"`
-}
-
-func viewKey(k *plenum.Key, now time.Time) keyView {
-	v := keyView{ID: k.ID, Name: k.Name, Project: k.Project, Member: k.Member, Prefix: k.Prefix, State: "good", Created: millis(k.Created).UTC()}
-	if k.Expires != 0 {
-		at := millis(k.Expires).UTC()
-		v.Expires = &at
-		if !at.After(now) {
-			v.State = "expired"
+// keys returns all keys, those first that were made first.
+func (r *remote) keys(ctx context.Context) ([]admin.Key, error) {
+	out := []admin.Key{}
+	err := eachItem(ctx, r, "/keys", nil, func(k admin.Key) { out = append(out, k) })
+	made := func(k *admin.Key) time.Time {
+		if k.Created == nil {
+			return time.Time{}
 		}
+		return *k.Created
 	}
-	if k.Revoked != 0 {
-		at := millis(k.Revoked).UTC()
-		v.Revoked, v.State = &at, "revoked"
-	}
-	return v
+	slices.SortStableFunc(out, func(a, b admin.Key) int { return made(&a).Compare(made(&b)) })
+	return out, err
 }
 
-func (o *output) showKeys(w io.Writer, keys []plenum.Key, now time.Time) error {
-	views, rows := make([]keyView, len(keys)), make([][]string, len(keys))
+func (o *output) showKeys(w io.Writer, keys []admin.Key) error {
+	at := func(t *time.Time, none string) string {
+		if t == nil {
+			return none
+		}
+		return when(*t)
+	}
+	rows := make([][]string, len(keys))
 	for i := range keys {
-		v := viewKey(&keys[i], now)
-		expires := "never"
-		if v.Expires != nil {
-			expires = when(*v.Expires)
-		}
-		views[i] = v
-		rows[i] = []string{v.ID, v.Name, v.Project, v.Prefix + "...", v.State, when(v.Created), expires}
+		k := &keys[i]
+		made := at(k.Created, "in "+k.Declared)
+		rows[i] = []string{k.ID, k.Name, k.Project, k.Prefix + "...", k.State, made, at(k.Expires, "never"), at(k.Used, "never")}
 	}
-	return o.show(w, views, []string{"ID", "NAME", "PROJECT", "KEY", "STATE", "MADE", "EXPIRES"}, rows,
+	return o.show(w, keys, []string{"ID", "NAME", "PROJECT", "KEY", "STATE", "MADE", "EXPIRES", "LAST USED"}, rows,
 		"There is no key. `plenum create key NAME` makes one.")
 }
 
-func deleteKeyCommand() *cobra.Command {
-	var p place
+func rotateKeyCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
+	var overlap string
 	cmd := &cobra.Command{
 		Use:   "key ID",
-		Short: "Revoke a key",
-		Long: "Revoke a key, by its id or by a name that only one good key has. A Plenum that is running refuses it\n" +
-			"within a second. What was called with it stays on record.",
+		Short: "Give a key another secret",
+		Long: "Give a key another secret, by its id or by a name that only one good key has. The one that it had stays good\n" +
+			"for the overlap, so that applications can be moved one by one. The key stays the same: its id, its project,\n" +
+			"its budgets and its records. The new secret is shown this once.",
+		Example: "  plenum rotate key laptop\n" +
+			"  export PLENUM_KEY=$(plenum rotate key ci --overlap 0s)     the old one is dead at once",
 		Args:              one("ID"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, func(ctx context.Context, _ *config.File, s store.Store) error {
-				k, err := findKey(ctx, s, args[0])
+			var span time.Duration
+			if overlap != "0s" && overlap != "0" {
+				var err error
+				if span, err = parseSpan(overlap); err != nil {
+					return fmt.Errorf("--overlap: %w", err)
+				}
+			}
+			return p.with(cmd, func(ctx context.Context) error {
+				k, err := p.findKey(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				if err := s.RevokeKey(ctx, k.ID, time.Now().UnixMilli()); err != nil {
-					return fmt.Errorf("revoking the key: %w", err)
+				var fresh admin.Key
+				if err := p.post(ctx, "/keys/"+url.PathEscape(k.ID)+"/rotate", map[string]any{"overlap": span.String()}, &fresh); err != nil {
+					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Revoked %s (%s). A Plenum that is running refuses it within a second.\n", k.ID, k.Name)
+				if err := showKey(cmd.OutOrStdout(), cmd.ErrOrStderr(), &fresh); err != nil {
+					return err
+				}
+				if fresh.Overlap == nil {
+					_, err = fmt.Fprintln(cmd.ErrOrStderr(), "  The secret that it had is good no more.")
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "  The secret that it had is good until %s.\n", when(*fresh.Overlap))
+				return err
+			})
+		}),
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how `long` the secret that it had stays good; 0s is not at all")
+	return cmd
+}
+
+func deleteKeyCommand(parts Parts) *cobra.Command {
+	p := bench{parts: parts}
+	cmd := &cobra.Command{
+		Use:   "key ID",
+		Short: "Revoke a key",
+		Long: "Revoke a key, by its id or by a name that only one good key has. Every node refuses it within a second. What\n" +
+			"was called with it stays on record.",
+		Args:              one("ID"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
+			return p.with(cmd, func(ctx context.Context) error {
+				k, err := p.findKey(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if _, err := p.send(ctx, http.MethodDelete, "/keys/"+url.PathEscape(k.ID), nil, nil); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Revoked %s (%s). Every node refuses it within a second.\n", k.ID, k.Name)
 				return err
 			})
 		}),
@@ -264,27 +274,27 @@ func deleteKeyCommand() *cobra.Command {
 }
 
 // findKey returns the key of an id, or of a name that only one good key has.
-func findKey(ctx context.Context, s store.Store, asked string) (plenum.Key, error) {
-	k, err := s.Key(ctx, asked)
-	if err == nil || !errors.Is(err, store.ErrNotFound) {
-		return k, err
-	}
-	keys, err := s.Keys(ctx)
+func (r *remote) findKey(ctx context.Context, asked string) (*admin.Key, error) {
+	keys, err := r.keys(ctx)
 	if err != nil {
-		return plenum.Key{}, fmt.Errorf("reading the keys: %w", err)
+		return nil, err
 	}
-	var named []plenum.Key
-	for _, k := range keys {
-		if k.Name == asked && identity.Usable(&k, time.Now()) == nil {
+	var named []*admin.Key
+	for i := range keys {
+		k := &keys[i]
+		if k.ID == asked {
+			return k, nil
+		}
+		if k.Name == asked && k.State == "good" && k.Declared == "" {
 			named = append(named, k)
 		}
 	}
 	switch len(named) {
 	case 0:
-		return plenum.Key{}, fmt.Errorf("there is no key %q; `plenum get keys` lists them", asked)
+		return nil, fmt.Errorf("there is no key %q; `plenum get keys` lists them", asked)
 	case 1:
 		return named[0], nil
 	default:
-		return plenum.Key{}, fmt.Errorf("%d keys are called %q; give the id of one, as `plenum get keys` lists them", len(named), asked)
+		return nil, fmt.Errorf("%d keys are called %q; give the id of one, as `plenum get keys` lists them", len(named), asked)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/ledger"
 	"github.com/plenum-foundry/plenum/ledger/anchor"
 	"github.com/plenum-foundry/plenum/ledger/proof"
@@ -25,7 +25,7 @@ import (
 // anchors returns what puts the ledger's head where the configuration says.
 func anchors(f *config.File, l *ledger.Ledger, log *slog.Logger) (*anchor.Keeper, error) {
 	k := &anchor.Keeper{Ledger: l, Clock: clock.Real, Log: log}
-	client := &http.Client{Timeout: 30 * time.Second}
+	client := outbound.Private.Client(30 * time.Second)
 	for i := range f.Ledger.Anchors {
 		a := &f.Ledger.Anchors[i]
 		p := anchor.Place{Name: cmp.Or(a.Name, a.Kind), Kind: a.Kind, Every: a.Every}

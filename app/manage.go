@@ -44,6 +44,9 @@ func getNounCommand(n config.Noun) *cobra.Command {
 			if err := eachItem(cmd.Context(), &r, "/"+n.List, nil, func(x admin.Resource) { all = append(all, x) }); err != nil {
 				return err
 			}
+			if n.List == "budgets" || n.List == "limits" {
+				return o.bounds(cmd, &r, n, all)
+			}
 			var rows [][]string
 			for i := range all {
 				rows = append(rows, resourceRow(&all[i]))

@@ -80,7 +80,7 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 		}
 	}
 	w.post(chat, fmt.Sprintf(bodies[chat], "one"))
-	if resp, got := w.post(chat, fmt.Sprintf(bodies[chat], "one")); resp.StatusCode != 429 || !strings.Contains(got, "try again in ") || strings.Contains(got, ".") && strings.Contains(got, "0.") {
+	if resp, got := w.post(chat, fmt.Sprintf(bodies[chat], "one")); resp.StatusCode != 429 || !strings.Contains(got, "try again in ") {
 		t.Errorf("a limit: %d %s", resp.StatusCode, got)
 	}
 }

@@ -30,12 +30,18 @@ type site struct {
 // serveNode opens a node on a configuration in YAML and has it serve.
 func serveNode(t *testing.T, dir, yaml string, loops ...func(context.Context) error) *site {
 	t.Helper()
-	parts := Parts{Dialects: all.Dialects(), Providers: all.Providers()}
-	f, err := config.Parse("test.yaml", []byte("listen: 127.0.0.1:0\ndata_dir: "+dir+"\n"+yaml), config.Env{})
+	return serveAt(t, "127.0.0.1:0", dir, yaml, slog.New(slog.DiscardHandler), loops...)
+}
+
+// serveAt does so at an address, with a log. The node serves until the test ends, and that is over before its data
+// directory is removed.
+func serveAt(t *testing.T, listen, dir, yaml string, log *slog.Logger, loops ...func(context.Context) error) *site {
+	t.Helper()
+	f, err := config.Parse("test.yaml", []byte("listen: "+listen+"\ndata_dir: "+dir+"\n"+yaml), config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := Open(t.Context(), parts, f, slog.New(slog.DiscardHandler), io.Discard)
+	n, err := Open(t.Context(), Parts{Dialects: all.Dialects(), Providers: all.Providers()}, f, log, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +54,19 @@ func serveNode(t *testing.T, dir, yaml string, loops ...func(context.Context) er
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &site{Node: n, url: "http://" + l.Addr().String(), stop: cancel, ended: make(chan error, 1)}
-	go func() { s.ended <- n.Serve(ctx, l, loops...) }()
-	t.Cleanup(func() { cancel(); n.Close() })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ended <- n.Serve(ctx, l, loops...)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second): // somebody still calls
+		}
+		n.Close()
+	})
 	return s
 }
 

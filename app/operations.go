@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/admin"
+	"github.com/plenum-foundry/plenum/scim"
+	"github.com/plenum-foundry/plenum/signin"
 )
 
 // handler returns everything on the port: the paths of operations, and the inference door for all else.
@@ -20,11 +22,12 @@ func (n *Node) handler() http.Handler {
 			n.readyz(w)
 		case path == "/metrics":
 			n.admin(w, r, func() { metrics.ServeHTTP(w, r) })
-		case strings.HasPrefix(path, "/admin/v1/deployments/") && strings.HasSuffix(path, ":probe"):
-			name := strings.TrimSuffix(strings.TrimPrefix(path, "/admin/v1/deployments/"), ":probe")
-			n.admin(w, r, func() { n.probe(w, r, name) })
 		case path == admin.Prefix || strings.HasPrefix(path, admin.Prefix+"/"):
 			n.management.ServeHTTP(w, r)
+		case path == scim.Prefix || strings.HasPrefix(path, scim.Prefix+"/"):
+			n.scim.ServeHTTP(w, r)
+		case signin.Mine(path):
+			n.signin.ServeHTTP(w, r)
 		default:
 			n.edge.ServeHTTP(w, r)
 		}
@@ -45,6 +48,9 @@ func (n *Node) readyz(w http.ResponseWriter) {
 		status, body["status"] = http.StatusServiceUnavailable, "starting"
 	default:
 		body["config"] = s.Version
+		if err := n.ledger.Check(); err != nil { // it answers no call, so that calls should go elsewhere
+			status, body["status"], body["why"] = http.StatusServiceUnavailable, "unrecorded", "calls cannot be written down, and so are refused: "+err.Error()
+		}
 	}
 	if err := n.current.Err(); err != nil {
 		body["config_refused"] = err.Error()

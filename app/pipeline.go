@@ -4,6 +4,7 @@ import (
 	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	books "github.com/plenum-foundry/plenum/budget"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
 	"github.com/plenum-foundry/plenum/internal/clock"
@@ -23,17 +24,20 @@ import (
 	"github.com/plenum-foundry/plenum/stage/route"
 )
 
-// Mechanisms are what the stages work with. Those that are nil are trivial: they let everything pass.
+// Mechanisms are what the stages work with. Those that are nil are trivial: they let everything pass. Budgets and limits that
+// are nil are kept in memory.
 type Mechanisms struct {
 	Ledger    audit.Ledger
 	Observers []audit.Observer
 	Pepper    *identity.Pepper
 	Tokens    *identity.Tokens
+	Uses      *identity.Uses
 	Policy    policy.Decider
 	Guard     guardrail.Guard
 	Cache     cache.Store
 	History   recall.History
 	Budgets   budget.Budgets
+	Limits    limit.Limits
 	Clock     clock.Clock
 	// Owners knows who owns what upstreams keep.
 	Owners Owners
@@ -83,19 +87,23 @@ func Pipeline(m Mechanisms) gateway.Handler {
 	if m.Clock == nil {
 		m.Clock = clock.Real
 	}
+	if m.Budgets == nil && m.Limits == nil {
+		a := budget.NewAccounts(books.NewMemory(), m.Clock)
+		m.Budgets, m.Limits = a, a
+	}
 	attempts := route.New(m.Clock)
 	if m.Route != nil {
 		attempts = *m.Route
 	}
 	return gateway.Chain(gateway.Dispatch,
 		audit.New(m.Ledger, m.Observers...),
-		auth.New(m.Pepper, m.Tokens),
+		auth.New(m.Pepper, m.Tokens, m.Uses),
 		recall.New(m.Clock, m.History),
 		resolve.New(m.resolves(), m.uploads(), policy.Lists(m.Policy)),
 		policy.New(m.Policy),
 		own.New(joined(map[llm.Op]gateway.Handler{llm.OpSession: gateway.ServeLanes}, m.Own)),
 		claim.New(m.claims()),
-		limit.New(m.Clock),
+		limit.New(m.Limits),
 		guardrail.New(m.Guard),
 		cache.New(m.Cache),
 		attempts,

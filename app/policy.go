@@ -2,9 +2,10 @@ package app
 
 import (
 	"slices"
-	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/catalog"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/policy"
 )
@@ -12,7 +13,7 @@ import (
 // policies compiles those of a configuration that are in force, and checks the others. Keys come and go more often than
 // policies: those that are the same as before are not compiled again.
 func (c *compiler) policies(list []config.Policy) (any, []config.PolicyFault) {
-	if len(list) > 0 && slices.Equal(list, c.judged) {
+	if len(list) > 0 && c.judgedBy == c.catalog && slices.Equal(list, c.judged) {
 		return handle(c.judges), nil
 	}
 	var enabled []policy.Source
@@ -28,12 +29,12 @@ func (c *compiler) policies(list []config.Policy) (any, []config.PolicyFault) {
 			out = append(out, config.PolicyFault{Policy: i, Message: f.Error()})
 		}
 	}
-	s, faults := policy.Compile(enabled, c.lifecycle)
+	s, faults := policy.Compile(enabled, knowing{c.catalog}.knows)
 	for _, f := range faults {
 		out = append(out, config.PolicyFault{Policy: at[f.Policy], Message: f.Error()})
 	}
 	if len(out) == 0 {
-		c.judged, c.judges = slices.Clone(list), s
+		c.judged, c.judgedBy, c.judges = slices.Clone(list), c.catalog, s
 	}
 	return handle(s), out
 }
@@ -46,25 +47,27 @@ func handle(s *policy.Set) any {
 	return s.Fresh()
 }
 
-// lifecycle returns in which part of its life the model of an offer is, as the catalog and its names say.
-func (c *compiler) lifecycle(o *plenum.Offer) string {
-	known, ok := c.catalog.Offer(o.Provider, o.Upstream)
-	_, model := c.catalog.Model(o.Model)
-	switch {
-	case ok && known.Retired:
-		return "deprecated"
-	case early(o.Upstream) || early(o.Model) || early(known.Model):
-		return "preview"
-	case ok || model:
-		return "ga"
+// knowing is what policies are told of offers by a catalog. A snapshot keeps the one that it was compiled with.
+type knowing struct{ catalog *catalog.Catalog }
+
+// lifecycle returns in which part of its life the model of an offer is on a day, as the catalog knows it: nothing is guessed
+// from what a model is called.
+func (k knowing) lifecycle(o *plenum.Offer, day string) string {
+	if known, ok := k.catalog.Offer(o.Provider, o.Upstream); ok {
+		return string(known.Life.At(day))
+	}
+	m, ok := k.catalog.Model(o.Model)
+	switch stage := m.Life.At(day); {
+	case stage != "":
+		return string(stage)
+	case ok:
+		return string(catalog.GA)
 	}
 	return "unknown"
 }
 
-// early reports whether a model's name says that it is not meant for production yet.
-func early(name string) bool {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
-	return slices.ContainsFunc(words, func(w string) bool {
-		return slices.Contains([]string{"preview", "beta", "alpha", "exp", "experimental", "nightly"}, w)
-	})
+// knows returns what policies can read of an offer besides what is declared of it.
+func (k knowing) knows(o *plenum.Offer, at time.Time) policy.Known {
+	m, _ := k.catalog.Model(o.Model)
+	return policy.Known{Lifecycle: k.lifecycle(o, at.UTC().Format(time.DateOnly)), License: m.License}
 }

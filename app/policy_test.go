@@ -329,20 +329,20 @@ test.yaml:17:12: policies[3].cedar: line 1, column 7 of the policy: is not Cedar
 	}
 }
 
-func TestTheLifeOfAModelIsThatOfTheCatalogOrOfItsName(t *testing.T) {
+func TestTheLifeOfAModelIsWhatTheCatalogKnowsOfIt(t *testing.T) {
 	comp := newCompiler(all.Providers(), builtIn(), nil)
 	var got []string
 	for _, o := range []plenum.Offer{
 		{Provider: "gemini", Upstream: "gemini-3.1-pro-preview"},
 		{Provider: "gemini", Upstream: "gemini-2.5-pro"},
-		{Provider: "azure", Upstream: "mine", Model: "google/gemini-3-pro-preview"},
+		{Provider: "azure", Upstream: "mine", Model: "google/gemini-3.1-pro-preview"},
 		{Provider: "openai-compatible", Upstream: "expert-model"},
 		{Provider: "openai-compatible", Upstream: "model-exp-1"},
 		{Provider: "openai", Upstream: retired(t, comp.catalog)},
 	} {
-		got = append(got, comp.lifecycle(&o))
+		got = append(got, knowing{comp.catalog}.lifecycle(&o, time.Now().UTC().Format(time.DateOnly)))
 	}
-	if want := []string{"preview", "ga", "preview", "unknown", "preview", "deprecated"}; !slices.Equal(got, want) {
+	if want := []string{"preview", "ga", "preview", "unknown", "unknown", "deprecated"}; !slices.Equal(got, want) {
 		t.Errorf("they are %v, want %v", got, want)
 	}
 }
@@ -351,7 +351,7 @@ func TestTheLifeOfAModelIsThatOfTheCatalogOrOfItsName(t *testing.T) {
 func retired(t *testing.T, c *catalog.Catalog) string {
 	t.Helper()
 	for _, id := range []string{"gpt-4-0314", "gpt-4.5-preview", "gpt-4-32k", "text-davinci-003", "gpt-3.5-turbo-0613", "o1-mini", "o1-preview", "gpt-4-vision-preview", "gpt-3.5-turbo-instruct", "gpt-3.5-turbo"} {
-		if f, ok := c.Offer("openai", id); ok && f.Retired {
+		if f, ok := c.Offer("openai", id); ok && f.Life.At("2026-11-22") == catalog.Deprecated {
 			return id
 		}
 	}
@@ -403,6 +403,38 @@ func TestPoliciesAreDeclaredThroughTheManagementAPI(t *testing.T) {
 		}
 		if err := c.close(); err != nil {
 			t.Error(err)
+		}
+	}
+	// Those in force are explained over the API, and drafts are tried on what was called.
+	e := m.must(t, 200, "POST", "/policies:explain", `{"model":"m"}`)
+	if text := fmt.Sprint(e["targets"]); !strings.Contains(text, "allowed:false") || !strings.Contains(text, "no-m") || !strings.Contains(text, "changes:") {
+		t.Errorf("explained: %v", e)
+	}
+	e = m.must(t, 200, "POST", "/policies:explain", `{"model":"m","policies":[{"name":"d","cedar":"permit (principal, action, resource);"}]}`)
+	if text := fmt.Sprint(e["targets"]); !strings.Contains(text, "allowed:true") {
+		t.Errorf("a draft: %v", e)
+	}
+	for body, want := range map[string]string{
+		`{"model":"mm"}`:    "did you mean m?",
+		`{"key":"nobody"}`:  "there is no key",
+		`{"call":"req_X"}`:  "there is no call",
+		`{"operation":"x"}`: "there is no operation",
+		`{"names":"m"}`:     "names",
+		`{"policies":[{"name":"d","cedar":"permit (principal, action, resource)"}]}`: "policies[0].cedar",
+	} {
+		for _, path := range []string{"/policies:explain", "/policies:test"} {
+			if status, got := m.do(t, "POST", path, body); status == 200 && path == "/policies:explain" || status >= 500 || path == "/policies:explain" && !strings.Contains(fmt.Sprint(got), want) {
+				t.Errorf("%s %s: %d %v", path, body, status, got)
+			}
+		}
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { // until the calls are on record
+		r := m.must(t, 200, "POST", "/policies:test", `{"policies":[{"name":"never","cedar":"permit (principal, action, resource) when { false };"}]}`)
+		if calls, _ := r["calls"].(float64); calls > 0 && r["refused"] == r["calls"] {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a draft that permits nothing refuses %v", r)
 		}
 	}
 	m.must(t, 200, "PATCH", "/policies/no-m", `{"enabled":false}`)

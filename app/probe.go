@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
@@ -47,46 +48,33 @@ func (n *Node) loadProbes(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// probe answers a request to find out what the targets of a deployment can do.
-func (n *Node) probe(w http.ResponseWriter, r *http.Request, deployment string) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		say(w, http.StatusMethodNotAllowed, problem("probing costs a few small calls: send a POST"))
-		return
-	}
+// Probe finds out what the targets of a deployment can do.
+func (n foundry) Probe(ctx context.Context, deployment, which, key string) (*admin.Probed, error) {
 	s := n.current.Load()
 	d, ok := s.Deployment(deployment)
 	if !ok {
-		say(w, http.StatusNotFound, problem("there is no deployment of that name"))
-		return
+		return nil, store.ErrNotFound
 	}
-	what, err := capabilities(r.URL.Query().Get("capabilities"))
+	what, err := capabilities(which)
 	if err != nil {
-		say(w, http.StatusBadRequest, problem(err.Error()))
-		return
+		return nil, admin.Invalid("capabilities", err.Error())
 	}
-	caller, err := payer(s, n.keptKeys(), r.URL.Query().Get("key"))
+	caller, err := payer(s, n.keptKeys(), key)
 	if err != nil {
-		say(w, http.StatusBadRequest, problem(err.Error()))
-		return
+		return nil, admin.Invalid("key", err.Error())
 	}
 	p := &probe.Prober{Runner: gateway.NewRunner(n.current, n.pipeline), Dialect: n.parts.Dialects[0], Caller: caller, Now: time.Now}
-	var all []probe.Finding
+	out := &admin.Probed{Deployment: d.Name, Findings: []probe.Finding{}}
 	for _, t := range d.Targets {
-		fs, err := p.Run(r.Context(), deployment, t, what)
+		fs, err := p.Run(ctx, deployment, t, what)
 		n.compare(fs, s, d, &t.Offer)
-		all = append(all, fs...)
+		out.Findings = append(out.Findings, fs...)
 		if err != nil {
 			n.log.Error("probing", "deployment", d.Name, "err", err)
 			break
 		}
 	}
-	if err := n.keep(context.WithoutCancel(r.Context()), all); err != nil {
-		n.log.Error("keeping what was probed", "err", err)
-		say(w, http.StatusServiceUnavailable, problem("the store cannot be written at the moment"))
-		return
-	}
-	say(w, http.StatusOK, map[string]any{"deployment": d.Name, "findings": all})
+	return out, n.keep(context.WithoutCancel(ctx), out.Findings)
 }
 
 // compare says beside each finding what was believed until then, and on whose word. What the configuration declares
@@ -213,8 +201,7 @@ func probeCommand() *cobra.Command {
 		Long: "Find out what a deployment's targets can do: each is asked one small call for each capability, which\n" +
 			"cost what calls cost. What is found out is kept with its date, and calls are then only sent to\n" +
 			"targets that can serve them. It comes before what the catalog says until it is older than\n" +
-			"probe_age (30 days), and after what the configuration declares of a target. PLENUM_ADMIN_KEY\n" +
-			"must hold the admin key of the Plenum that is running.",
+			"probe_age (30 days), and after what the configuration declares of a target.",
 		Example: "  plenum probe grok\n  plenum probe grok --capabilities tools,images",
 		Args:    one("a deployment"),
 		RunE: stoppable(func(cmd *cobra.Command, args []string) error {
@@ -241,8 +228,8 @@ func probeCommand() *cobra.Command {
 
 // askToProbe has a running Plenum probe.
 func askToProbe(ctx context.Context, base, deployment string, q url.Values) ([]byte, error) {
-	r := remote{base}
-	return r.send(ctx, http.MethodPost, "/deployments/"+url.PathEscape(deployment)+":probe", q, nil)
+	r := remote{base: base}
+	return r.send(ctx, http.MethodPost, "/deployments/"+url.PathEscape(deployment)+"/probe", q, nil)
 }
 
 // showFindings shows what was found out.

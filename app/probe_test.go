@@ -90,7 +90,7 @@ func TestCase_J8_ATargetThatCannotServeIsNotAsked(t *testing.T) {
 	if status, got := s.send(t, "/v1/chat/completions", "pk-the-key-of-a-developer", picture); status != http.StatusBadRequest {
 		t.Errorf("before anybody knows, the first target answers: %d %s", status, got)
 	}
-	if status, _ := s.send(t, "/admin/v1/deployments/m:probe", "pk-the-key-of-a-developer", ""); status != http.StatusUnauthorized {
+	if status, _ := s.send(t, "/admin/v1/deployments/m/probe", "pk-the-key-of-a-developer", ""); status != http.StatusForbidden {
 		t.Errorf("anybody may probe: %d", status)
 	}
 	t.Setenv("PLENUM_ADMIN_KEY", "the-key-of-the-admin")

@@ -15,13 +15,19 @@ import (
 	"github.com/plenum-foundry/plenum/all"
 )
 
-var update = flag.Bool("update", false, "write docs/cli.md anew")
+var update = flag.Bool("update", false, "write pages of the documentation anew")
 
 func TestTheReferenceOfTheCommandLineIsUpToDate(t *testing.T) {
 	t.Setenv("HOME", "~")
 	t.Setenv("XDG_DATA_HOME", "")
 	got := reference(Command(Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines()}))
-	path := filepath.Join("..", "docs", "cli.md")
+	page(t, "cli.md", "TheCommandLine", got)
+}
+
+// page holds a page of the documentation to what it was made of.
+func page(t *testing.T, name, by, got string) {
+	t.Helper()
+	path := filepath.Join("..", "docs", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -32,7 +38,7 @@ func TestTheReferenceOfTheCommandLineIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/cli.md is not what the program says; write it anew with go test ./app -run TheCommandLine -update (-file +program):\n%s", d)
+		t.Errorf("docs/%s is not what the program says; write it anew with go test ./app -run %s -update (-file +program):\n%s", name, by, d)
 	}
 }
 

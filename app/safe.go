@@ -85,7 +85,7 @@ func (s safe) again(_, text string) (string, error) {
 }
 
 func rotateCommand(parts Parts) *cobra.Command {
-	return verb("rotate", "Encrypt what is kept under a new key", rotateMasterKeyCommand(parts))
+	return verb("rotate", "Give a key another secret, or encrypt what is kept under a new key", rotateKeyCommand(parts), rotateMasterKeyCommand(parts))
 }
 
 func rotateMasterKeyCommand(parts Parts) *cobra.Command {
@@ -100,7 +100,7 @@ func rotateMasterKeyCommand(parts Parts) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: stoppable(func(cmd *cobra.Command, _ []string) error {
 			return p.with(cmd, func(ctx context.Context, f *config.File, s store.Store) error {
-				pepper, err := identity.LoadOrCreatePepper(f.DataDir)
+				pepper, err := storePepper(ctx, f, s)
 				if err != nil {
 					return err
 				}
@@ -143,6 +143,9 @@ func rotateItems(ctx context.Context, s store.Store, safe safe) (int, error) {
 	}
 	var changes []store.ResourceChange
 	for i := range rs {
+		if !rs[i].Item() {
+			continue
+		}
 		secrets := 0
 		spec, err := config.Secrets(rs[i].Kind, rs[i].Spec, func(path, text string) (string, error) {
 			secrets++

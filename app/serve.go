@@ -162,8 +162,8 @@ func unwise(s *config.Snapshot) []string {
 // relies on it.
 func unenforced(s *config.Snapshot) []string {
 	var out []string
-	if b := s.Declared.Budgets; len(b) > 0 && !s.Declared.Database.Empty() && s.Declared.Valkey.Empty() {
-		out = append(out, "budgets are counted by each node alone, and several nodes may each spend all of one: have them share a Valkey server (valkey)")
+	if len(s.Bounds.All) > 0 && !s.Declared.Database.Empty() && s.Declared.Valkey.Empty() {
+		out = append(out, "budgets and limits are counted by each node alone, and several nodes may each spend all of one: have them share a Valkey server (valkey)")
 	}
 	for _, d := range s.Deployments {
 		if d.Guardrail != "" {
@@ -174,9 +174,6 @@ func unenforced(s *config.Snapshot) []string {
 		default:
 			out = append(out, fmt.Sprintf("deployment %q has strategy %q, which this version does not have: its targets are tried in order", d.Name, d.Strategy))
 		}
-	}
-	if !s.Declared.Valkey.Empty() {
-		out = append(out, "valkey is declared: budgets are shared through it, and limits of deployments are still counted on each node alone")
 	}
 	return out
 }

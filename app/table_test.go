@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/admin"
 	"github.com/plenum-foundry/plenum/llm"
-	"github.com/plenum-foundry/plenum/store"
 )
 
 func TestSpansAreReadInDaysAndWeeksToo(t *testing.T) {
@@ -40,9 +40,9 @@ func TestExpiries(t *testing.T) {
 func TestUsageIsSummedAndSaysWhatIsNotInIt(t *testing.T) {
 	var out strings.Builder
 	o := &output{format: "table"}
-	err := o.showUsage(&out, "key", []store.Usage{
-		{Name: "key_a", Sum: store.Sum{Calls: 2, Errors: 1, Cost: 1500000, Tokens: plenum.Tokens{Input: 10, CacheRead: 5, Output: 7, Reasoning: 3}}},
-		{Name: "", Sum: store.Sum{Calls: 3, Unpriced: 1, Estimated: 2, Cost: 1}},
+	err := o.showUsage(&out, "key", []admin.Usage{
+		{Name: "key_a", Calls: 2, Errors: 1, CostUSD: "1.500000", Usage: plenum.Tokens{Input: 10, CacheRead: 5, Output: 7, Reasoning: 3}},
+		{Name: "", Calls: 3, Unpriced: 1, Estimated: 2, CostUSD: "0.000001"},
 	}, map[string]string{"key_a": "laptop"})
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ const lookEvery = time.Second
 // What cannot be read changes nothing: the ones before stay, and the log says why.
 type certificates struct {
 	conf *config.TLS
+	acme *acmeAuthority // nil where there are files
 	log  *slog.Logger
 
 	mu     sync.Mutex
@@ -31,8 +32,8 @@ type certificates struct {
 }
 
 // openCertificates reads the files of a configuration.
-func openCertificates(conf *config.TLS, log *slog.Logger) (*certificates, error) {
-	c := &certificates{conf: conf, log: log}
+func openCertificates(conf *config.TLS, a *acmeAuthority, log *slog.Logger) (*certificates, error) {
+	c := &certificates{conf: conf, acme: a, log: log}
 	stamp := c.stamped()
 	read, err := c.read()
 	if err != nil {
@@ -44,13 +45,20 @@ func openCertificates(conf *config.TLS, log *slog.Logger) (*certificates, error)
 
 // server is a server's configuration that asks for the present one at every handshake.
 func (c *certificates) server() *tls.Config {
-	return &tls.Config{
+	out := &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.present(time.Now()), nil },
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if c.acme != nil {
+				return c.acme.certificate(h)
+			}
 			return &c.present(time.Now()).Certificates[0], nil
 		},
 	}
+	if c.acme != nil {
+		return withChallenges(out, c.acme)
+	}
+	return out
 }
 
 // present returns the configuration of now.
@@ -87,14 +95,20 @@ func (c *certificates) stamped() string {
 }
 
 func (c *certificates) read() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(c.conf.Cert, c.conf.Key)
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
+	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c.acme != nil {
+		t.GetCertificate = c.acme.certificate
+	} else {
+		pair, err := tls.LoadX509KeyPair(c.conf.Cert, c.conf.Key)
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificate: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
 	if c.conf.ClientCA == "" {
 		return t, nil
 	}
+	var err error
 	if t.ClientCAs, err = rootsIn(c.conf.ClientCA); err != nil {
 		return nil, fmt.Errorf("reading tls.client_ca: %w", err)
 	}

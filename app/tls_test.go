@@ -90,7 +90,7 @@ func put(t *testing.T, conf *config.TLS, pair tls.Certificate) {
 // secured serves over TLS, and says who the client is by its certificate.
 func secured(t *testing.T, conf *config.TLS) (addr string, c *certificates) {
 	t.Helper()
-	c, err := openCertificates(conf, slog.New(slog.DiscardHandler))
+	c, err := openCertificates(conf, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestACertificateIsReadAgainWhenItsFilesChange(t *testing.T) {
 	put(t, conf, a.server("the third one"))
 	again()
 	ask("the third one")
-	if _, err := openCertificates(&config.TLS{Cert: conf.Cert, Key: filepath.Join(dir, "none")}, nil); err == nil {
+	if _, err := openCertificates(&config.TLS{Cert: conf.Cert, Key: filepath.Join(dir, "none")}, nil, nil); err == nil {
 		t.Error("a server begins without a key")
 	}
 }

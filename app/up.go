@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/engine"
 	"github.com/plenum-foundry/plenum/identity"
+	"github.com/plenum-foundry/plenum/store"
 )
 
 // upOptions are the flags of `plenum up`.
@@ -340,4 +342,17 @@ func advice(err error) []string {
 		return e.Advice
 	}
 	return nil
+}
+
+// keepKey makes the secret of a key and keeps the key.
+func keepKey(ctx context.Context, s store.Store, pepper *identity.Pepper, want plenum.Key) (plenum.Secret, plenum.Key, error) {
+	secret, key, err := identity.New(rand.Reader, pepper, time.Now())
+	if err != nil {
+		return plenum.Secret{}, plenum.Key{}, fmt.Errorf("making a key: %w", err)
+	}
+	key.Name, key.Project, key.Member, key.Expires, key.Admin, key.Scope = want.Name, want.Project, want.Member, want.Expires, want.Admin, want.Scope
+	if err := s.CreateKey(ctx, key); err != nil {
+		return plenum.Secret{}, plenum.Key{}, fmt.Errorf("keeping a key: %w", err)
+	}
+	return secret, key, nil
 }

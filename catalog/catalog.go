@@ -6,12 +6,14 @@
 package catalog
 
 import (
+	"cmp"
 	"embed"
-	"encoding/json"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
@@ -20,54 +22,55 @@ import (
 //go:embed data/*.json
 var data embed.FS
 
-// Catalog answers questions about models and offers. It reads a provider's file when it is first asked
-// for that provider, and may be used by several goroutines at once.
+// Catalog answers questions about models and offers. What it keeps in memory of a file is where its items stand; they
+// are read when they are asked for. It may be used by several goroutines at once.
 type Catalog struct {
-	providers map[string]func() *provider
+	providers map[string]func() *pack
 	models    func() *modelIndex
-}
-
-// provider is a provider's file with its index.
-type provider struct {
-	file *record.File
-	byID map[string]*record.Offer // by id in lower case
+	layers    []*Layer // the first comes first
 }
 
 // New returns the catalog that is built in.
 func New() *Catalog {
-	c := &Catalog{providers: map[string]func() *provider{}, models: sync.OnceValue(readModels)}
+	c := &Catalog{providers: map[string]func() *pack{}, models: sync.OnceValue(readModels)}
 	entries, err := data.ReadDir("data")
 	if err != nil {
 		panic("catalog: " + err.Error())
 	}
 	for _, e := range entries {
 		if name := strings.TrimSuffix(e.Name(), ".json"); name != "models" {
-			c.providers[name] = sync.OnceValue(func() *provider { return readProvider(name) })
+			c.providers[name] = sync.OnceValue(func() *pack { return readProvider(name) })
 		}
 	}
 	return c
 }
 
-// decode reads one of the embedded files; that they can be read is tested.
-func decode(name string, into any) {
+// embedded returns one of the files as it is; that they can be read is tested.
+func embedded(name string) []byte {
 	text, err := data.ReadFile("data/" + name + ".json")
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
 	if err != nil {
 		panic("catalog: " + name + ": " + err.Error())
 	}
+	return text
 }
 
-func readProvider(name string) *provider {
-	p := &provider{file: &record.File{}, byID: map[string]*record.Offer{}}
-	decode(name, p.file)
-	for i := range p.file.Offers {
-		o := &p.file.Offers[i]
-		p.byID[strings.ToLower(o.ID)] = o
-		for _, id := range o.Also {
-			p.byID[strings.ToLower(id)] = o
+// readAt reads parts of one of the files.
+func readAt(name string) func([]byte, int64) error {
+	return func(into []byte, at int64) error {
+		f, err := data.Open("data/" + name + ".json")
+		if err != nil {
+			return err
 		}
+		defer f.Close()
+		_, err = f.(io.ReaderAt).ReadAt(into, at)
+		return err
+	}
+}
+
+func readProvider(name string) *pack {
+	p, err := newPack(Seed, embedded(name), readAt(name))
+	if err != nil {
+		panic("catalog: " + name + ": " + err.Error())
 	}
 	return p
 }
@@ -81,7 +84,7 @@ type Facts struct {
 	Price     plenum.Price
 	Traits    plenum.Traits
 	Mode      string // what it is called for: "chat", "responses", "embedding", "realtime"
-	Retired   bool   // it is deprecated or gone
+	Life      Lifecycle
 	// Disputed says that the sources give different prices, so that none is taken.
 	Disputed bool
 	Sources  []string // where the facts are from, with the date: "models.dev 2026-07-02"
@@ -91,22 +94,18 @@ type Facts struct {
 // there. An id that ends in a date, or in -latest, and is not known itself is taken as its family at
 // those vendors whose snapshots cost the same; ARNs and whole names of resources are what they name.
 func (c *Catalog) Offer(kind, upstream string) (Facts, bool) {
-	p, ok := c.provider(kind)
-	if !ok {
-		return Facts{}, false
-	}
-	o, priced := p.find(kind, upstream)
+	o, priced := c.find(kind, upstream)
 	if o == nil {
 		return Facts{}, false
 	}
-	f := p.facts(o)
+	f := factsOf(o)
 	if !priced {
 		f.Price = plenum.Price{}
 	}
 	return f, true
 }
 
-func (c *Catalog) provider(kind string) (*provider, bool) {
+func (c *Catalog) provider(kind string) (*pack, bool) {
 	read, ok := c.providers[kind]
 	if !ok {
 		return nil, false
@@ -129,27 +128,46 @@ func dated() *regexp.Regexp {
 	return regexp.MustCompile(`-(20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d|latest)$`)
 }
 
-func (p *provider) facts(o *record.Offer) Facts {
+func factsOf(o *item) Facts {
 	f := Facts{
-		ID: o.ID, Model: o.Model, Context: o.Context, MaxOutput: o.Output, Mode: o.Mode,
-		Retired: o.Status != "", Disputed: o.Disputed, Traits: traitsOf(o),
+		ID: o.ID, Model: o.Model, Context: o.Context, MaxOutput: o.Output, Mode: cmp.Or(o.Mode, "chat"),
+		Life: *o.Life, Disputed: o.Disputed && o.price == nil, Traits: traitsOf(o.Offer),
 	}
-	if f.Mode == "" {
-		f.Mode = "chat"
+	if o.price != nil {
+		f.Price = *o.price
 	}
-	if o.Price != nil {
-		f.Price = *priceOf(o.Price, p.file.Made)
-	}
-	for _, i := range o.From {
-		s := p.file.Sources[i]
+	for _, s := range o.Sources {
 		f.Sources = append(f.Sources, s.Name+" "+s.Date)
 	}
 	return f
 }
 
+// pricesOf returns the price of an offer with those that held before it.
+func pricesOf(o *Offer, source string) *plenum.Price {
+	p := priceOf(o.Price, source)
+	p.Since = midnight(o.Price.Since)
+	newer := p
+	for i := range o.Past {
+		newer.Before = priceOf(&o.Past[i], source)
+		newer.Since = midnight(o.Past[i].Until)
+		newer = newer.Before
+		newer.Since = midnight(o.Past[i].Since)
+	}
+	return p
+}
+
+// midnight is when a day begins, in Unix seconds; 0 where there is no day.
+func midnight(day string) int64 {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return 0
+	}
+	return t.Unix()
+}
+
 // priceOf fills what a price leaves open: a class without a rate of its own costs what the plain class
 // of its side does.
-func priceOf(r *record.Price, made string) *plenum.Price {
+func priceOf(r *record.Price, source string) *plenum.Price {
 	pick := func(r *record.Rate, otherwise plenum.Rate) plenum.Rate {
 		if r != nil {
 			return plenum.Rate(*r)
@@ -159,7 +177,7 @@ func priceOf(r *record.Price, made string) *plenum.Price {
 	in, out := pick(r.Input, 0), pick(r.Output, 0)
 	short := pick(r.CacheWrite5m, in)
 	p := &plenum.Price{
-		Known: true, Source: "catalog " + made,
+		Known: true, Source: source,
 		Input: in, CacheRead: pick(r.CacheRead, in), CacheWrite5m: short, CacheWrite1h: pick(r.CacheWrite1h, short),
 		InputAudio: pick(r.InputAudio, in), InputImage: pick(r.InputImage, in),
 		Output: out, Reasoning: pick(r.Reasoning, out),
@@ -167,17 +185,17 @@ func priceOf(r *record.Price, made string) *plenum.Price {
 		Search: pick(r.Search, 0) * 1000, Image: pick(r.Image, 0) * 1000, Character: pick(r.Character, 0), Second: pick(r.Second, 0) * 1000,
 	}
 	if r.Over != nil {
-		p.Above, p.Over = r.Over.Above, priceOf(r.Over, made)
+		p.Above, p.Over = r.Over.Above, priceOf(r.Over, source)
 		if p.Over.Search == 0 {
 			p.Over.Search = p.Search
 		}
 	}
-	tiers := plenum.Tiers{Priority: tierOf(r.Priority, p, made), Flex: tierOf(r.Flex, p, made), Batch: tierOf(r.Batch, p, made)}
+	tiers := plenum.Tiers{Priority: tierOf(r.Priority, p, source), Flex: tierOf(r.Flex, p, source), Batch: tierOf(r.Batch, p, source)}
 	if tiers != (plenum.Tiers{}) {
 		p.Tiers = &tiers
 	}
 	if r.Hours != nil {
-		p.Hours = &plenum.Hours{From: r.Hours.From, To: r.Hours.To, Price: priceOf(r.Hours.Price, made)}
+		p.Hours = &plenum.Hours{From: r.Hours.From, To: r.Hours.To, Price: priceOf(r.Hours.Price, source)}
 	}
 	if len(r.Pictures) > 0 {
 		p.Pictures = &plenum.Pictures{Quality: "standard", Size: "1024x1024"} // as the vendors of such prices have it
@@ -190,11 +208,11 @@ func priceOf(r *record.Price, made string) *plenum.Price {
 
 // tierOf fills the price of a service tier. Where it has no rates of long prompts they are at least those of the
 // standard tier: a budget must hold.
-func tierOf(r *record.Price, standard *plenum.Price, made string) *plenum.Price {
+func tierOf(r *record.Price, standard *plenum.Price, source string) *plenum.Price {
 	if r == nil {
 		return nil
 	}
-	p := priceOf(r, made)
+	p := priceOf(r, source)
 	if p.Over == nil && standard.Over != nil && standard.Over.Input > p.Input {
 		p.Above, p.Over = standard.Above, standard.Over
 	}
@@ -224,7 +242,7 @@ func capabilitiesOf(can, cannot []string) plenum.Capabilities {
 	}
 	return plenum.Capabilities{
 		Tools: says("tools"), Images: says("images"), Documents: says("documents"), Audio: says("audio"),
-		Schema: says("schema"), Thinking: says("thinking"),
+		Schema: says("schema"), Thinking: says("thinking"), Streaming: says("streaming"),
 	}
 }
 
@@ -241,8 +259,8 @@ func (c *Catalog) Describe(kind, upstream, model string) (plenum.Offer, bool) {
 	var o plenum.Offer
 	m, ok := c.Model(model)
 	if ok {
-		o = plenum.Offer{Model: m.ID, Context: m.Context, MaxOutput: m.MaxOutput}
-		o.Traits.Capabilities = m.Capabilities
+		o = plenum.Offer{Model: m.ID, Context: m.Context, MaxOutput: m.Output}
+		o.Traits.Capabilities = can(&m)
 	}
 	if t, is := fresh(upstream, model); is && slices.Contains([]string{"anthropic", "azure", "bedrock", "vertex"}, kind) {
 		t.Capabilities = o.Traits.Capabilities
@@ -265,22 +283,13 @@ func (c *Catalog) ofModel(kind, model string) (Facts, bool) {
 	if !ok || !known {
 		return Facts{}, false
 	}
-	if o, ok := p.byID[strings.ToLower(name)]; ok && (o.Model == model || o.Model == "") {
-		return p.facts(o), true
+	if o := p.byID(kind, name); o != nil && (o.Model == model || o.Model == "") {
+		return factsOf(c.layered(kind, o.ID, o)), true
 	}
-	var only *record.Offer
-	for i := range p.file.Offers {
-		if o := &p.file.Offers[i]; o.Model == model {
-			if only != nil {
-				return Facts{}, false
-			}
-			only = o
-		}
+	if all := p.ofModel(model); len(all) == 1 {
+		return factsOf(c.layered(kind, all[0].ID, all[0])), true
 	}
-	if only == nil {
-		return Facts{}, false
-	}
-	return p.facts(only), true
+	return Facts{}, false
 }
 
 // Providers returns the kinds of provider whose offers are known, sorted.
@@ -301,9 +310,9 @@ func (c *Catalog) Models(kind string) []string {
 		return nil
 	}
 	var out []string
-	for i := range p.file.Offers {
-		if p.file.Offers[i].Listed {
-			out = append(out, p.file.Offers[i].ID)
+	for o := range p.all {
+		if o.Listed {
+			out = append(out, o.ID)
 		}
 	}
 	return out

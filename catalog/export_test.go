@@ -1,9 +1,6 @@
 package catalog
 
-import (
-	"iter"
-	"strings"
-)
+import "iter"
 
 // All yields every entry of a provider, for tests.
 func All(c *Catalog, kind string) iter.Seq2[string, Facts] {
@@ -12,8 +9,9 @@ func All(c *Catalog, kind string) iter.Seq2[string, Facts] {
 		if !ok {
 			return
 		}
-		for i := range p.file.Offers {
-			if o := &p.file.Offers[i]; !yield(o.ID, p.facts(o)) {
+		for n := range p.lines {
+			o := p.kept(uint32(n))
+			if !yield(o.ID, factsOf(o)) {
 				return
 			}
 		}
@@ -23,5 +21,5 @@ func All(c *Catalog, kind string) iter.Seq2[string, Facts] {
 // AlsoOf returns the other ids of an offer.
 func AlsoOf(c *Catalog, kind, id string) []string {
 	p, _ := c.provider(kind)
-	return p.byID[strings.ToLower(id)].Also
+	return p.byID(kind, id).Also
 }

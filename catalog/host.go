@@ -5,30 +5,29 @@ import (
 	"strings"
 
 	plenum "github.com/plenum-foundry/plenum"
-	"github.com/plenum-foundry/plenum/catalog/internal/record"
 )
 
 // find returns the record of a model's id at a provider, and whether its price is that of the id: of another place
 // of the same model only the rest is known.
-func (p *provider) find(kind, upstream string) (o *record.Offer, priced bool) {
+func (p *pack) find(kind, upstream string) (o *item, priced bool) {
 	id := plainID(kind, strings.ToLower(upstream))
-	if o := p.byID[id]; o != nil {
+	if o := p.byID(kind, id); o != nil {
 		return o, true
 	}
 	if steady(kind) {
-		if o := p.byID[family(id)]; o != nil {
+		if o := p.byID(kind, family(id)); o != nil {
 			return o, true
 		}
 	}
 	switch kind {
 	case "bedrock": // a profile of regions that is not known; it may cost more than the model in one region
 		if _, bare, ok := strings.Cut(id, "."); ok && regions().MatchString(id) {
-			return p.byID[bare], false
+			return p.byID(kind, bare), false
 		}
 	case "vertex": // Claude without its version, or with one that is not known
 		bare, _, _ := strings.Cut(id, "@")
 		for _, other := range []string{bare, bare + "@default"} {
-			if o := p.byID[other]; o != nil {
+			if o := p.byID(kind, other); o != nil {
 				return o, true
 			}
 		}

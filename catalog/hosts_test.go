@@ -25,7 +25,7 @@ func TestOneModelOnItsHosts(t *testing.T) {
 		{"azure", "grok-4.7", "xai/grok-4.7", 500_000, 0, 0, 0, yes, false},
 		{"bedrock", "xai.grok-4.3", "xai/grok-4.3", 1_000_000, 131_072, 1_250_000, 2_500_000, yes, false},
 		{"vertex", "xai/grok-4.3", "xai/grok-4.3", 0, 0, 0, 0, yes, false},
-		{"vertex", "xai/grok-4.20-reasoning", "", 2_000_000, 2_000_000, 2_000_000, 6_000_000, yes, false},
+		{"vertex", "xai/grok-4.20-reasoning", "xai/grok-4.20-reasoning", 2_000_000, 2_000_000, 2_000_000, 6_000_000, yes, false},
 
 		{"openai", "gpt-5.5", "openai/gpt-5.5", 1_050_000, 128_000, 5_000_000, 30_000_000, yes, false},
 		{"azure", "gpt-5.5", "openai/gpt-5.5", 1_050_000, 128_000, 5_000_000, 30_000_000, yes, false},

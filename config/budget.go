@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 )
@@ -25,28 +26,63 @@ func SpenderOf(p *plenum.Principal, d *plenum.Deployment, o *plenum.Offer) Spend
 	return s
 }
 
-// Budgets finds the budgets that hold for a call without looking at the others, so that no call becomes slower by
-// how many there are.
-type Budgets struct {
-	// of holds the budgets whose scope asks for a value of some field, by that; a scope that asks for several is
+// Bound is a budget or a limit as calls are held to it.
+type Bound struct {
+	Name    string // for people: budget "lab"
+	Account string // what its sum is kept under, without the part that is somebody's own
+	Counts  string // usd_micros, requests, tokens, input_tokens, output_tokens, concurrent
+	Scope   Scope
+	Per     string
+	Amount  int64
+	Window  plenum.Window
+	Soft    bool
+	// Brief says that what is spent counts for so short a time that it is not put on record.
+	Brief bool
+	// Alerts are told when it is used up to a part.
+	Alerts []*Alert
+}
+
+// Money is what a budget counts.
+const Money = "usd_micros"
+
+// Kind returns which of the two it is: budget or limit.
+func (b *Bound) Kind() string {
+	if b.Counts == Money {
+		return "budget"
+	}
+	return "limit"
+}
+
+// brief is how short a window is whose sums do not outlive the process that counts them.
+const brief = time.Hour
+
+// Bounds finds the budgets and limits that hold for a call without looking at the others, so that no call becomes slower
+// by how many there are.
+type Bounds struct {
+	// All are those that there are, in the order of the file: budgets, limits, and the limits of deployments.
+	All []Bound
+	// of holds those whose scope asks for a value of some field, by that; a scope that asks for several is
 	// found by the narrowest, one that asks for nothing under "".
-	of map[asked][]*Budget
+	of map[asked][]*Bound
 }
 
 // asked is what a scope asks for: a field and its value.
 type asked struct{ field, value string }
 
-func newBudgets(list []Budget) Budgets {
-	b := Budgets{of: make(map[asked][]*Budget, len(list))}
+func newBounds(list []Bound) Bounds {
+	b := Bounds{All: list, of: make(map[asked][]*Bound, len(list))}
 	for i := range list {
-		f := list[i].Scope.narrowest()
-		b.of[f] = append(b.of[f], &list[i])
+		x := &list[i]
+		span := x.Window.Span()
+		x.Brief = x.Counts == "concurrent" || x.Counts != Money && span > 0 && span < brief
+		f := x.Scope.narrowest()
+		b.of[f] = append(b.of[f], x)
 	}
 	return b
 }
 
-// For adds to dst the budgets that hold for a spender.
-func (b *Budgets) For(dst []*Budget, s *Spender) []*Budget {
+// For adds to dst the budgets and limits that hold for a spender.
+func (b *Bounds) For(dst []*Bound, s *Spender) []*Bound {
 	if len(b.of) == 0 {
 		return dst
 	}
@@ -59,7 +95,7 @@ func (b *Budgets) For(dst []*Budget, s *Spender) []*Budget {
 	return dst
 }
 
-func (b *Budgets) among(dst []*Budget, f asked, s *Spender) []*Budget {
+func (b *Bounds) among(dst []*Bound, f asked, s *Spender) []*Bound {
 	for _, x := range b.of[f] {
 		if x.Scope.holds(s) {
 			dst = append(dst, x)
@@ -101,13 +137,27 @@ func (s *Scope) holds(o *Spender) bool {
 		is(s.Publisher, o.Publisher) && is(s.Model, o.Model) && is(s.Deployment, o.Deployment)
 }
 
-// Account returns what a spender's part of the budget is kept under. Where each has the amount for itself, those of
+// Of returns what a spender's part of the bound is kept under. Where each has the amount for itself, those of
 // whom nothing is known (a key without a member) share one part.
-func (b *Budget) Account(s *Spender) string {
+func (b *Bound) Of(s *Spender) string {
 	if b.Per == "" {
-		return b.Name
+		return b.Account
 	}
-	return b.Name + "[" + s.value(b.Per) + "]"
+	return b.Account + "[" + s.value(b.Per) + "]"
+}
+
+// PartOf returns whose part of the bound is kept under an id; false where the id is not of this bound.
+func (b *Bound) PartOf(account string) (string, bool) {
+	rest, ok := strings.CutPrefix(account, b.Account)
+	if !ok {
+		return "", false
+	}
+	if b.Per == "" {
+		return "", rest == ""
+	}
+	rest, open := strings.CutPrefix(rest, "[")
+	rest, closed := strings.CutSuffix(rest, "]")
+	return rest, open && closed
 }
 
 func (s *Spender) value(field string) string {

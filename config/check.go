@@ -2,13 +2,13 @@ package config
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/outbound"
@@ -38,16 +38,43 @@ func (c *compiler) server() {
 
 func (c *compiler) tls(t *TLS) {
 	switch {
-	case t.ACME != nil:
-		c.fail("tls.acme", "is not supported yet; give cert and key")
 	case t.ClientCA == "" && len(t.Clients) > 0:
 		c.fail("tls.clients", "needs client_ca")
+	case t.ACME != nil:
+		c.acme(t)
 	case t.Cert == "" || t.Key == "":
-		c.fail("tls", "needs both cert and key")
+		c.fail("tls", "needs both cert and key, or acme")
 	default:
 		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
 			c.fail("tls.cert", "cannot be used with the key: %s", strings.TrimPrefix(err.Error(), "tls: "))
 		}
+	}
+}
+
+func (c *compiler) acme(t *TLS) {
+	a := t.ACME
+	if t.Cert != "" || t.Key != "" {
+		c.fail("tls.acme", "stands in the place of cert and key: give one or the other")
+	}
+	if !a.AcceptTerms {
+		c.fail("tls.acme.accept_terms", "must be true: read the terms of service of the authority, and accept them")
+	}
+	if (a.EABKey == "") != a.EABSecret.Empty() {
+		c.fail("tls.acme.eab_key", "goes with eab_hmac: the authority gives you both")
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(a.EABSecret.Reveal(), "=")); err != nil {
+		c.fail("tls.acme.eab_hmac", "is not base64url")
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		c.fail("tls.acme.directory", "%q is not an address that begins with https://", a.Directory)
+	}
+	for i, d := range a.Domains {
+		if net.ParseIP(d) != nil || strings.ContainsAny(d, "*/: ") || !strings.Contains(strings.Trim(d, "."), ".") {
+			c.fail(index("tls.acme.domains", i), "%q is not the full name of a host; certificates for addresses and wildcards are made elsewhere: give cert and key", d)
+		}
+	}
+	if _, _, err := net.SplitHostPort(a.HTTP); a.HTTP != "" && err != nil {
+		c.fail("tls.acme.http", "%q must be host:port, such as :80", a.HTTP)
 	}
 }
 
@@ -123,6 +150,7 @@ func (c *compiler) connections() {
 // connection checks one connection against its provider's kind and fills in what that leaves out.
 func (c *compiler) connection(conn *Connection, path string) {
 	c.headers(conn, path)
+	c.knownTerms(conn.Terms, path)
 	kind, ok := c.kinds[conn.Provider]
 	if !ok {
 		known := slices.Sorted(maps.Keys(c.kinds))
@@ -287,31 +315,6 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func (c *compiler) budgets() {
-	seen := map[string]bool{}
-	for i := range c.file.Budgets {
-		b, path := &c.file.Budgets[i], index("budgets", i)
-		if seen[b.Name] {
-			c.fail(path+".name", "%q is the name of another budget as well", clip(b.Name))
-		}
-		seen[b.Name] = true
-		if strings.ContainsAny(b.Name, "[]") {
-			c.fail(path+".name", "%q has a bracket in it, which is kept for the parts of a budget", clip(b.Name))
-		}
-		zone, err := time.LoadLocation(b.Zone)
-		if err != nil || b.Zone == "Local" {
-			c.fail(path+".zone", "%q is no time zone; say one as Europe/Berlin or America/New_York, or UTC", clip(b.Zone))
-		}
-		b.Window.Zone = zone
-		if d := b.Scope.Deployment; d != "" && !slices.Contains(c.deploymentNames(), d) {
-			c.fail(path+".scope.deployment", "there is no deployment %q%s", clip(d), suggest(d, c.deploymentNames()))
-		}
-		if p := b.Scope.Provider; p != "" && c.kinds[p] == nil {
-			c.fail(path+".scope.provider", "there is no provider %q%s", clip(p), suggest(p, slices.Sorted(maps.Keys(c.kinds))))
-		}
-	}
 }
 
 func (c *compiler) deploymentNames() []string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ type Options struct {
 	// Connect makes what calls need of a connection; an error is told with the connection's place. Nil
 	// makes nothing.
 	Connect func(*Connection) (any, error)
+	// Redact makes what takes out of what is kept, or says what is wrong with how that is declared. Nil makes nothing.
+	Redact func(*Content) (any, error)
 	// Policies makes what calls need of the policies, and tells what is wrong with them. Nil makes nothing.
 	Policies func([]Policy) (any, []PolicyFault)
 	// Keys are those kept in the store.
@@ -73,13 +76,18 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	c.server()
 	c.projects()
 	c.members()
+	c.serviceAccounts()
 	c.issuers()
+	c.desk()
+	c.providers()
 	c.connections()
 	c.deployments()
-	c.budgets()
+	bounds := c.bounds()
+	c.alerts(bounds)
 	c.policies()
+	c.content()
 	c.keys()
-	c.snap.Budgets = newBudgets(f.Budgets)
+	c.snap.Bounds = newBounds(bounds)
 	if err := c.all().asError(); err != nil {
 		return nil, err
 	}
@@ -156,7 +164,7 @@ func (c *compiler) deployment(d *Deployment, path string, taken map[string]strin
 		Lifecycle:  d.Lifecycle == "allow", Opaque: d.Opaque == "allow",
 		UnknownIDs: d.UnknownIDs == "allow", SharedIDs: d.SharedIDs,
 		Guardrail: d.Guardrail, Declared: c.origin(path),
-		Limits: plenum.Limits(d.Limits), Retry: plenum.Retry(c.file.Retry), Keep: d.Keep,
+		Retry: plenum.Retry(c.file.Retry), Keep: d.Keep,
 	}
 	if d.Retry != nil {
 		out.Retry = plenum.Retry(*d.Retry)
@@ -259,6 +267,8 @@ func (c *compiler) target(t *Target, d *Deployment, path string) (plenum.Target,
 		return plenum.Target{}, false
 	}
 	o.ID = o.Connection + "/" + o.Upstream
+	o.Terms = cmp.Or(t.Terms, conn.Terms)
+	c.knownTerms(t.Terms, path)
 	o.Context, o.MaxOutput = t.Context, t.MaxOutput
 	t.Traits.over(&o.Traits)
 	if t.Price != nil && t.Price.Hours != nil {

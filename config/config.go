@@ -24,6 +24,7 @@ type File struct {
 	DataDir         string        `conf:"data_dir" default:"./data" restart:"yes" doc:"The directory of the embedded store, the ledger's journal and the pepper of the keys."`
 	Database        plenum.Secret `conf:"database" restart:"yes" doc:"Address of a PostgreSQL database (postgres://...) that keeps the state of several nodes instead of the embedded store."`
 	Valkey          plenum.Secret `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
+	Pepper          plenum.Secret `conf:"pepper" restart:"yes" doc:"What callers' keys are hashed under: 32 random bytes in hexadecimal, from the environment or a file; all nodes of one database have the same. Left out it is in the data directory, made on the first start."`
 	MasterKey       plenum.Secret `conf:"master_key" restart:"yes" doc:"The key that vendors' credentials in the store and kept content are encrypted under: 32 random bytes in hexadecimal or base64, from the environment or a file. Left out it is made of the pepper of the keys."`
 	MasterKeyKMS    string        `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead, for builds that have one."`
 	MasterKeysOld   []string      `conf:"master_keys_before" restart:"yes" doc:"Files with the master keys before, which still open what was encrypted under them until plenum rotate master-key has run."`
@@ -36,22 +37,53 @@ type File struct {
 	MaxInFlight     Size          `conf:"max_in_flight" default:"1GiB" min:"1024" doc:"The most that the bodies of all calls hold at one time: of requests, and of answers that are not streamed. Who comes when it is full is told to try again (503). Plenum itself needs up to three times this for them."`
 	Files           Files         `conf:"files" doc:"What callers may keep here: files, and the input and output of batches."`
 	Timeouts        Patience      `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
+	DrainDelay      time.Duration `conf:"drain_delay" default:"0s" min:"0s" doc:"How long a stopping Plenum still takes calls while /readyz says that it is not ready: as long as the balancer before it may need to see that."`
 	Drain           time.Duration `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
 	Log             Log           `conf:"log" doc:"The log: one line a call."`
 	Ledger          Ledger        `conf:"ledger" doc:"The append-only record of calls."`
 	Retry           Retry         `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
 	ProbeAge        time.Duration `conf:"probe_age" default:"720h" min:"0s" doc:"How long what plenum probe found out of an offer counts; then the catalog is believed again. 0s is for ever."`
+	PriceAge        time.Duration `conf:"price_age" default:"2160h" min:"0s" doc:"From how old on the sources of a price in the catalog are called stale. Such a price is applied all the same. 0s is never."`
 	Connections     []Connection  `conf:"connections" noun:"connection" doc:"The places that serve models, with their credentials."`
 	Deployments     []Deployment  `conf:"deployments" noun:"deployment" doc:"The names that callers put in model, and what each binds."`
 	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
 	Projects        []Project     `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
 	Members         []Member      `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
 	Issuers         []Issuer      `conf:"issuers" noun:"issuer" doc:"Who vouches for callers by signed tokens (Entra ID, Google, Kubernetes, any OpenID Connect issuer), and whom their tokens stand for."`
+	Publishers      []Publisher   `conf:"publishers" noun:"publisher" doc:"Who may publish models at the vendor desk."`
+	UseTerms        []UseTerms    `conf:"terms" noun:"terms" doc:"Terms of use that projects accept before they call what is under them."`
+	Acceptances     []Acceptance  `conf:"acceptances" noun:"acceptance" doc:"Which project has accepted which terms. The management API notes who did so and when."`
+	Desk            Desk          `conf:"desk" doc:"The vendor desk: how models that publishers submit are tried, and what becomes of those that drift from their cards."`
 	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
+	Limits          []Limit       `conf:"limits" noun:"limit" doc:"Limits in requests, in tokens, and in calls at the same time."`
+	Alerts          []Alert       `conf:"alerts" noun:"alert" doc:"Who is told when budgets and limits are used up to a part of them."`
 	Policies        []Policy      `conf:"policies" noun:"policy" doc:"Who may use what, in Cedar. Without any everything is allowed to every key; with one, what none permits is refused, and a forbid wins."`
 	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
+	ServiceAccounts []ServiceAccount `conf:"service_accounts" noun:"service_account" doc:"Programs, and what they may do with the management API. Keys and tokens of issuers belong to one as they belong to a member."`
+	SCIM            SCIM             `conf:"scim" doc:"What a directory that keeps members at /scim/v2 gives them."`
+
+	ValkeyAway ValkeyAway `conf:"valkey_away" restart:"yes" doc:"What becomes of calls that budgets and limits hold for while that server is away."`
+
+	IdentityProviders []IdentityProvider `conf:"identity_providers" noun:"identity_provider" doc:"Who signs people in: OpenID Connect providers (Entra ID, Google, Okta, Keycloak, any)."`
+	Sessions          Sessions           `conf:"sessions" doc:"How long people stay signed in."`
+
 	source source
+}
+
+// Sessions bounds how long people stay signed in.
+type Sessions struct {
+	Idle time.Duration `conf:"idle" default:"8h" min:"1m" doc:"How long after the last request of theirs."`
+	Max  time.Duration `conf:"max" default:"24h" min:"1m" doc:"How long at most; then the identity provider is asked again."`
+}
+
+// ValkeyAway says what becomes of calls while the server of the budgets is away.
+type ValkeyAway struct {
+	Mode     string        `conf:"mode" default:"closed" enum:"closed share" doc:"closed: calls that budgets or limits hold for are refused (503). share: each node goes on with a share that it has put by of each of them."`
+	Share    int           `conf:"share" default:"10" min:"1" max:"50" doc:"The share of each node, in hundredths of what is left. All nodes together should have less than half."`
+	Lasts    time.Duration `conf:"lasts" default:"1h" min:"1s" doc:"How long a node goes on with its share. What a node had put by that is gone for good comes back to the others after twice that."`
+	Patience time.Duration `conf:"patience" default:"5s" min:"10ms" doc:"How long a call waits for the server before it counts as away. While it does, no call waits for it."`
+	Lease    time.Duration `conf:"lease" default:"30s" min:"1s" doc:"How long what a node holds for its calls stays held when the node is gone."`
 }
 
 // Files bounds what callers keep.
@@ -68,13 +100,19 @@ type TLS struct {
 	ClientCA   string   `conf:"client_ca" doc:"File with the certificates, in PEM, that clients' certificates must come from; left out, clients are asked for none. It and cert and key are read again when they change."`
 	ClientAuth string   `conf:"client_auth" default:"required" enum:"required optional" doc:"Whether a client without a certificate is turned away, where there is a client_ca. One with a bad certificate is, either way."`
 	Clients    []string `conf:"clients" doc:"The names of which a client's certificate must have one: a URI, an address of mail, a host, or the common name. Left out, any that client_ca vouches for is good. A certificate takes the place of no key."`
-	ACME       *ACME    `conf:"acme" doc:"Get the certificate from an authority by ACME. Not supported yet: it is refused."`
+	ACME       *ACME    `conf:"acme" doc:"Get the certificate from an authority by ACME (RFC 8555), in the place of cert and key."`
 }
 
-// ACME names the domains to get a certificate for.
+// ACME says which authority certificates come from, for which names, and how it makes sure of them.
 type ACME struct {
-	Domains []string `conf:"domains" required:"yes" doc:"The names that the certificate is for."`
-	Email   string   `conf:"email" doc:"Where the authority writes about the certificate."`
+	Domains     []string      `conf:"domains" required:"yes" doc:"The names that certificates are for, one each. Clients that name none are shown the first."`
+	Directory   string        `conf:"directory" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"The address of the authority's directory."`
+	AcceptTerms bool          `conf:"accept_terms" default:"false" doc:"Whether you accept the authority's terms of service. It must be true: nobody does it for you."`
+	Email       string        `conf:"email" doc:"Where the authority writes about the certificates."`
+	CA          string        `conf:"ca" doc:"File with the certificates, in PEM, that the directory's must come from; those of the system if left out."`
+	HTTP        string        `conf:"http" doc:"Address such as :80 that is listened on as well, for authorities that ask there (http-01); all else is sent on to https. Left out, they ask in the TLS handshake at listen (tls-alpn-01), which must then be port 443 for them."`
+	EABKey      string        `conf:"eab_key" doc:"The id of the account that you have with the authority (external account binding), where it wants one."`
+	EABSecret   plenum.Secret `conf:"eab_hmac" doc:"Its HMAC key, in base64url."`
 }
 
 // Patience is how long Plenum waits for a slow caller.
@@ -118,7 +156,16 @@ type Retry struct {
 type Content struct {
 	Keep      bool          `conf:"keep" default:"false" doc:"Keep answers that their callers want kept, with their input: for previous_response_id, conversations and answers in the background. They belong to the project."`
 	Projects  []string      `conf:"projects" doc:"Only for these projects; left out it is for all."`
+	OptIn     bool          `conf:"opt_in" default:"false" doc:"Only for projects that ask for it themselves by content.keep."`
 	Retention time.Duration `conf:"retention" default:"720h" min:"1m" doc:"How long an answer is kept, and a conversation after it was last used."`
+	Redact    []string      `conf:"redact" doc:"What is taken out before it is kept: keys, cards, iban, email, phone. A word in brackets takes its place, such as [EMAIL]; who goes on from such an answer goes on from what is left of it."`
+	Patterns  []Redaction   `conf:"redact_patterns" doc:"What else is taken out."`
+}
+
+// Redaction is a pattern of what is taken out of what is kept.
+type Redaction struct {
+	Name    string `conf:"name" required:"yes" doc:"What takes its place, in capitals and brackets."`
+	Pattern string `conf:"pattern" required:"yes" doc:"A regular expression in Go's syntax, which takes linear time."`
 }
 
 // Connection is a configured place that serves models.
@@ -131,6 +178,7 @@ type Connection struct {
 	Headers     map[string]plenum.Secret `conf:"headers" doc:"Headers sent with every request."`
 	Network     string                   `conf:"network" default:"auto" enum:"auto public private any" doc:"What its calls may reach: public is the internet alone; private also private and loopback addresses; any also link-local ones, where clouds keep the credentials of their machines. auto is public, but private where a file declares the connection and its base_url names such an address or a local name (localhost, ollama, gpu.lan). Checked when an address is dialled."`
 	Region      string                   `conf:"region" doc:"Where it is, for routing and records."`
+	Terms       string                   `conf:"terms" doc:"The terms that a project accepts before it calls anything here, by their name in terms; left out is none."`
 	Settings    map[string]string        `conf:",rest" doc:"Whatever else the provider wants, such as api_version."`
 }
 
@@ -169,6 +217,7 @@ type Target struct {
 	Weight     int     `conf:"weight" default:"1" min:"0" max:"1000000" doc:"Its share among targets of the same priority, where the strategy is weighted."`
 	Priority   int     `conf:"priority" default:"1" min:"0" max:"1000000" doc:"Lower is tried first."`
 	Region     string  `conf:"region" doc:"Where it is, if the connection does not say."`
+	Terms      string  `conf:"terms" doc:"The terms that a project accepts before it uses this, by their name in terms; left out, the connection says."`
 	Context    int     `conf:"context" min:"0" doc:"The most tokens of input and output together, where the catalog does not know."`
 	MaxOutput  int     `conf:"max_output" min:"0" doc:"The most tokens of output, where the catalog does not know."`
 	Price      *Price  `conf:"price" doc:"What it charges, in US dollars, where the catalog does not know or you pay another price."`
@@ -261,16 +310,32 @@ type Capabilities struct {
 	Logprobs  plenum.Tri `conf:"logprobs" doc:"Give the probabilities of its tokens."`
 }
 
-// Limits bound what may pass through in a minute and at once; 0 is no limit.
+// Limits bound what may pass through a deployment in a minute and at once; 0 is no limit. They are a short way to write
+// three of the limits.
 type Limits struct {
-	RequestsPerMinute int `conf:"requests_per_minute" min:"0" doc:"Calls begun in a minute."`
-	TokensPerMinute   int `conf:"tokens_per_minute" min:"0" doc:"Tokens read and written in a minute."`
-	Concurrent        int `conf:"concurrent" min:"0" doc:"Calls at the same time."`
+	RequestsPerMinute int `conf:"requests_per_minute" min:"0" doc:"Calls begun within a minute: a limit of requests."`
+	TokensPerMinute   int `conf:"tokens_per_minute" min:"0" doc:"Tokens read and written within a minute: a soft limit of tokens."`
+	Concurrent        int `conf:"concurrent" min:"0" doc:"Calls at the same time: a limit of concurrent."`
+}
+
+// Limit is a limit in something else than money. Those that hold for one call hold together with its budgets: all must
+// have room.
+type Limit struct {
+	Name   string        `conf:"name" required:"yes" doc:"What it is called in errors. What was counted is kept under this name."`
+	Within string        `conf:"within" doc:"The limit that this one is a part of: it counts those of its calls that fit its own scope."`
+	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
+	Per    string        `conf:"per" enum:"project member key provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
+	Counts string        `conf:"counts" required:"yes" enum:"requests tokens input_tokens output_tokens concurrent" doc:"What it counts: calls that are begun, tokens read and written, tokens read, tokens written, or calls at the same time."`
+	Amount int           `conf:"amount" required:"yes" min:"0" max:"1000000000000000" doc:"How many for each window; of concurrent, how many at the same time."`
+	Window plenum.Window `conf:"window" default:"1m" doc:"When it begins anew, as for budgets. Calls at the same time have none."`
+	Zone   string        `conf:"zone" default:"UTC" doc:"Whose calendar and clock the window goes by, such as Europe/Berlin."`
+	Kind   string        `conf:"kind" default:"hard" enum:"hard soft" doc:"Of tokens: hard holds the most that a call may read and write, as it goes on; soft holds what such calls read and wrote of late, and may be passed by the calls that are under way."`
 }
 
 // Budget is a limit in money. Several may hold for one call, within each other in any way: all must have room.
 type Budget struct {
 	Name   string        `conf:"name" required:"yes" doc:"What it is called in records and errors. What was spent is kept under this name."`
+	Within string        `conf:"within" doc:"The budget that this one is a part of: it counts those of its calls that fit its own scope."`
 	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
 	Per    string        `conf:"per" enum:"project member key provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
 	Amount plenum.Micros `conf:"amount_usd" required:"yes" doc:"US dollars for each window."`
@@ -305,6 +370,16 @@ type Key struct {
 	Groups  []string      `conf:"groups" doc:"The groups that it belongs to, for policies."`
 	Secret  plenum.Secret `conf:"secret" required:"yes" doc:"At least 16 characters; take it from the environment or a file."`
 	Expires time.Time     `conf:"expires" doc:"When it ends, as 2027-01-31 or 2027-01-31T15:04:05Z; left out is never."`
+	Scope   KeyScope      `conf:"scope" doc:"What it is good for, on top of what policies let its caller do; left out is all."`
+}
+
+// KeyScope bounds what a key is good for, as it is declared.
+type KeyScope struct {
+	Deployments []string `conf:"deployments" json:"deployments,omitempty" doc:"The deployments that it may call, by name; * stands for any run of characters. Left out it is all."`
+	Operations  []string `conf:"operations" json:"operations,omitempty" doc:"The operations that it may ask for, as policies call them: generate, count_tokens, embed, batch.create and so on. Left out it is all."`
+	Networks    []string `conf:"networks" json:"networks,omitempty" doc:"The networks that calls may come from, as 10.0.0.0/8 or 2001:db8::/32. Left out it is everywhere."`
+	ReadOnly    bool     `conf:"read_only" default:"false" json:"read_only,omitempty" doc:"Of a key of the management API: whether it may only look."`
+	SCIM        bool     `conf:"scim" default:"false" json:"scim,omitempty" doc:"Of a key of the management API: whether it is for a directory, which keeps members at /scim/v2, and for nothing else."`
 }
 
 // Size is a number of bytes.

@@ -116,8 +116,7 @@ func TestTheWholeConfigurationCompiles(t *testing.T) {
 	want := &plenum.Deployment{
 		Name: "grok", Aliases: []string{"grok-*"}, Model: "xai/grok-4.7", Strategy: plenum.Ordered,
 		Parameters: plenum.ParamReport, Structured: plenum.StructuredAuto, RefuseLoss: true, Guardrail: "standard", Declared: "plenum.yaml",
-		Limits: plenum.Limits{RequestsPerMinute: 600, TokensPerMinute: 400000, Concurrent: 50},
-		Retry:  plenum.Retry{Attempts: 5, MaxWait: 10 * time.Second},
+		Retry: plenum.Retry{Attempts: 5, MaxWait: 10 * time.Second},
 		Targets: []plenum.Target{
 			{Weight: 1, Priority: 1, Offer: plenum.Offer{
 				ID: "xai/grok-4.7", Connection: "xai", Provider: "xai", Model: "xai/grok-4.7", Upstream: "grok-4.7",

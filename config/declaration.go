@@ -81,3 +81,29 @@ func (noSum) Sum(b []byte) []byte         { return b }
 func (noSum) Reset()                      {}
 func (noSum) Size() int                   { return 0 }
 func (noSum) BlockSize() int              { return 1 }
+
+// LoadJSON reads a file in YAML as JSON, with the values of ${env:NAME} and ${file:PATH} in the members of a name.
+// Its error is Problems, or says why the file cannot be read.
+func LoadJSON(path string, env Env, member string) ([]byte, error) {
+	data, err := env.readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the file: %w", err)
+	}
+	var v any
+	if err := yaml.Unmarshal(data, &v); err != nil {
+		return nil, fmt.Errorf("%s is not YAML: %w", path, err)
+	}
+	d := &decoder{file: New(), env: env, sum: noSum{}}
+	d.file.source = source{name: path, marks: map[string]mark{"": {}}}
+	if members, ok := v.(map[string]any); ok && members[member] != nil {
+		members[member] = d.expanded(members[member], member)
+	}
+	if err := d.problems.asError(); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be said as JSON: %w", path, err)
+	}
+	return b, nil
+}

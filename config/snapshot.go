@@ -2,7 +2,6 @@ package config
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,14 +18,23 @@ type Snapshot struct {
 	Declared *File
 	// Deployments are all deployments, in the order of the file.
 	Deployments []*plenum.Deployment
-	// Budgets are all budgets.
-	Budgets Budgets
+	// Bounds are all budgets and limits.
+	Bounds Bounds
+	// Alerts are all alerts, with what they leave out filled in.
+	Alerts []*Alert
+	// Redactor is what Options.Redact returned for projects that say nothing themselves; nil where nothing is taken out.
+	Redactor any
 	// Policies is what Options.Policies returned. This package never looks at it.
 	Policies any
 
 	projects    map[string]*plenum.Project
+	keepings    map[string]*keeping // by project
 	members     map[string]*plenum.Member
+	providers   map[string]*plenum.IdentityProvider
 	issuers     map[string]*plenum.Issuer // by what their tokens have in iss
+	publishers  map[string]*Publisher
+	terms       map[string]*UseTerms
+	accepted    map[[2]string]bool // a project, and the name of terms
 	connections map[string]*Connected
 	exact       map[string]*plenum.Deployment
 	names       []string // what exact holds, in the order of the file
@@ -96,16 +104,6 @@ func (s *Snapshot) Deployment(name string) (*plenum.Deployment, bool) {
 		}
 	}
 	return nil, false
-}
-
-// Keeps reports whether what a project says through a deployment may be kept.
-func (s *Snapshot) Keeps(project string, d *plenum.Deployment) bool {
-	c := &s.Declared.Content
-	keep := c.Keep
-	if d.Keep != plenum.Unknown {
-		keep = d.Keep == plenum.Yes
-	}
-	return keep && (len(c.Projects) == 0 || slices.Contains(c.Projects, project))
 }
 
 // bind returns the deployment with what * matched in place of * in its targets' models. It remembers

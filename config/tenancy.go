@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 )
@@ -11,15 +12,27 @@ import (
 type Project struct {
 	Name  string `conf:"name" required:"yes" doc:"What keys, budgets and records call it by: letters, digits and . _ : / -, at most 256."`
 	Title string `conf:"title" doc:"What people call it."`
+
+	Content ProjectContent `conf:"content" doc:"What is kept of what its callers and models say, within what content at the top allows."`
+}
+
+// ProjectContent is what a project says of what is kept of it. It can narrow what the owner's block allows, and never widen it.
+type ProjectContent struct {
+	Keep      plenum.Tri    `conf:"keep" doc:"Whether anything is kept: false forbids it, whatever a deployment says; true asks for it where content.opt_in leaves that to projects, and no more than content allows. Left out, content says."`
+	Retention time.Duration `conf:"retention" min:"1m" doc:"How long at the most; content.retention bounds it. Of what is kept already it changes nothing until it is used again."`
+	Redact    []string      `conf:"redact" doc:"What is taken out beside what content.redact takes out: keys, cards, iban, email, phone."`
+	Patterns  []Redaction   `conf:"redact_patterns" doc:"What else is taken out."`
 }
 
 // Member is a person, as they are declared.
 type Member struct {
-	Name     string   `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
-	Title    string   `conf:"title" doc:"Their name, for people."`
-	Roles    []Grant  `conf:"roles" doc:"What they may do with the management API."`
-	Groups   []string `conf:"groups" doc:"The groups that they and their keys belong to, for policies."`
-	Disabled bool     `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
+	Name      string   `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
+	Title     string   `conf:"title" doc:"Their name, for people."`
+	Roles     []Grant  `conf:"roles" doc:"What they may do with the management API."`
+	Groups    []string `conf:"groups" doc:"The groups that they and their keys belong to, for policies."`
+	Provider  string   `conf:"identity_provider" doc:"The identity provider that signs them in, and alone may; their roles and groups are then what it said last. Left out, any may that names them."`
+	Directory bool     `conf:"directory" default:"false" doc:"Whether a directory keeps them by SCIM, which sets this: they then have the roles of their groups in scim.roles beside their own, and sign-ins change nothing of them."`
+	Disabled  bool     `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
 }
 
 // Grant is a role and where it holds.
@@ -51,6 +64,7 @@ func (c *compiler) named(name, path string, twice bool, one string) {
 // members checks what is declared of members.
 func (c *compiler) members() {
 	c.snap.members = make(map[string]*plenum.Member, len(c.file.Members))
+	fromGroups := c.directory()
 	for i := range c.file.Members {
 		m, path := &c.file.Members[i], index("members", i)
 		switch {
@@ -59,22 +73,36 @@ func (c *compiler) members() {
 		case c.snap.members[m.Name] != nil:
 			c.fail(path+".name", "%q is the name of another member as well", clip(m.Name))
 		}
-		out := &plenum.Member{Name: m.Name, Title: m.Title, Groups: m.Groups, Disabled: m.Disabled, Declared: c.origin(path)}
-		for j, g := range m.Roles {
-			here := index(path+".roles", j)
-			switch {
-			case g.Project != "" && g.Publisher != "":
-				c.fail(here, "names a project and a publisher; a role holds for one of them")
-			case g.Role == string(plenum.RolePublisher) && g.Publisher == "":
-				c.fail(here+".publisher", "is missing: whose models may they publish?")
-			case g.Publisher != "" && g.Role != string(plenum.RolePublisher):
-				c.fail(here+".publisher", "is for the role publisher alone")
-			case g.Role == string(plenum.RoleOwner) && g.Project != "":
-				c.fail(here+".project", "cannot be given: an owner owns all of it; use admin")
-			}
-			out.Grants = append(out.Grants, plenum.Grant{Role: plenum.Role(g.Role), Project: g.Project, Publisher: g.Publisher})
+		out := &plenum.Member{Name: m.Name, Title: m.Title, Groups: m.Groups, Provider: m.Provider, Disabled: m.Disabled, Declared: c.origin(path)}
+		out.Grants = c.grants(m.Roles, path+".roles")
+		if out.Directory = m.Directory; m.Directory {
+			out.Grants = append(out.Grants, plenum.Granted(fromGroups, m.Groups)...)
 		}
 		c.snap.members[m.Name] = out
+	}
+}
+
+// grants checks and compiles roles.
+func (c *compiler) grants(roles []Grant, path string) []plenum.Grant {
+	var out []plenum.Grant
+	for i, g := range roles {
+		c.grant(g, index(path, i))
+		out = append(out, plenum.Grant{Role: plenum.Role(g.Role), Project: g.Project, Publisher: g.Publisher})
+	}
+	return out
+}
+
+// grant checks a role and where it holds.
+func (c *compiler) grant(g Grant, path string) {
+	switch {
+	case g.Project != "" && g.Publisher != "":
+		c.fail(path, "names a project and a publisher; a role holds for one of them")
+	case g.Role == string(plenum.RolePublisher) && g.Publisher == "":
+		c.fail(path+".publisher", "is missing: whose models may they publish?")
+	case g.Publisher != "" && g.Role != string(plenum.RolePublisher):
+		c.fail(path+".publisher", "is for the role publisher alone")
+	case g.Role == string(plenum.RoleOwner) && g.Project != "":
+		c.fail(path+".project", "cannot be given: an owner owns all of it; use admin")
 	}
 }
 

@@ -37,6 +37,8 @@ type Dialect struct {
 	// Wrap, where set, appends a frame as a host sends it that carries this dialect in a framing of its own.
 	// A frame that has no place there appends nothing.
 	Wrap func(dst []byte, f Frame) []byte
+	// Allow says in the head of an answer what limits leave to the caller. Nil: the dialect has no words for that.
+	Allow func(h http.Header, as []plenum.Allowance, now time.Time)
 	// Speaks reports whether a request that no route matched was meant for this dialect, so that a 404
 	// is said in its words. Nil: only paths under the dialect's own prefix are.
 	Speaks func(path string, h http.Header) bool

@@ -195,6 +195,9 @@ func Refuse(e *llm.Error, name string, status int, body []byte) Reply {
 			status = e.Upstream.Status
 		}
 	}
+	if e.Upstream != nil && e.Upstream.NoRetry && h.Get("X-Should-Retry") == "" {
+		h.Set("X-Should-Retry", "false")
+	}
 	RetryHeaders(h, e.Retry)
 	return Reply{Status: status, Header: h, Body: body}
 }

@@ -286,6 +286,15 @@ type Head struct {
 	// Continues says that an answer which has begun goes on with chunks from elsewhere: their events are
 	// said, their bytes do not fit any more.
 	Continues bool
+	// First is the call that was answered first, where its answer is given again: what is made of a call's id and time
+	// is then made of its.
+	First *First
+}
+
+// First is a call whose answer is given again.
+type First struct {
+	ID    string
+	Began time.Time
 }
 
 // Out takes an answer: one Begin, then chunks. A chunk's bytes are good until Chunk returns; who keeps
@@ -321,6 +330,8 @@ type Trail struct {
 	Record plenum.Record
 	began  time.Time
 	live   *Try // the attempt whose answer is going out
+	allows []plenum.Allowance
+	asked  bool // an upstream was
 }
 
 // NewTrail begins the record of a call.
@@ -381,6 +392,27 @@ func (t *Trail) Hold(held plenum.Micros, of []plenum.Charge) {
 	t.Record.Held, t.Record.HeldOf = held, of
 }
 
+// Allow notes what limits leave to the caller, for the headers of the answer.
+func (t *Trail) Allow(as []plenum.Allowance) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.allows = as
+}
+
+// Allowances returns what limits leave to the caller; nothing where none holds.
+func (t *Trail) Allowances() []plenum.Allowance {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.allows
+}
+
+// Charge adds what the call spent of accounts besides its attempts.
+func (t *Trail) Charge(cs []plenum.Charge) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Record.Charges = plenum.AddCharges(t.Record.Charges, cs)
+}
+
 // Attempted adds an attempt that has ended. What it consumed is part of the call's cost, whether or not
 // its answer went out.
 func (t *Trail) Attempted(try *Try) {
@@ -389,7 +421,15 @@ func (t *Trail) Attempted(try *Try) {
 	if t.live == try {
 		t.live = nil
 	}
+	t.asked = t.asked || try.Sent
 	t.Record.Add(try.Record)
+}
+
+// Asked reports whether an attempt that has ended may have reached an upstream.
+func (t *Trail) Asked() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked
 }
 
 // Attempts returns how many attempts there were, the one under way included.

@@ -159,7 +159,7 @@ func anyCodec(d *dialect.Dialect) dialect.Codec {
 // forbidOwn drops headers that are Plenum's to set: a caller never speaks in its name.
 func forbidOwn(h http.Header) {
 	for k := range h {
-		if strings.HasPrefix(k, "Plenum-") && k != "Plenum-Deployment" {
+		if strings.HasPrefix(k, "Plenum-") && k != "Plenum-Deployment" && k != "Plenum-Tags" {
 			delete(h, k)
 		}
 	}

@@ -221,8 +221,11 @@ func (o *edgeOut) encoder() (dialect.Encoder, error) {
 }
 
 func (o *edgeOut) meta() dialect.Meta {
-	began := o.c.Trail.Began()
-	return dialect.Meta{CallID: o.c.ID, Now: began.Unix(), Began: began, Model: o.c.Head.Model}
+	id, began := o.c.ID, o.c.Trail.Began()
+	if f := o.head.First; f != nil {
+		id, began = f.ID, f.Began
+	}
+	return dialect.Meta{CallID: id, Now: began.Unix(), Began: began, Model: o.c.Head.Model}
 }
 
 // finish ends the answer: with what the dialect says last, or with an error in its words, as a status
@@ -376,6 +379,9 @@ func (o *edgeOut) own(h http.Header) {
 		if h.Get(name) == "" && o.c.Dialect.Headers.Holds(name) {
 			o.set(h, name, o.c.ID)
 		}
+	}
+	if as := o.c.Trail.Allowances(); len(as) > 0 && o.c.Dialect.Allow != nil {
+		o.c.Dialect.Allow(h, as, time.Now())
 	}
 	o.say(h, "Plenum-Deployment", r.Deployment)
 	o.say(h, "Plenum-Target", r.Target)

@@ -42,10 +42,18 @@ func noConversation(id string) *llm.Error {
 	}
 }
 
+// notKept is what a caller is told who would have something kept where that is not allowed.
+func notKept() *llm.Error {
+	return &llm.Error{
+		Kind: llm.Forbidden, Op: "history", Code: "content_not_kept",
+		Message: "conversations are not kept here; content.keep in the configuration and in the project allows it",
+	}
+}
+
 // begin makes a conversation.
 func (h *History) begin(ctx context.Context, c *gateway.Call, k dialect.Keeper, a dialect.Asking) ([]byte, error) {
-	if conf := &c.Config.Declared.Content; !conf.Keep || len(conf.Projects) > 0 && !oneOf(c.Caller.Project, conf.Projects) {
-		return nil, &llm.Error{Kind: llm.Forbidden, Op: "history", Code: "content_not_kept", Message: "conversations are not kept here; content.keep in the configuration allows it"}
+	if !c.Config.Keeps(c.Caller.Project, nil) {
+		return nil, notKept()
 	}
 	a.ID = "conv_" + c.ID
 	d := &document{Dialect: c.Dialect.Name, Metadata: json.RawMessage(a.Metadata), Items: identify(a.Items, c.ID)}
@@ -114,8 +122,11 @@ func (h *History) converse(ctx context.Context, c *gateway.Call, k dialect.Keepe
 	return k.Tell(a, told), nil
 }
 
-// change changes a conversation as was asked.
+// change changes a conversation as was asked. What is in it may be taken out where nothing more is kept.
 func (h *History) change(ctx context.Context, c *gateway.Call, a dialect.Asking) (store.Object, error) {
+	if (a.Ask == dialect.AskAdd || a.Ask == dialect.AskChange) && !c.Config.Keeps(c.Caller.Project, nil) {
+		return store.Object{}, notKept()
+	}
 	o, err := h.objects.UpdateObject(ctx, a.ID, func(o *store.Object) error {
 		d, err := documentOf(o)
 		if err != nil {

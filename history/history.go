@@ -159,7 +159,7 @@ func (h *History) object(c *gateway.Call, kind, id, status string, d *document) 
 	return o
 }
 
-func retention(c *gateway.Call) time.Duration { return c.Config.Declared.Content.Retention }
+func retention(c *gateway.Call) time.Duration { return c.Config.Retention(c.Caller.Project) }
 
 // mostPending bounds what waits to be written, while the store is away.
 const mostPending = 10_000

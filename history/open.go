@@ -56,6 +56,9 @@ func (h *History) Open(ctx context.Context, c *gateway.Call, out gateway.Out) (g
 	if c.Op != llm.OpGenerate {
 		return out, nil, nil
 	}
+	if ref.Conversation != "" && !o.keeps {
+		return nil, nil, notKept() // a turn would be added to it
+	}
 	if ref.Background {
 		if o.keeps && !ref.Unstored {
 			return nil, nil, h.inBackground(ctx, o, out)

@@ -7,7 +7,11 @@
 package identity
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -28,14 +32,68 @@ func Authenticate(p *Pepper, find Lookup, c Cred, now time.Time) (plenum.Princip
 		return plenum.Principal{}, refuse("unsupported_credential",
 			"this Plenum takes its own keys; it has no issuer that could vouch for a token")
 	}
-	k, ok := find(p.MAC(c.Secret))
+	k, ok, err := Find(p, find, c.Secret, now)
 	if !ok {
 		return plenum.Principal{}, unknown(c)
 	}
-	if err := Usable(k, now); err != nil {
+	if err != nil {
 		return plenum.Principal{}, err
 	}
 	return k.Principal(), nil
+}
+
+// Find returns the key of a secret; false where there is none. Its error says why the key, or this secret of it, is
+// not good any more.
+func Find(p *Pepper, find Lookup, s plenum.Secret, now time.Time) (*plenum.Key, bool, error) {
+	mac := p.MAC(s)
+	k, ok := find(mac)
+	if !ok { // one that came from elsewhere is known by its hash
+		sum := sha256.Sum256([]byte(s.Reveal()))
+		mac = p.imported(sum)
+		if k, ok = find(mac); !ok {
+			return nil, false, nil
+		}
+	}
+	if err := Usable(k, now); err != nil {
+		return k, true, err
+	}
+	if bytes.Equal(k.Before, mac[:]) && k.Overlap <= now.UnixMilli() {
+		return k, true, refuse("rotated_key", "this key has another secret since it was rotated; what it had was good until "+time.UnixMilli(k.Overlap).UTC().Format(time.DateTime)+" UTC")
+	}
+	return k, true, nil
+}
+
+// imported returns the MAC of a secret of which only the SHA-256 is known. It is none that a secret itself has: no
+// header carries the zero byte.
+func (p *Pepper) imported(sum [sha256.Size]byte) [32]byte {
+	return p.MAC(plenum.NewSecret("plenum: a key from elsewhere\x00" + hex.EncodeToString(sum[:])))
+}
+
+// Import returns the key of a secret that another gateway made and of which only the SHA-256 is known. Its id is made of
+// the hash, so that it is the same however often it is imported.
+func Import(p *Pepper, sum [sha256.Size]byte, now time.Time) plenum.Key {
+	mac := p.imported(sum)
+	id := p.MAC(plenum.NewSecret("plenum: the id of a key from elsewhere\x00" + hex.EncodeToString(sum[:])))
+	return plenum.Key{ID: "key_from_" + hex.EncodeToString(id[:10]), MAC: mac[:], Created: now.UnixMilli()}
+}
+
+// Rotate returns a key with a new secret; what it had stays good for the overlap.
+func Rotate(random io.Reader, p *Pepper, k plenum.Key, now time.Time, overlap time.Duration) (plenum.Secret, plenum.Key, error) {
+	secret, fresh, err := New(random, p, now)
+	if err != nil {
+		return secret, k, err
+	}
+	k.Before, k.Overlap = k.MAC, now.Add(overlap).UnixMilli()
+	k.MAC, k.Prefix = fresh.MAC, fresh.Prefix
+	return secret, k, nil
+}
+
+// From returns an error if calls with a key may not come from an address.
+func From(s *plenum.Scope, address string) error {
+	if s.Network(address) {
+		return nil
+	}
+	return &llm.Error{Kind: llm.Forbidden, Op: "identity", Code: "key_network", Message: "this key is good for calls from certain networks alone, and yours came from none of them"}
 }
 
 // Usable returns an error if a key has been revoked or has expired.

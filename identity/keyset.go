@@ -24,6 +24,7 @@ import (
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/clock"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 )
 
 const (
@@ -247,7 +248,8 @@ func setOf(published []json.RawMessage, now time.Time) *keySet {
 
 // client returns what reads the keys. It is made anew for each reading, so that a new certificate counts.
 func (s *keySource) client() (*http.Client, error) {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	by := outbound.Private.Leave(patience)
+	t := &http.Transport{Proxy: by.Proxy, DialContext: by.DialContext, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if s.from.CA != "" {
 		pem, err := os.ReadFile(s.from.CA)
 		if err != nil {

@@ -111,8 +111,10 @@ func (s *Signed) Fresh(now time.Time) error {
 
 // AWSSecret returns the secret that a key's owner signs with: it is made of the key as it is kept, so that it is
 // kept nowhere, and ends with the key.
-func (p *Pepper) AWSSecret(k *plenum.Key) plenum.Secret {
-	mac := p.MAC(plenum.NewSecret("plenum: the secret that signs for AWS\x00" + k.ID + "\x00" + hex.EncodeToString(k.MAC)))
+func (p *Pepper) AWSSecret(k *plenum.Key) plenum.Secret { return p.awsSecret(k.ID, k.MAC) }
+
+func (p *Pepper) awsSecret(id string, of []byte) plenum.Secret {
+	mac := p.MAC(plenum.NewSecret("plenum: the secret that signs for AWS\x00" + id + "\x00" + hex.EncodeToString(of)))
 	return plenum.NewSecret(base64.RawURLEncoding.EncodeToString(mac[:]))
 }
 
@@ -130,7 +132,10 @@ func (p *Pepper) Verify(s *Signed, find func(id string) (*plenum.Key, bool), bod
 	if s.payload != "" && subtle.ConstantTimeCompare([]byte(s.payload), []byte(hash)) != 1 {
 		return plenum.Principal{}, mismatch()
 	}
-	if want := s.sign(p.AWSSecret(k), hash); subtle.ConstantTimeCompare([]byte(want), []byte(s.signature)) != 1 {
+	fits := func(mac []byte) bool {
+		return subtle.ConstantTimeCompare([]byte(s.sign(p.awsSecret(k.ID, mac), hash)), []byte(s.signature)) == 1
+	}
+	if !fits(k.MAC) && (k.Overlap <= now.UnixMilli() || !fits(k.Before)) {
 		return plenum.Principal{}, mismatch()
 	}
 	if err := Usable(k, now); err != nil {

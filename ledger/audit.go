@@ -58,7 +58,7 @@ const mostShown = 1 << 20
 // Audit has returned without an error.
 func (l *Ledger) Audit(a Audit) error {
 	if a.ID == "" {
-		a.ID = "aud_" + strings.ToLower(rand.Text()[:20])
+		a.ID = NewAuditID()
 	}
 	if a.Time == 0 {
 		a.Time = time.Now().UnixMicro()
@@ -71,14 +71,35 @@ func (l *Ledger) Audit(a Audit) error {
 	if err != nil {
 		return fmt.Errorf("writing down %s by %s: %w", a.Action, a.Actor, err)
 	}
+	return l.line(kindAudit, b)
+}
+
+// NewAuditID returns an id for an entry of the audit.
+func NewAuditID() string { return "aud_" + strings.ToLower(rand.Text()[:20]) }
+
+// Intend writes down what somebody is about to do, in the chain and before it is done: where that fails it must not be
+// done. An entry of the same ID tells what came of it; where the process ends before, the next Open writes one.
+func (l *Ledger) Intend(a Audit) error {
+	if a.Time == 0 {
+		a.Time = time.Now().UnixMicro()
+	}
+	b, err := json.Marshal(&a)
+	if err != nil {
+		return fmt.Errorf("writing down that %s will %s: %w", a.Actor, a.Action, err)
+	}
+	return l.line(kindIntent, b)
+}
+
+// line writes one line of the audit.
+func (l *Ledger) line(k kind, payload []byte) error {
 	l.gather.Lock()
 	bt, lead := l.join()
 	if bt == nil {
 		l.gather.Unlock()
 		return ErrClosed
 	}
-	bt.payload = append(bt.payload, b...)
-	bt.items = append(bt.items, item{kind: kindAudit, end: len(bt.payload)})
+	bt.payload = append(bt.payload, payload...)
+	bt.items = append(bt.items, item{kind: k, end: len(bt.payload)})
 	l.gather.Unlock()
 	return l.finish(bt, lead)
 }

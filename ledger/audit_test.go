@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,5 +61,45 @@ func TestAuditKeepsWhatIsTooLongAsADigest(t *testing.T) {
 	}
 	if got := shown(json.RawMessage(`{"a":1}`)); string(got) != `{"a":1}` {
 		t.Errorf("what is short is kept as %s", got)
+	}
+}
+
+func TestWhatWasMeantAndNotToldIsSettled(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	l, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"aud_done", "aud_cut"} {
+		if err := l.Intend(Audit{ID: id, Actor: "member:ann", Action: "delete_key"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Audit(Audit{ID: "aud_done", Actor: "member:ann", Action: "delete_key"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Intend(Audit{ID: "x"}); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+	for range 2 { // it is settled once
+		if l, err = Open(dir, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(segmentPath(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(b), `"audit":{"id":"aud_cut"`) != 1 || strings.Count(string(b), `"audit":{"id":"aud_done"`) != 1 || !strings.Contains(string(b), `"decision":"failed"`) {
+		t.Errorf("the journal says\n%s", b)
+	}
+	if rep, err := Verify(dir); err != nil || rep.Audits != 2 {
+		t.Errorf("%+v, %v", rep, err)
 	}
 }

@@ -57,6 +57,9 @@ func (l *Ledger) finish(b *batch, lead bool) error {
 	l.gather.Unlock()
 	l.crowded.Store(len(b.items) > 1)
 	b.err = l.write(b.room)
+	if failed := b.err != nil; failed != l.failing.Load() {
+		l.failing.Store(failed)
+	}
 	l.commit.Unlock()
 	l.reuse(b)
 	err := b.err
@@ -116,17 +119,14 @@ func (l *Ledger) note(k kind, b Begin) {
 		l.open[b.ID] = b
 	case kindEnd:
 		delete(l.open, b.ID)
-	case kindSegment, kindAudit:
+	case kindSegment, kindAudit, kindIntent:
 	}
 }
 
 // prepare makes the file fit to be written to: without a part of a line at its end, and not too long.
 func (l *Ledger) prepare() error {
-	if l.torn {
-		if err := l.file.Truncate(l.size); err != nil {
-			return fmt.Errorf("removing a broken line from the journal: %w", err)
-		}
-		l.torn = false
+	if err := l.mend(); err != nil {
+		return err
 	}
 	if l.size < l.opts.SegmentSize {
 		return nil

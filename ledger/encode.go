@@ -125,6 +125,8 @@ func appendAsked(o *object, r *plenum.Record) {
 	o.text("user_agent", r.UserAgent)
 	o.text("key", r.KeyID)
 	o.text("project", r.Project)
+	o.text("member", r.Member)
+	o.text("tags", r.Tags)
 	o.text("model", r.Asked)
 	o.text("deployment", r.Deployment)
 	o.text("config", r.Config)
@@ -200,6 +202,8 @@ func appendAttempt(dst []byte, a *plenum.Attempt) []byte {
 	o.b = appendString(o.b, a.Target)
 	o.text("provider", a.Provider)
 	o.text("upstream", a.Upstream)
+	o.text("model", a.Model)
+	o.text("region", a.Region)
 	o.num("start_us", a.Start)
 	o.count("end_us", a.End)
 	o.count("status", int64(a.Status))
@@ -209,6 +213,10 @@ func appendAttempt(dst []byte, a *plenum.Attempt) []byte {
 	o.name("usage")
 	o.b = appendTokens(o.b, &a.Usage)
 	o.num("cost_micros", int64(a.Cost))
+	if a.Costs != (plenum.Costs{}) {
+		o.name("costs")
+		o.b = appendTokens(o.b, (*plenum.Tokens)(&a.Costs))
+	}
 	o.truth("priced", a.Priced)
 	o.flag("estimated", a.Estimated)
 	o.flag("won", a.Won)

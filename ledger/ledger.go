@@ -92,6 +92,8 @@ type Ledger struct {
 
 	crowded atomic.Bool // the last batch had more than one record
 
+	failing atomic.Bool // the last batch could not be written
+
 	commit  sync.Mutex // held while a batch is written; guards all below
 	file    *os.File
 	segment uint64 // the seq of the file's first line, which is also its name
@@ -100,6 +102,7 @@ type Ledger struct {
 	chain   Sum
 	last    Head             // of the entries, which the Sink gets
 	open    map[string]Begin // begun and not ended
+	meant   map[string]Audit // intents of the last process of which nothing tells what came of them
 	out     []byte
 	torn    bool // the file may have a part of a line at its end
 	dirty   bool // written since the last sync

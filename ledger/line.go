@@ -28,6 +28,7 @@ const (
 	kindBegin   kind = "begin"
 	kindEnd     kind = "end"
 	kindAudit   kind = "audit"
+	kindIntent  kind = "intent" // what somebody is about to do; an entry of the audit of the same id says what came of it
 )
 
 // isEntry reports whether lines of a kind are entries, which go to the Sink.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum"
@@ -35,7 +37,7 @@ func Open(dir string, o Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		dir: dir, opts: o, lock: lock,
-		wake: make(chan struct{}, 1), open: map[string]Begin{},
+		wake: make(chan struct{}, 1), open: map[string]Begin{}, meant: map[string]Audit{},
 	}
 	if err := l.recover(); err != nil {
 		if l.file != nil {
@@ -82,6 +84,9 @@ func (l *Ledger) recover() error {
 	select {
 	case l.wake <- struct{}{}: // there may be something to ship
 	default:
+	}
+	if err := l.settleMeant(); err != nil {
+		return err
 	}
 	return l.settle()
 }
@@ -232,14 +237,49 @@ func (l *Ledger) replayLine(ln *line) error {
 	if isEntry(ln.kind) {
 		l.last = Head{Seq: ln.seq, Chain: ln.chain}
 	}
-	if ln.kind == kindSegment || ln.kind == kindAudit {
+	switch ln.kind {
+	case kindSegment:
 		return nil
+	case kindIntent, kindAudit:
+		return l.replayAudit(ln)
+	case kindBegin, kindEnd:
 	}
 	var b Begin // an end has the same members, and more
 	if err := json.Unmarshal(ln.payload, &b); err != nil {
 		return fmt.Errorf("reading line %d: %w", ln.seq, err)
 	}
 	l.note(ln.kind, b)
+	return nil
+}
+
+// replayAudit takes up what somebody was about to do, or what came of it.
+func (l *Ledger) replayAudit(ln *line) error {
+	if ln.kind == kindAudit && len(l.meant) == 0 {
+		return nil
+	}
+	var a Audit
+	if err := json.Unmarshal(ln.payload, &a); err != nil {
+		return fmt.Errorf("reading line %d: %w", ln.seq, err)
+	}
+	if ln.kind == kindIntent {
+		l.meant[a.ID] = a
+	} else {
+		delete(l.meant, a.ID)
+	}
+	return nil
+}
+
+// settleMeant writes down of what was begun by somebody, and not told of as done, that nobody knows what came of it.
+func (l *Ledger) settleMeant() error {
+	ids := slices.Sorted(maps.Keys(l.meant))
+	for _, id := range ids {
+		a := l.meant[id]
+		a.Decision, a.Reason = Failed, "the process ended before it was told; it may have been done"
+		if err := l.Audit(a); err != nil {
+			return err
+		}
+		delete(l.meant, id)
+	}
 	return nil
 }
 

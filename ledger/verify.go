@@ -112,6 +112,6 @@ func (rep *Report) count(ln *line) {
 		rep.Ends++
 	case kindAudit:
 		rep.Audits++
-	case kindSegment:
+	case kindSegment, kindIntent:
 	}
 }

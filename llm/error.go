@@ -20,6 +20,10 @@ type Error struct {
 	// them: it is this one that has no such operation.
 	Elsewhere bool
 
+	// Counts is what a limit of Plenum counts that refused: "requests", "tokens" and the like. The same target is not asked
+	// again within the call then, though the caller may come again.
+	Counts string
+
 	// Upstream is what the upstream answered, where it did; nil for errors of our own.
 	Upstream *Upstream
 }

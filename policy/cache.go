@@ -23,6 +23,7 @@ type key struct {
 	price                                                       bool // whether one is known: an offer has none for some operations
 	stream                                                      bool
 	hour, weekday                                               int8
+	day                                                         int64 // since 1970, in UTC: prices and the parts of a model's life change with it
 }
 
 // remembered is a decision, or what is said of who or what it is about.
@@ -48,7 +49,7 @@ func whatOf(r *Request) key {
 	if r.Offer == nil {
 		return key{action: "kept", who: r.Who.KeyID, op: string(r.Op)} // in the project, which a key has one of
 	}
-	return key{action: "offer", deployment: r.Deployment.Name, offer: r.Offer.ID, price: r.Offer.Price.Known}
+	return key{action: "offer", deployment: r.Deployment.Name, offer: r.Offer.ID, price: r.Offer.Price.Known, day: day(r)}
 }
 
 // key returns what the decision on a request is remembered by; false where it must not be, since policies read the
@@ -60,6 +61,7 @@ func (s *Set) key(r *Request) (k key, fits bool) {
 	k = key{action: string(r.Action), who: r.Who.KeyID, member: r.Who.Member, op: string(r.Op)}
 	if r.Offer != nil {
 		k.deployment, k.offer, k.price = r.Deployment.Name, r.Offer.ID, r.Offer.Price.Known
+		k.day = day(r)
 	}
 	if s.reads.has(readsDialect) {
 		k.dialect = r.Dialect
@@ -76,6 +78,9 @@ func (s *Set) key(r *Request) (k key, fits bool) {
 	}
 	return k, true
 }
+
+// day is the day of a request.
+func day(r *Request) int64 { return r.Time.Unix() / (24 * 60 * 60) }
 
 func (c *cache) at(k *key) *atomic.Pointer[remembered] {
 	return &c.slot[maphash.Comparable(c.seed, *k)%places]

@@ -14,6 +14,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -63,21 +64,26 @@ func (r *Rule) word() string {
 // Set is the policies in force. Whoever compiles a configuration makes one; it never changes, and may be used by
 // several goroutines at once. A nil Set allows everything.
 type Set struct {
-	rules     []*Rule
-	version   string
-	reads     reads
-	words     words
-	lifecycle func(*plenum.Offer) string
-	cache     cache
+	rules   []*Rule
+	version string
+	reads   reads
+	words   words
+	known   func(*plenum.Offer, time.Time) Known
+	cache   cache
 }
 
-// Compile reads policies. Lifecycle returns in which part of its life an offer's model is ("preview", "ga",
-// "deprecated"); nil knows nothing. The Set is nil where there are no statements, and where there are faults.
-func Compile(list []Source, lifecycle func(*plenum.Offer) string) (*Set, []Fault) {
+// Known is what is known of an offer besides what is declared of it.
+type Known struct {
+	Lifecycle string // "preview", "ga", "legacy", "deprecated", "retired"; "" where nobody knows
+	License   string // of the model's weights; "" where nobody knows
+}
+
+// Compile reads policies. Known returns what the catalog knows of an offer's model at a time; nil knows nothing. The Set is nil where there are no statements, and where there are faults.
+func Compile(list []Source, known func(*plenum.Offer, time.Time) Known) (*Set, []Fault) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	s := &Set{lifecycle: lifecycle}
+	s := &Set{known: known}
 	v, err := validator()
 	if err != nil {
 		return nil, []Fault{{Message: err.Error()}}

@@ -25,11 +25,11 @@ func compiled(t testing.TB, texts ...string) *Set {
 	for i := 0; i < len(texts); i += 2 {
 		list = append(list, Source{texts[i], texts[i+1]})
 	}
-	s, faults := Compile(list, func(o *plenum.Offer) string {
+	s, faults := Compile(list, func(o *plenum.Offer, _ time.Time) Known {
 		if strings.Contains(o.Upstream, "preview") {
-			return "preview"
+			return Known{Lifecycle: "preview", License: "proprietary"}
 		}
-		return "ga"
+		return Known{Lifecycle: "ga", License: "Apache-2.0"}
 	})
 	if len(faults) > 0 {
 		t.Fatal(faults)
@@ -83,6 +83,7 @@ func TestEveryWordOfTheSchemaCanDecide(t *testing.T) {
 		{`resource.deployment == "grok"`, func(r *Request) { r.Deployment.Name = "other" }},
 		{`resource.upstream == "grok-4"`, func(r *Request) { r.Offer.Upstream = "grok-5" }},
 		{`resource.region == "swedencentral"`, func(r *Request) { r.Offer.Region = "" }},
+		{`resource.license == "Apache-2.0"`, func(r *Request) { r.Offer.Upstream = "grok-5-preview" }},
 		{`resource.lifecycle == "ga"`, func(r *Request) { r.Offer.Upstream = "grok-5-preview" }},
 		{`resource.guardrail == "strict"`, func(r *Request) { r.Deployment.Guardrail = "" }},
 		{`resource.capabilities.contains("tools")`, func(r *Request) { r.Offer.Traits.Capabilities.Tools = plenum.No }},
@@ -180,7 +181,7 @@ func TestFaultsSayWhereAndWhat(t *testing.T) {
 		{"forbid (principal, action, resource is Offer) unless { resource.price_out.lessThan(decimal(\"9.0\")) };", `line 1, column 65 of the policy: resource.price_out is not always there: ask before, as in resource has price_out && resource.price_out ...`},
 		{"forbid (principal, action, resource) when { context.houur < 6 };", `line 1, column 53 of the policy: context has no houur; did you mean "hour"?`},
 		{"forbid (principal, action, resource) when { context.operation == \"generat\" };", "line 1, column 67 of the policy: generat is none of the values of context.operation; did you mean \"generate\"?"},
-		{"forbid (principal, action, resource is Offer) when { [\"GA\", \"ga\"].contains(resource.lifecycle) };", "line 1, column 56 of the policy: GA is none of the values of resource.lifecycle; did you mean \"ga\"? (preview, ga, deprecated, unknown)"},
+		{"forbid (principal, action, resource is Offer) when { [\"GA\", \"ga\"].contains(resource.lifecycle) };", "line 1, column 56 of the policy: GA is none of the values of resource.lifecycle; did you mean \"ga\"? (preview, ga, legacy, deprecated, retired, unknown)"},
 		{"forbid (principal, action == Action::\"own\", resource in Publisher::\"xai\");", `line 1, column 1 of the policy: ` + nothingApplies},
 		{"forbid (principal, action, resource) when { principal.name == 3 };", `line 1, column 1 of the policy: the types Long and String are not compatible`},
 		{"@id(\"a\") permit (principal, action, resource);\n@id(\"a\") permit (principal, action, resource);", `line 2, column 1 of the policy: @id("a") is that of another statement as well`},
@@ -363,5 +364,43 @@ func TestARememberedDecisionAllocatesNothing(t *testing.T) {
 	s, r := compiled(t, "base", allowAll, "night", `forbid (principal, action, resource) when { context.hour < 6 };`).Fresh(), asked()
 	if n := testing.AllocsPerRun(100, func() { s.Decide(r) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestADecisionThatIsRememberedSeesTheDay(t *testing.T) {
+	list := []Source{{"base", allowAll}, {"old", `forbid (principal, action, resource is Offer) when { resource.lifecycle == "retired" };`}, {"dear", `forbid (principal, action, resource is Offer) when { resource has price_in && resource.price_in.greaterThan(decimal("3.0")) };`}}
+	retires := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	s, faults := Compile(list, func(_ *plenum.Offer, at time.Time) Known {
+		if at.Before(retires) {
+			return Known{Lifecycle: "deprecated"}
+		}
+		return Known{Lifecycle: "retired"}
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	s = s.Fresh()
+	at := func(day time.Time) *Request { return asked(func(r *Request) { r.Time = day }) }
+	for range 2 { // the second time what was remembered answers
+		if d := s.Decide(at(retires.Add(-time.Second))); !d.Allowed {
+			t.Errorf("on the last day: %+v", d)
+		}
+		if d := s.Decide(at(retires)); d.Allowed {
+			t.Error("on the day of its retirement it is still used")
+		}
+	}
+	// So it is with a price that begins on a day.
+	rises := retires.AddDate(0, 0, -2)
+	dearer := func(day time.Time) *Request {
+		r := at(day)
+		old := r.Offer.Price
+		r.Offer.ID, r.Offer.Price.Input, r.Offer.Price.Since, r.Offer.Price.Before = "eu/dearer", 4_000_000, rises.Unix(), &old
+		return r
+	}
+	if d := s.Decide(dearer(rises.Add(-time.Second))); !d.Allowed {
+		t.Errorf("before its price rises: %+v", d)
+	}
+	if d := s.Decide(dearer(rises)); d.Allowed {
+		t.Error("from the day on which it is too dear it is still used")
 	}
 }

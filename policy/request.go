@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 	"time"
@@ -59,12 +60,12 @@ func (s *Set) Decide(r *Request) *Decision {
 // where none is, that on the request as it is.
 func (s *Set) Ever(r *Request) *Decision {
 	first := *r
-	first.Op = models()[0]
+	first.Op = llm.ModelOperations()[0]
 	d := s.Decide(&first)
 	if d.Allowed || s == nil || !s.reads.has(readsOperation|readsStream) {
 		return d
 	}
-	for _, op := range models() {
+	for _, op := range llm.ModelOperations() {
 		for _, stream := range [...]bool{false, true} {
 			way := *r
 			way.Op, way.Stream = op, stream
@@ -134,14 +135,16 @@ func (s *Set) resource(r *Request) *saying {
 	if r.Action == Own {
 		return kept(r)
 	}
-	return offer(r, s.life(r.Offer))
+	return offer(r, s.knows(r.Offer, r.Time))
 }
 
-func (s *Set) life(o *plenum.Offer) string {
-	if s.lifecycle == nil {
-		return "unknown"
+func (s *Set) knows(o *plenum.Offer, at time.Time) Known {
+	var k Known
+	if s.known != nil {
+		k = s.known(o, at)
 	}
-	return s.lifecycle(o)
+	k.Lifecycle = cmp.Or(k.Lifecycle, "unknown")
+	return k
 }
 
 func uid(kind types.EntityType, id string) types.EntityUID {
@@ -189,7 +192,7 @@ func Kind(op llm.Op) string {
 	return kind
 }
 
-func offer(r *Request, lifecycle string) *saying {
+func offer(r *Request, known Known) *saying {
 	o, d := r.Offer, r.Deployment
 	model := o.Model
 	if model == "" {
@@ -208,14 +211,15 @@ func offer(r *Request, lifecycle string) *saying {
 	}
 	w.is = types.RecordMap{
 		"publisher": asText(publisher), "model": asText(model), "provider": asText(o.Provider), "connection": asText(o.Connection),
-		"deployment": asText(d.Name), "upstream": asText(o.Upstream), "region": asText(o.Region), "lifecycle": asText(lifecycle),
+		"deployment": asText(d.Name), "upstream": asText(o.Upstream), "region": asText(o.Region), "lifecycle": asText(known.Lifecycle), "license": asText(known.License),
 		"guardrail": asText(d.Guardrail), "capabilities": capabilities(&o.Traits.Capabilities),
 	}
 	if o.Context > 0 {
 		w.is["context"] = types.Long(o.Context)
 	}
 	if o.Price.Known {
-		w.is["price_in"], w.is["price_out"] = dollars(o.Price.Input), dollars(o.Price.Output)
+		p := o.Price.On(r.Time)
+		w.is["price_in"], w.is["price_out"] = dollars(p.Input), dollars(p.Output)
 	}
 	return w
 }

@@ -82,7 +82,7 @@ func closed(at place) []string {
 	case place{"context", "weekday"}:
 		return []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
 	case place{"resource", "lifecycle"}:
-		return []string{"preview", "ga", "deprecated", "unknown"}
+		return []string{"preview", "ga", "legacy", "deprecated", "retired", "unknown"}
 	case place{"resource", "capabilities"}:
 		return []string{"tools", "images", "documents", "audio", "schema", "thinking", "streaming", "logprobs"}
 	case place{"resource", "kind"}:
@@ -93,23 +93,12 @@ func closed(at place) []string {
 
 // Operations are the operations that are decided on.
 func Operations() []string {
-	ops := append(models(), llm.OpFileCreate, llm.OpFileList, llm.OpFileGet, llm.OpFileContent, llm.OpFileDelete,
-		llm.OpBatchCreate, llm.OpBatchList, llm.OpBatchGet, llm.OpBatchCancel, llm.OpBatchResults, llm.OpBatchDelete,
-		llm.OpClientSecret, llm.OpKept, llm.OpKeyInfo, llm.OpSession)
+	ops := llm.Operations()
 	out := make([]string, len(ops))
 	for i, op := range ops {
 		out[i] = string(op)
 	}
 	return out
-}
-
-// models are the operations that a model does.
-func models() []llm.Op {
-	return []llm.Op{
-		llm.OpGenerate, llm.OpCountTokens, llm.OpEmbed, llm.OpRerank, llm.OpModerate, llm.OpImage, llm.OpImageEdit,
-		llm.OpImageVary, llm.OpSpeak, llm.OpTranscribe, llm.OpTranslate, llm.OpRealtime, llm.OpTurn, llm.OpCompact, llm.OpWarm,
-		llm.OpLifecycle,
-	}
 }
 
 // unquoted is a value as people say it.

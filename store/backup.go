@@ -53,10 +53,15 @@ type Source struct {
 	// Copy copies the database as it is at one moment into a new file, such as the Backup of a
 	// sqlite.DB.
 	Copy func(ctx context.Context, path string) error
+	// Dump hands out the parts of a database that is elsewhere, instead of Copy, such as postgres.Dump does.
+	Dump func(ctx context.Context, emit Emit) error
 	// Files are more files of the directory that belong to the archive, such as the one with the master
 	// key, by their names within it. One that is not there is left out.
 	Files []string
 }
+
+// Emit takes one part of a database.
+type Emit func(name string, size int64, r io.Reader) error
 
 // Backup writes an archive of a data directory that may be in use. It has every call that ended before
 // Backup began.
@@ -122,6 +127,11 @@ func (a *archive) addJournal(ctx context.Context, dir string) error {
 
 // addDatabase adds a copy of the database.
 func (a *archive) addDatabase(ctx context.Context, src Source) error {
+	if src.Dump != nil {
+		return src.Dump(ctx, func(name string, size int64, r io.Reader) error {
+			return a.add(ctx, path.Join(DumpName, name), size, r)
+		})
+	}
 	// The copy is made beside the original, where there is room for such a file and nobody else looks.
 	dir, err := os.MkdirTemp(src.Dir, "backup-")
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/ledger"
@@ -38,6 +39,28 @@ type Filter struct {
 	Before     int64 // the start of the last one on the page before
 	BeforeID   string
 	Limit      int // 0 is 100
+}
+
+// Each hands the calls that a filter chooses to a function, the latest first, until it returns false, without holding
+// them all.
+func Each(ctx context.Context, s Records, f Filter, do func(*plenum.Record) bool) error {
+	f.Limit = 1000
+	for {
+		page, err := s.Calls(ctx, f)
+		if err != nil {
+			return fmt.Errorf("reading the calls: %w", err)
+		}
+		for i := range page {
+			if !do(&page[i]) {
+				return nil
+			}
+		}
+		if len(page) < f.Limit {
+			return nil
+		}
+		last := &page[len(page)-1]
+		f.Before, f.BeforeID = last.Start, last.ID
+	}
 }
 
 // Max returns the most calls to return.

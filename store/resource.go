@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // ErrMoved says that something was changed meanwhile by somebody else; it comes wrapped.
@@ -20,6 +21,13 @@ type Resource struct {
 	Changed int64  // Unix milliseconds
 	By      string // who changed it last
 }
+
+// OfDirectories is how the kinds begin of what directories have kept by SCIM: it is in one revision with the members that
+// come of it, and no item of the configuration.
+const OfDirectories = "scim_"
+
+// Item reports whether a resource is an item of the configuration.
+func (r *Resource) Item() bool { return !strings.HasPrefix(r.Kind, OfDirectories) }
 
 // ResourceChange is what becomes of one resource.
 type ResourceChange struct {

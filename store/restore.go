@@ -26,9 +26,10 @@ var (
 const maxManifest = 64 << 20
 
 // Restore unpacks an archive into a data directory, which must be empty or not exist. All of it is
-// checked before the directory is touched.
-func Restore(ctx context.Context, r io.Reader, dir string) (Manifest, error) {
-	m, err := restore(ctx, r, dir)
+// checked before the directory is touched. What load is given is the directory in which the whole archive lies
+// unpacked; where it fails nothing is put in place.
+func Restore(ctx context.Context, r io.Reader, dir string, load ...func(ctx context.Context, unpacked string) error) (Manifest, error) {
+	m, err := restore(ctx, r, dir, load)
 	if err != nil {
 		return m, fmt.Errorf("restoring into %s: %w", dir, err)
 	}
@@ -36,7 +37,7 @@ func Restore(ctx context.Context, r io.Reader, dir string) (Manifest, error) {
 }
 
 // restore unpacks into a directory beside the one that is wanted, checks it there and puts it in place.
-func restore(ctx context.Context, r io.Reader, dir string) (Manifest, error) {
+func restore(ctx context.Context, r io.Reader, dir string, load []func(context.Context, string) error) (Manifest, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Manifest{}, err
@@ -55,6 +56,11 @@ func restore(ctx context.Context, r io.Reader, dir string) (Manifest, error) {
 	m, err := unpack(ctx, r, tmp)
 	if err != nil {
 		return m, err
+	}
+	for _, f := range load {
+		if err := f(ctx, tmp); err != nil {
+			return m, err
+		}
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return m, err

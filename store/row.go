@@ -32,6 +32,7 @@ type Row struct {
 	Deployment string         // of an entry of the audit, its noun
 	Outcome    plenum.Outcome // of an entry of the audit, its decision
 	Sum        Sum            // of this one call
+	Shares     []MixShare     // the same, by what it has to do with
 	Charges    []plenum.Charge
 }
 
@@ -90,6 +91,9 @@ func (r *Row) readCommon(name string, v gjson.Result) {
 func (r *Row) read() {
 	priced := false
 	r.Sum = Sum{Calls: 1}
+	var mix Mix
+	var end int64
+	var tries []tried
 	gjson.Parse(r.Body).ForEach(func(name, v gjson.Result) bool {
 		switch name.Str {
 		case "key":
@@ -108,6 +112,21 @@ func (r *Row) read() {
 			r.Sum.Estimated = 1
 		case "charges":
 			r.Charges = chargesOf(v)
+		case "end_us":
+			end = v.Int()
+		case "member":
+			mix.Member = text(v)
+		case "tags":
+			mix.Tags = text(v)
+		case "op":
+			mix.Op = text(v)
+		case "dialect":
+			mix.Dialect = text(v)
+		case "attempts":
+			v.ForEach(func(_, v gjson.Result) bool {
+				tries = append(tries, triedOf(v))
+				return true
+			})
 		default:
 			r.readCommon(name.Str, v)
 		}
@@ -119,6 +138,8 @@ func (r *Row) read() {
 	if r.Outcome == plenum.OutcomeError || r.Lost() {
 		r.Sum.Errors = 1
 	}
+	mix.Project, mix.Key, mix.Deployment = cleaned(r.Project), cleaned(r.KeyID), cleaned(r.Deployment)
+	r.setShares(mix, end, tries)
 }
 
 // chargesOf reads what was spent of accounts.
@@ -197,6 +218,7 @@ type Bucket struct {
 type Tally struct {
 	usage   map[Bucket]*Sum
 	charges map[place]int64
+	rolls   rolls
 }
 
 // place is where a charge is added up: an account, and a slot of its window.
@@ -218,8 +240,9 @@ func (t *Tally) Remove(r *Row) { t.count(r, -1) }
 // count counts a call n times.
 func (t *Tally) count(r *Row, n int64) {
 	if t.usage == nil {
-		t.usage, t.charges = map[Bucket]*Sum{}, map[place]int64{}
+		t.usage, t.charges, t.rolls = map[Bucket]*Sum{}, map[place]int64{}, rolls{}
 	}
+	t.rolls.count(r, n)
 	b := Bucket{hourOf(r.Start), r.Project, r.KeyID, r.Deployment}
 	s := t.usage[b]
 	if s == nil {

@@ -46,6 +46,16 @@ func TestARowReadsWhatTheRecordSays(t *testing.T) {
 		Attempts: []plenum.Attempt{{N: 1, Cost: 99, Priced: true, Usage: plenum.Tokens{Input: 99}}},
 	}
 	got := rowOf(t, &r)
+	var shares store.Sum
+	for _, s := range got.Shares {
+		shares.Tokens = shares.Tokens.Add(s.Share.Tokens)
+		shares.Cost += s.Share.Cost
+		shares.Calls += s.Share.Calls
+	}
+	if shares.Tokens != r.Usage || shares.Cost != r.Cost || shares.Calls != 1 {
+		t.Errorf("the shares add up to %+v", shares)
+	}
+	got.Shares = nil
 	want := store.Row{
 		Node: "n", Seq: 1, ID: r.ID, Start: 5, Project: "p\n", KeyID: "k", Deployment: "é\x00", Outcome: "lost",
 		Sum:  store.Sum{Calls: 1, Errors: 1, Unpriced: 1, Estimated: 1, Cost: 1<<62 + 1, Tokens: r.Usage},

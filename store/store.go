@@ -5,7 +5,7 @@
 // It is also the Sink of the ledger: ended calls arrive through Append, in batches. Nothing of a call's
 // own path waits for a store.
 //
-// Backup and Restore make and unpack one archive of a whole data directory.
+// Backup and Restore make and unpack one archive of a whole data directory, and of the database where that is elsewhere.
 package store
 
 import "errors"
@@ -14,6 +14,7 @@ import "errors"
 const (
 	DatabaseName = "plenum.db"
 	JournalName  = "journal"
+	DumpName     = "database" // in an archive alone: what a database elsewhere held
 )
 
 // The errors on which a caller may act; they come wrapped.
@@ -26,10 +27,12 @@ var (
 type Store interface {
 	Keys
 	Records
+	Rollups
 	Settings
 	Objects
 	Contents
 	Lines
 	Resources
+	Tables
 	Close() error
 }

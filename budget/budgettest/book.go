@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) budget.Book) {
 		"a window that rolls lets go bit by bit":                     rolls,
 		"what was held before midnight is of the day before":         midnight,
 		"a clock that is set back opens no window anew":              setBack,
+		"a day is as long as it is in its zone":                      zoned,
+		"a clock that is set back over midnight opens no day anew":   backOverMidnight,
 		"what was charged before is on record":                       restored,
 		"a thousand charges of a thousandth make one":                thousand,
 		"at most ten of two hundred pass a bound of ten":             tenOfTwoHundred,
@@ -43,6 +45,14 @@ func Run(t *testing.T, open func(t *testing.T) budget.Book) {
 		"a line of nothing passes where nothing is left":             nothing,
 		"two lines of one account in one hold are held to one bound": twice,
 		"what grows leaves room for what is held to grow":            room,
+		"requests are spent when they are taken":                     requests,
+		"requests that were not made come back":                      unmade,
+		"what a call and its attempt take is taken in one step":      apart,
+		"a call that has ended gives back its place":                 places,
+		"what is taken tells what is left":                           balances,
+		"a clock that jumps ahead and back opens no window anew":     jumps,
+		"a clock that was far ahead closes no window for long":       farAhead,
+		"the parts of an account are known":                          parts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -196,6 +206,79 @@ func setBack(t *testing.T, b budget.Book) {
 	settle(t, b, "h", 100)
 	if r := take(t, b, "i", moment().Add(-48*time.Hour), budget.Line{Account: a, Amount: 1}); r == nil {
 		t.Error("two days before there was money")
+	}
+}
+
+// zoned has the days of Berlin on which the clocks are put forward and back, of 23 hours and of 25, and the day before and after.
+func zoned(t *testing.T, b budget.Book) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name        string
+		month, day  int
+		hours       int
+		dayHasBegun time.Time
+	}{
+		{"forward", 3, 29, 23, time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC)},
+		{"back", 10, 25, 25, time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC)},
+	} {
+		a := account(x.name, 100, plenum.Window{Period: plenum.PerDay, Zone: berlin})
+		begin := x.dayHasBegun
+		end := begin.Add(time.Duration(x.hours) * time.Hour)
+		spend := func(hold string, at time.Time, n int64, want bool) {
+			t.Helper()
+			r := take(t, b, x.name+hold, at, budget.Line{Account: a, Amount: n})
+			if (r == nil) != want {
+				t.Errorf("%s: %d at %s: %+v", x.name, n, at.In(berlin), r)
+			}
+			if r == nil {
+				settle(t, b, x.name+hold, n)
+			} else if want := end; n == 1 && !r.Balance.Resets.Equal(want) {
+				t.Errorf("%s: it resets at %s, want %s", x.name, r.Balance.Resets.In(berlin), want.In(berlin))
+			}
+		}
+		spend("before", begin.Add(-time.Millisecond), 100, true)
+		spend("first", begin, 60, true)
+		spend("noon", begin.Add(12*time.Hour), 40, true)
+		for hour := 12; hour < x.hours; hour++ {
+			spend("within", begin.Add(time.Duration(hour)*time.Hour), 1, false)
+		}
+		spend("last", end.Add(-time.Millisecond), 1, false)
+		spend("next", end, 100, true)
+		if end.In(berlin).Hour() != 0 || end.In(berlin).Day() != x.day+1 || int(end.In(berlin).Month()) != x.month {
+			t.Errorf("%s ends at %s", x.name, end.In(berlin))
+		}
+	}
+}
+
+// backOverMidnight has a clock jump back by a second to an hour just after a day has begun, while a call is under way.
+func backOverMidnight(t *testing.T, b budget.Book) {
+	a := account("a", 100, plenum.Window{Period: plenum.PerDay})
+	begin := time.Date(2026, 7, 15, 0, 0, 0, 0, time.UTC)
+	must(t, b, "before", begin.Add(-time.Minute), budget.Line{Account: a, Amount: 100})
+	must(t, b, "under way", begin.Add(time.Second), budget.Line{Account: a, Amount: 0})
+	settle(t, b, "before", 100)
+	must(t, b, "first", begin.Add(time.Second), budget.Line{Account: a, Amount: 70})
+	for i, back := range []time.Duration{2 * time.Second, time.Minute, time.Hour} {
+		at := begin.Add(time.Second - back)
+		if r := take(t, b, fmt.Sprint("back", i), at, budget.Line{Account: a, Amount: 31}); r == nil {
+			t.Errorf("%s after it was set back there was more than is left of the day that has begun", back)
+		}
+	}
+	must(t, b, "under way", begin.Add(-time.Minute), budget.Line{Account: a, Amount: 30})
+	for _, x := range []struct {
+		hold string
+		n    int64
+	}{{"first", 70}, {"under way", 30}} {
+		if c := settle(t, b, x.hold, x.n); len(c) != 1 || c[0].Slot != begin.UnixMilli() {
+			t.Errorf("%s: charged %+v, want the day that began at %d", x.hold, c, begin.UnixMilli())
+		}
+	}
+	holds(t, b, a, begin.Add(time.Hour), 100, 0)
+	if r := take(t, b, "late", begin.Add(23*time.Hour), budget.Line{Account: a, Amount: 1}); r == nil {
+		t.Error("the day was opened anew")
 	}
 }
 
@@ -366,4 +449,148 @@ func room(t *testing.T, b budget.Book) {
 	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 15, Grows: true})
 	must(t, b, "x", moment(), budget.Line{Account: a, Amount: 30})
 	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 15})
+}
+
+func rpm(id string, bound int64) budget.Account {
+	return budget.Account{ID: id, Unit: budget.Requests, Bound: bound, Window: plenum.Window{Rolling: time.Minute}}
+}
+
+func requests(t *testing.T, b budget.Book) {
+	a := rpm("[requests]a", 2)
+	must(t, b, "x", moment(), budget.Line{Account: a, Amount: 1})
+	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 1})
+	r := take(t, b, "z", moment().Add(30*time.Second), budget.Line{Account: a, Amount: 1})
+	if r == nil || r.Balance.Spent != 2 || r.Balance.Held != 0 || !r.Balance.Resets.Equal(moment().Add(time.Minute)) {
+		t.Fatalf("got %+v", r)
+	}
+	// Both answers still come: what counts is when they were asked for.
+	must(t, b, "z", moment().Add(61*time.Second), budget.Line{Account: a, Amount: 1})
+	if got := settle(t, b, "x", 1); len(got) != 1 || got[0].Amount != 1 || got[0].Slot != a.Window.Slot(moment()) {
+		t.Errorf("charged %+v", got)
+	}
+	holds(t, b, a, moment().Add(61*time.Second), 1, 0)
+}
+
+func unmade(t *testing.T, b budget.Book) {
+	a := rpm("[requests]a", 1)
+	must(t, b, "x", moment(), budget.Line{Account: a, Amount: 1})
+	if got := settle(t, b, "x", 0); len(got) != 0 {
+		t.Errorf("charged %+v", got)
+	}
+	holds(t, b, a, moment(), 0, 0)
+	must(t, b, "y", moment(), budget.Line{Account: a, Amount: 1})
+}
+
+func slots(id string, bound int64) budget.Account {
+	return budget.Account{ID: id, Unit: budget.Calls, Bound: bound, Window: plenum.Window{Period: plenum.InTotal}}
+}
+
+func apart(t *testing.T, b budget.Book) {
+	money, calls, often := account("money", 100, month()), slots("[concurrent]c", 1), rpm("[requests]r", 1)
+	lines := []budget.Line{{Account: calls, Amount: 1, Hold: "call"}, {Account: often, Amount: 1, Hold: "call"}, {Account: money, Amount: 101}}
+	if r := take(t, b, "call/1", moment(), lines...); r == nil || r.Account.ID != "money" {
+		t.Fatalf("got %+v", r)
+	}
+	holds(t, b, calls, moment(), 0, 0)
+	holds(t, b, often, moment(), 0, 0)
+	lines[2].Amount = 60
+	must(t, b, "call/1", moment(), lines...)
+	settle(t, b, "call/1", 10)
+	holds(t, b, calls, moment(), 0, 1) // the call goes on
+	must(t, b, "call/2", moment(), budget.Line{Account: money, Amount: 90})
+	if r := take(t, b, "other/1", moment(), budget.Line{Account: calls, Amount: 1, Hold: "other"}); r == nil {
+		t.Error("two calls at the same time")
+	}
+	settle(t, b, "call/2", 20)
+	settle(t, b, "call", 0, 1)
+	holds(t, b, calls, moment(), 0, 0)
+	holds(t, b, often, moment(), 1, 0)
+	holds(t, b, money, moment(), 30, 0)
+}
+
+func places(t *testing.T, b budget.Book) {
+	money, calls, often := account("money", 100, month()), slots("[concurrent]c", 1), rpm("[requests]r", 9)
+	must(t, b, "call/1", moment(), budget.Line{Account: calls, Amount: 1, Hold: "call"}, budget.Line{Account: often, Amount: 1, Hold: "call"}, budget.Line{Account: money, Amount: 60})
+	got, err := b.Settle(context.Background(), "call/1", []int64{10}, "call")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []plenum.Charge{
+		{Account: "money", Slot: month().Slot(moment()), Amount: 10}, {Account: "[requests]r", Slot: often.Window.Slot(moment()), Amount: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := settle(t, b, "call", 0, 1); len(got) != 0 {
+		t.Errorf("the second time %+v was charged", got)
+	}
+	holds(t, b, calls, moment(), 0, 0)
+	holds(t, b, often, moment(), 1, 0)
+	if _, err := b.Take(context.Background(), "call/2", []budget.Line{{Account: calls, Amount: 1, Hold: "call"}}, moment()); err == nil {
+		t.Error("a settled hold was taken of")
+	}
+}
+
+func balances(t *testing.T, b budget.Book) {
+	money, often := account("money", 100, month()), rpm("[requests]r", 9)
+	must(t, b, "before", moment(), budget.Line{Account: money, Amount: 5}, budget.Line{Account: often, Amount: 1, Hold: "first"})
+	lines := []budget.Line{{Account: money, Amount: 60}, {Account: often, Amount: 1, Hold: "call"}}
+	must(t, b, "x", moment(), lines...)
+	got := []budget.Balance{lines[0].Balance, lines[1].Balance}
+	want := []budget.Balance{
+		{Held: 65, Resets: month().Ends(month().Slot(moment()))},
+		{Spent: 2, Resets: moment().Add(time.Minute)},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// jumps sets the clock two windows ahead for one call, and back.
+func jumps(t *testing.T, b budget.Book) {
+	for name, w := range map[string]plenum.Window{
+		"day": {Period: plenum.PerDay}, "month": month(), "rolling": {Rolling: 24 * time.Hour},
+	} {
+		a := account(name, 100, w)
+		must(t, b, name+"1", moment(), budget.Line{Account: a, Amount: 90})
+		settle(t, b, name+"1", 90)
+		ahead := moment().AddDate(0, 3, 0)
+		must(t, b, name+"2", ahead, budget.Line{Account: a, Amount: 5})
+		settle(t, b, name+"2", 5)
+		if r := take(t, b, name+"3", moment().Add(time.Minute), budget.Line{Account: a, Amount: 11}); r == nil {
+			t.Errorf("%s: what was spent before the clock jumped is forgotten", name)
+		}
+		holds(t, b, a, moment().Add(time.Minute), 90, 0)
+		holds(t, b, a, ahead, 5, 0)
+	}
+}
+
+// farAhead spends all of a window by a clock that is a year ahead.
+func farAhead(t *testing.T, b budget.Book) {
+	for name, w := range map[string]plenum.Window{"minute": {Period: plenum.PerMinute}, "rolling": {Rolling: time.Minute}} {
+		a := budget.Account{ID: "[requests]" + name, Unit: budget.Requests, Bound: 3, Window: w}
+		for i := range 3 {
+			must(t, b, fmt.Sprint(name, i), moment().AddDate(1, 0, 0), budget.Line{Account: a, Amount: 1})
+		}
+		if r := take(t, b, name+"x", moment(), budget.Line{Account: a, Amount: 1}); r == nil {
+			t.Errorf("%s: a clock that is set back opened the window anew", name)
+		}
+		must(t, b, name+"y", moment().Add(2*time.Minute), budget.Line{Account: a, Amount: 1})
+	}
+}
+
+func parts(t *testing.T, b budget.Book) {
+	for _, id := range []string{"each[x]", "each[y]", "each", "other[z]", "eac*[q]"} {
+		must(t, b, id, moment(), budget.Line{Account: account(id, 9, month()), Amount: 1})
+	}
+	got, err := b.Parts(context.Background(), "each[", 10)
+	if diff := cmp.Diff([]string{"each[x]", "each[y]"}, got); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	if got, err := b.Parts(context.Background(), "eac*[", 10); len(got) != 1 || err != nil {
+		t.Errorf("%v %v", got, err)
+	}
+	if got, err := b.Parts(context.Background(), "each", 2); len(got) != 2 || err != nil {
+		t.Errorf("%v %v", got, err)
+	}
 }

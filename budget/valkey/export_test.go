@@ -9,4 +9,4 @@ import (
 func (b *Book) Renew(ctx context.Context, now time.Time) { b.renew(ctx, now) }
 
 // CatchUp tells the server what it could not be told, as Run does.
-func (b *Book) CatchUp(ctx context.Context) { b.catchUp(ctx) }
+func (b *Book) CatchUp(ctx context.Context) bool { return b.catchUp(ctx) }

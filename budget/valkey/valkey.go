@@ -9,8 +9,12 @@ import (
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -28,6 +32,9 @@ var settleScript string
 //go:embed restore.lua
 var restoreScript string
 
+//go:embed beat.lua
+var beatScript string
+
 // The default of how long a hold is there without being renewed, and how long a settled one is known for one.
 const (
 	Lease      = 30 * time.Second
@@ -39,28 +46,55 @@ type Past func(ctx context.Context) ([]plenum.Charge, error)
 
 // Book is a budget.Book in a server.
 type Book struct {
+	// Patience is how long one step waits for the server before that counts as away.
+	Patience time.Duration
+	// Told, where set, is told that the server is away, and why, and with nil that it is back.
+	Told func(err error)
+
 	client valkey.Client
 	prefix string
 	lease  time.Duration
 	past   Past
 	told   bool // the server was told what is on record, when the book was opened
 
-	take, settle, restore *valkey.Lua
+	take, settle, restore, beat *valkey.Lua
 
-	mu    sync.Mutex
-	holds map[string]*hold
-	late  []settlement
+	away atomic.Bool
+	done chan struct{} // closed by Close
+	once sync.Once
+
+	made   atomic.Int64 // when the server was told that the book is whole
+	losses atomic.Int64 // how often that was not what it was before
+	ahead  atomic.Int64 // of this node's clock: the server's, in ms, at least; 0: not known
+
+	mu      sync.Mutex
+	holds   map[string]*hold
+	late    []*settlement
+	journal *os.File // where late is written down, too
 }
 
 // settlement is what the server is to be told of a hold that has ended.
-type settlement struct{ keys, args []string }
+type settlement struct {
+	Keys  []string `json:"keys"`
+	Args  []string `json:"args"`
+	holds int
+}
 
 var _ budget.Book = (*Book)(nil)
 
 // hold is what this node has taken and not settled.
 type hold struct {
-	accounts []string
-	slots    []int64
+	parts []part
+	rests bool // nothing of it is held, so that it has no lease and is nothing to the server
+	kept  bool // its lease is renewed by who has taken it
+}
+
+// part is what a hold has of an account. Spent is what the server has put down as spent already.
+type part struct {
+	account string
+	slot    int64
+	spent   int64
+	spends  bool
 }
 
 // Open connects to a server. Books of one prefix share their accounts. The past is asked for at once, and again whenever the
@@ -71,15 +105,21 @@ func Open(ctx context.Context, address, prefix string, lease time.Duration, past
 		return nil, errors.New("the address of the Valkey server is not one: say redis://user:password@host:6379/0") // the address may hold a password
 	}
 	opt.DisableCache = true
+	if opt.ConnWriteTimeout == 0 {
+		opt.ConnWriteTimeout = 2 * Patience // a connection on which nothing comes is made anew
+	}
 	client, err := valkey.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("reaching the Valkey server: %w", err)
 	}
 	b := &Book{
-		client: client, prefix: "plenum:{" + prefix + "}:", lease: lease, past: past, holds: map[string]*hold{},
-		take: valkey.NewLuaScript(takeScript), settle: valkey.NewLuaScript(settleScript), restore: valkey.NewLuaScript(restoreScript),
+		Patience: Patience, client: client, prefix: "plenum:{" + prefix + "}:", lease: lease, past: past, holds: map[string]*hold{}, done: make(chan struct{}),
+		beat: valkey.NewLuaScript(beatScript), take: valkey.NewLuaScript(takeScript), settle: valkey.NewLuaScript(settleScript), restore: valkey.NewLuaScript(restoreScript),
 	}
-	if b.told, err = b.recall(ctx); err != nil {
+	if b.told, err = b.recall(ctx); err == nil {
+		err = b.here(ctx, "")
+	}
+	if err != nil {
 		client.Close()
 		return nil, err
 	}
@@ -92,19 +132,39 @@ func (b *Book) Lost(ctx context.Context, call string, charges []plenum.Charge) e
 	if b.told {
 		return nil
 	}
-	hold := "lost/" + call
-	keys, args := []string{b.leases(), b.holdKey(hold), b.tombKey(hold)}, []string{hold, millis(remembered)}
-	for _, c := range charges {
-		keys, args = append(keys, b.account(c.Account)), append(args, number(c.Slot), number(c.Amount))
-	}
-	if err := b.settle.Exec(ctx, b.client, keys, args).Error(); err != nil {
+	open := slices.DeleteFunc(slices.Clone(charges), func(c plenum.Charge) bool { return budget.Counted(c.Account) })
+	if err := b.end(ctx, b.charged("lost/"+call, remembered, open)); err != nil {
 		return fmt.Errorf("telling the Valkey server of lost calls: %w", err)
 	}
 	return nil
 }
 
+// settlement begins what the server is told of holds that end.
+func (b *Book) settlement(ids ...string) *settlement {
+	e := &settlement{Keys: []string{b.leases(), b.whole()}, Args: []string{b.holdKey(""), b.tombKey(""), millis(remembered), number(len(ids))}}
+	e.Args = append(e.Args, ids...)
+	return e
+}
+
+// add has the next hold of a settlement end, with what was spent of its parts.
+func (e *settlement) add(b *Book, parts []part, amounts []int64) {
+	e.holds++
+	for i := range parts {
+		e.Keys = append(e.Keys, b.account(parts[i].account))
+		e.Args = append(e.Args, number(e.holds), number(parts[i].slot), number(amounts[i]-parts[i].spent))
+	}
+}
+
 // Close gives up the connection. What is held stays so until its lease runs out.
-func (b *Book) Close() { b.client.Close() }
+func (b *Book) Close() {
+	b.once.Do(func() {
+		close(b.done)
+		b.client.Close()
+		if b.journal != nil {
+			_ = b.journal.Close()
+		}
+	})
+}
 
 // Run renews the leases of what is held, and tells the server what it could not be told before, until ctx ends.
 func (b *Book) Run(ctx context.Context) error {
@@ -115,6 +175,9 @@ func (b *Book) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case now := <-tick.C:
+			if b.away.Load() {
+				continue // look does it
+			}
 			b.renew(ctx, now)
 			b.catchUp(ctx)
 		}
@@ -125,10 +188,13 @@ func (b *Book) Run(ctx context.Context) error {
 func (b *Book) renew(ctx context.Context, now time.Time) {
 	b.mu.Lock()
 	ids := make([]string, 0, len(b.holds))
-	for id := range b.holds {
-		ids = append(ids, id)
+	for id, h := range b.holds {
+		if !h.kept {
+			ids = append(ids, id)
+		}
 	}
 	b.mu.Unlock()
+	_ = b.here(ctx, "") // where it fails, it is tried again
 	until := float64(now.Add(b.lease).UnixMilli())
 	for len(ids) > 0 {
 		n := min(len(ids), 500)
@@ -159,8 +225,15 @@ func span(w plenum.Window, slot int64, now time.Time) int64 { return slot - w.Fi
 
 // Take implements budget.Book.
 func (b *Book) Take(ctx context.Context, id string, lines []budget.Line, now time.Time) (*budget.Refusal, error) {
-	keys := []string{b.leases(), b.holdKey(id), b.tombKey(id), b.whole()}
-	args := []string{number(now.UnixMilli()), millis(b.lease), id, b.prefix + "hold:"}
+	return b.takeFor(ctx, id, lines, now, b.lease)
+}
+
+// takeFor takes for a lease.
+func (b *Book) takeFor(ctx context.Context, id string, lines []budget.Line, now time.Time, lease time.Duration) (*budget.Refusal, error) {
+	keys := make([]string, 0, 2+len(lines))
+	keys = append(keys, b.leases(), b.whole())
+	args := make([]string, 0, 6+9*len(lines))
+	args = append(args, number(now.UnixMilli()), millis(lease), b.holdKey(""), b.tombKey(""), millis(b.lease), "0")
 	for i := range lines {
 		l := &lines[i]
 		if l.Amount < 0 {
@@ -170,17 +243,26 @@ func (b *Book) Take(ctx context.Context, id string, lines []budget.Line, now tim
 		slot := w.Slot(now)
 		expiry := time.Duration(0)
 		if s := w.Span(); s > 0 {
-			expiry = s + remembered
+			expiry = 2*s + remembered
 		}
 		keys = append(keys, b.account(l.Account.ID))
-		args = append(args, number(l.Account.Bound), number(slot), number(span(w, slot, now)), millis(expiry), number(l.Amount), flag(l.Grows))
+		args = append(args, number(l.Account.Bound), number(slot), number(span(w, slot, now)), number(w.Far(now)), millis(expiry), number(l.Amount),
+			flag(l.Grows), flag(l.Account.Spends()), at(l, id))
 	}
 	for range 3 {
-		got, err := b.take.Exec(ctx, b.client, keys, args).ToArray()
-		if err != nil || len(got) == 0 {
-			return nil, fmt.Errorf("taking of the accounts: %w", err)
+		args[5] = b.wanted()
+		m, err := b.run(ctx, b.take, keys, args)
+		if err != nil {
+			return nil, b.untaken(ctx, id, lines, err)
 		}
+		got, err := m.ToArray()
+		if err != nil || len(got) == 0 {
+			return nil, fmt.Errorf("reading what was taken: %w", err)
+		}
+		b.heard(got)
 		switch word, _ := got[0].ToString(); word {
+		case "late": // by the server's clock, which is known now
+			continue
 		case "ok":
 			return nil, b.took(id, lines, got[1:])
 		case "settled":
@@ -189,49 +271,100 @@ func (b *Book) Take(ctx context.Context, id string, lines []budget.Line, now tim
 			return refusal(lines, got[1:])
 		}
 		if _, err := b.recall(ctx); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", budget.ErrAway, err)
 		}
 	}
-	return nil, errors.New("the Valkey server loses what it knows")
+	return nil, fmt.Errorf("%w: it loses what it knows, or its clock jumps", budget.ErrAway)
+}
+
+// untaken returns why nothing was taken. A server that did not answer may have done it, or do it yet: it is told later that what
+// this node does not know of has ended.
+func (b *Book) untaken(ctx context.Context, id string, lines []budget.Line, err error) error {
+	if errors.Is(err, budget.ErrAway) {
+		return fmt.Errorf("taking of the accounts: %w", err)
+	}
+	ids := []string{id}
+	for i := range lines {
+		if at := at(&lines[i], id); !slices.Contains(ids, at) {
+			ids = append(ids, at)
+		}
+	}
+	ids = slices.DeleteFunc(ids, b.Has)
+	if len(ids) > 0 {
+		b.mu.Lock()
+		b.late = append(b.late, b.settlement(ids...)) // not written down: the lease does it, too
+		b.mu.Unlock()
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("taking of the accounts: %w", err)
+	}
+	return fmt.Errorf("taking of the accounts: %w: %w", budget.ErrAway, err)
+}
+
+// at returns which hold a line belongs to.
+func at(l *budget.Line, hold string) string {
+	if l.Hold != "" {
+		return l.Hold
+	}
+	return hold
 }
 
 // took notes what this node has taken.
-func (b *Book) took(id string, lines []budget.Line, slots []valkey.ValkeyMessage) error {
+func (b *Book) took(id string, lines []budget.Line, said []valkey.ValkeyMessage) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := b.holds[id]
-	if h == nil {
-		h = &hold{}
-		b.holds[id] = h
-	}
 	for i := range lines {
-		slot, err := slots[i].AsInt64()
+		l := &lines[i]
+		n, err := numbers(said[4*i:])
 		if err != nil {
 			return fmt.Errorf("reading what was taken: %w", err)
 		}
-		h.add(lines[i].Account.ID, slot)
+		h := b.holds[at(l, id)]
+		if h == nil {
+			h = &hold{rests: true}
+			b.holds[at(l, id)] = h
+		}
+		h.add(l, n[0])
+		l.Balance = budget.Balance{Spent: n[1], Held: n[2], Resets: l.Account.Window.Ends(n[3])}
 	}
 	return nil
 }
 
-func (h *hold) add(account string, slot int64) {
-	for _, a := range h.accounts {
-		if a == account {
+// numbers reads the four numbers that a line is answered with.
+func numbers(said []valkey.ValkeyMessage) (n [4]int64, err error) {
+	if len(said) < len(n) {
+		return n, errors.New("the server said too little")
+	}
+	for i := range n {
+		if n[i], err = said[i].AsInt64(); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (h *hold) add(l *budget.Line, slot int64) {
+	h.rests = h.rests && l.Account.Spends()
+	for i := range h.parts {
+		if p := &h.parts[i]; p.account == l.Account.ID {
+			if p.spends {
+				p.spent += l.Amount
+			}
 			return
 		}
 	}
-	h.accounts, h.slots = append(h.accounts, account), append(h.slots, slot)
+	p := part{account: l.Account.ID, slot: slot, spends: l.Account.Spends()}
+	if p.spends {
+		p.spent = l.Amount
+	}
+	h.parts = append(h.parts, p)
 }
 
 // refusal reads which line was refused, and of what state of its account.
 func refusal(lines []budget.Line, said []valkey.ValkeyMessage) (*budget.Refusal, error) {
-	var n [4]int64
-	for i := range n {
-		v, err := said[i].AsInt64()
-		if err != nil {
-			return nil, fmt.Errorf("reading why the accounts refused: %w", err)
-		}
-		n[i] = v
+	n, err := numbers(said)
+	if err != nil {
+		return nil, fmt.Errorf("reading why the accounts refused: %w", err)
 	}
 	l := &lines[n[0]]
 	return &budget.Refusal{Account: l.Account, Asked: l.Amount, Balance: budget.Balance{
@@ -239,59 +372,73 @@ func refusal(lines []budget.Line, said []valkey.ValkeyMessage) (*budget.Refusal,
 	}}, nil
 }
 
-// Settle implements budget.Book.
-func (b *Book) Settle(ctx context.Context, id string, amounts []int64) ([]plenum.Charge, error) {
+// Settle implements budget.Book. A hold of which all was spent when it was taken, and is to stay so, is nothing to the server.
+func (b *Book) Settle(ctx context.Context, id string, amounts []int64, also ...string) ([]plenum.Charge, error) {
 	b.mu.Lock()
-	h := b.holds[id]
-	delete(b.holds, id)
-	b.mu.Unlock()
-	if h == nil {
-		return nil, nil
+	var holds []*hold
+	var ids []string
+	spent := map[*hold][]int64{}
+	for i, id := range append([]string{id}, also...) {
+		h := b.holds[id]
+		if h == nil {
+			continue
+		}
+		delete(b.holds, id)
+		holds, ids, spent[h] = append(holds, h), append(ids, id), h.spent(amounts, i > 0)
 	}
-	keys := []string{b.leases(), b.holdKey(id), b.tombKey(id)}
-	args := []string{id, millis(remembered)}
+	b.mu.Unlock()
+	e := b.settlement(ids...)
 	var charges []plenum.Charge
-	for i, a := range h.accounts {
-		n := int64(0)
-		if i < len(amounts) {
-			n = max(0, amounts[i])
+	idle := true
+	for _, h := range holds {
+		e.add(b, h.parts, spent[h])
+		for i, p := range h.parts {
+			idle = idle && h.rests && spent[h][i] == p.spent
+			if n := spent[h][i]; n > 0 {
+				charges = append(charges, plenum.Charge{Account: p.account, Slot: p.slot, Amount: n})
+			}
 		}
-		keys, args = append(keys, b.account(a)), append(args, number(h.slots[i]), number(n))
-		if n > 0 {
-			charges = append(charges, plenum.Charge{Account: a, Slot: h.slots[i], Amount: n})
-		}
+	}
+	if idle {
+		return charges, nil
 	}
 	// What the server cannot be told now is charged all the same; Run tells it later.
-	if err := b.settle.Exec(ctx, b.client, keys, args).Error(); err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.late = append(b.late, settlement{keys, args})
+	if err := b.end(ctx, e); err != nil {
+		b.later(e)
 		return charges, fmt.Errorf("settling with the accounts: %w", err)
 	}
 	return charges, nil
 }
 
-// catchUp tells the server what it could not be told before.
-func (b *Book) catchUp(ctx context.Context) {
-	b.mu.Lock()
-	late := b.late
-	b.late = nil
-	b.mu.Unlock()
-	for i, s := range late {
-		if err := b.settle.Exec(ctx, b.client, s.keys, s.args).Error(); err != nil {
-			b.mu.Lock()
-			b.late = append(b.late, late[i:]...)
-			b.mu.Unlock()
-			return
+// spent returns what was spent of each part: what is said, or for a hold that ends with another what was put down when it
+// was taken.
+func (h *hold) spent(amounts []int64, also bool) []int64 {
+	out := make([]int64, len(h.parts))
+	for i := range h.parts {
+		switch {
+		case also:
+			out[i] = h.parts[i].spent
+		case i < len(amounts):
+			out[i] = max(0, amounts[i])
 		}
 	}
+	return out
 }
 
 // Balances implements budget.Book.
 func (b *Book) Balances(ctx context.Context, accounts []budget.Account, now time.Time) ([]budget.Balance, error) {
 	out := make([]budget.Balance, len(accounts))
+	ask := make(valkey.Commands, len(accounts))
 	for i := range accounts {
-		all, err := b.client.Do(ctx, b.client.B().Hgetall().Key(b.account(accounts[i].ID)).Build()).AsIntMap()
+		ask[i] = b.client.B().Hgetall().Key(b.account(accounts[i].ID)).Build()
+	}
+	if b.away.Load() {
+		return nil, fmt.Errorf("reading the accounts: %w", budget.ErrAway)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.Patience)
+	defer cancel()
+	for i, said := range b.client.DoMulti(ctx, ask...) {
+		all, err := said.AsIntMap()
 		if err != nil {
 			return nil, fmt.Errorf("reading the accounts: %w", err)
 		}
@@ -303,16 +450,18 @@ func (b *Book) Balances(ctx context.Context, accounts []budget.Account, now time
 func balance(w plenum.Window, all map[string]int64, now time.Time) budget.Balance {
 	slot := w.Slot(now)
 	width := span(w, slot, now)
-	slot = max(slot, all["latest:"+number(width)])
-	oldest := int64(-1)
+	if latest := all["latest:"+number(width)]; latest < w.Far(now) || w.Far(now) == 0 {
+		slot = max(slot, latest)
+	}
+	oldest, ends := int64(-1), max(slot, now.UnixMilli())
 	b := budget.Balance{Held: all["held"]}
 	for name, n := range all {
 		s, err := strconv.ParseInt(name, 10, 64)
-		if err != nil || s < slot-width {
+		if err != nil || s < slot-width || s > ends {
 			continue
 		}
 		b.Spent += n
-		if oldest < 0 || s < oldest {
+		if n > 0 && (oldest < 0 || s < oldest) {
 			oldest = s
 		}
 	}
@@ -321,6 +470,27 @@ func balance(w plenum.Window, all map[string]int64, now time.Time) budget.Balanc
 	}
 	b.Resets = w.Ends(oldest)
 	return b
+}
+
+// Parts implements budget.Book. It looks through all that the server has: it is for people who ask, not for calls.
+func (b *Book) Parts(ctx context.Context, prefix string, most int) ([]string, error) {
+	var out []string
+	match := b.account(strings.NewReplacer("*", "\\*", "?", "\\?", "[", "\\[", "]", "\\]", "\\", "\\\\").Replace(prefix)) + "*"
+	for cursor := uint64(0); ; {
+		page, err := b.client.Do(ctx, b.client.B().Scan().Cursor(cursor).Match(match).Count(1000).Build()).AsScanEntry()
+		if err != nil {
+			return nil, fmt.Errorf("looking for accounts: %w", err)
+		}
+		for _, key := range page.Elements {
+			out = append(out, strings.TrimPrefix(key, b.account("")))
+		}
+		if cursor = page.Cursor; cursor == 0 {
+			break
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), most)], nil
 }
 
 // Restore implements budget.Book.
@@ -355,7 +525,7 @@ func (b *Book) recall(ctx context.Context) (told bool, err error) {
 			return false, err
 		}
 	}
-	if err := b.client.Do(ctx, b.client.B().Set().Key(b.whole()).Value("1").Build()).Error(); err != nil {
+	if err := b.here(ctx, "1"); err != nil {
 		return false, fmt.Errorf("reaching the Valkey server: %w", err)
 	}
 	return true, nil

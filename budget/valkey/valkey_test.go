@@ -161,3 +161,36 @@ func wipe(t *testing.T, address string) {
 		t.Fatalf("%v: %s", err, out)
 	}
 }
+
+// TestThePlacesOfANodeThatDiedComeBackWithItsLease has a node take all places among the calls at the same time, and never give
+// them back, beside one that goes on.
+func TestThePlacesOfANodeThatDiedComeBackWithItsLease(t *testing.T) {
+	address, prefix, now := testkit.Valkey(t), rand.Text(), time.Now()
+	dead, alive := open(t, address, prefix, time.Minute, nil), open(t, address, prefix, time.Minute, nil)
+	few := budget.Account{ID: "[concurrent]few", Unit: budget.Calls, Bound: 2, Window: plenum.Window{Period: plenum.InTotal}}
+	often := budget.Account{ID: "[requests]often", Unit: budget.Requests, Bound: 5, Window: plenum.Window{Period: plenum.PerDay}}
+	take := func(b *valkey.Book, call string, now time.Time) bool {
+		t.Helper()
+		r, err := b.Take(t.Context(), call+"/1", []budget.Line{{Account: few, Amount: 1, Hold: call}, {Account: often, Amount: 1, Hold: call}, {Account: lab(100), Amount: 10}}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r == nil
+	}
+	if !take(dead, "x", now) || !take(dead, "y", now) || take(alive, "z", now) {
+		t.Fatal("two places are not two")
+	}
+	dead.Close()
+	if take(alive, "z", now.Add(59*time.Second)) {
+		t.Error("a place came back before the lease had run out")
+	}
+	later := now.Add(61 * time.Second)
+	if !take(alive, "z", later) || !take(alive, "w", later) || take(alive, "v", later) {
+		t.Error("after the lease there are not two places")
+	}
+	alive.Renew(t.Context(), later)
+	got, err := alive.Balances(t.Context(), []budget.Account{few, often, lab(100)}, later)
+	if err != nil || got[0].Held != 2 || got[1].Spent != 4 || got[2].Held != 20 {
+		t.Errorf("%+v, %v: two calls are under way, four were begun", got, err)
+	}
+}

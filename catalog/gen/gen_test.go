@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 	"github.com/plenum-foundry/plenum/test/specs"
 )
 
@@ -38,7 +39,7 @@ func TestRatesAreReadExactly(t *testing.T) {
 		{"1e40", 1, nil},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, exact(tt.text, tt.times)); diff != "" {
+		if diff := cmp.Diff(tt.want, table.Exact(tt.text, tt.times)); diff != "" {
 			t.Errorf("%s: %s", tt.text, diff)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
 // known are offers that the tables do not have yet, with what the vendors' own pages say of them. A table that
@@ -34,20 +35,21 @@ func known() map[string][]record.Offer {
 }
 
 // complete adds what is known of a provider besides the tables.
-func complete(p place, f *record.File) {
-	for _, o := range known()[p.name] {
+func complete(p table.Place, f *record.File) {
+	for _, o := range known()[p.Name] {
 		at := slices.IndexFunc(f.Offers, func(x record.Offer) bool { return x.ID == o.ID })
 		if at >= 0 {
 			continue
 		}
 		o.From = []int{fromPages}
+		o.Life = life(p, o.ID, &facts{})
 		hostTraits(p, &o)
 		f.Offers = append(f.Offers, o)
 	}
 }
 
 // hostTraits enters what hosts besides the maker of a model do differently, as their own pages tell it.
-func hostTraits(p place, o *record.Offer) {
+func hostTraits(p table.Place, o *record.Offer) {
 	if o.Mode != "" && o.Mode != "responses" {
 		return
 	}
@@ -55,20 +57,20 @@ func hostTraits(p place, o *record.Offer) {
 	switch {
 	case strings.Contains(id, "claude"):
 		claudeTraits(p, o)
-	case strings.Contains(id, "grok") && p.name != "xai":
+	case strings.Contains(id, "grok") && p.Name != "xai":
 		grokElsewhere(p, o)
 	}
 }
 
 // claudeTraits: from 4.6 on effort is a word and thinking adapts; budgets end with 4.7. Which host has structured
 // output for which model differs, and all refuse the same words of a schema.
-func claudeTraits(p place, o *record.Offer) {
+func claudeTraits(p table.Place, o *record.Offer) {
 	o.Effort = regexp.MustCompile(`claude-(opus|sonnet|haiku)-(4-[6-9]|[5-9])|claude-(fable|mythos)-`).MatchString(o.ID)
 	fresh := o.Effort
 	half := regexp.MustCompile(`claude-(opus|sonnet|haiku)-4-5`).MatchString(o.ID)
 	old := strings.Contains(o.ID, "claude-opus-4-1")
 	schema := fresh || half
-	switch p.name {
+	switch p.Name {
 	case "anthropic":
 		schema = schema || old
 	case "vertex":
@@ -92,11 +94,11 @@ func claudeRefuses() []string {
 }
 
 // grokElsewhere: what xAI refuses of a reasoning model its hosts refuse as well, and Azure log probabilities too.
-func grokElsewhere(p place, o *record.Offer) {
+func grokElsewhere(p table.Place, o *record.Offer) {
 	if slices.Contains(o.Can, "thinking") && o.Refuses == nil {
 		o.Refuses = []string{"presence_penalty", "frequency_penalty", "stop"}
 	}
-	if p.name == "azure" {
+	if p.Name == "azure" {
 		for _, name := range []string{"presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"} {
 			if !slices.Contains(o.Refuses, name) {
 				o.Refuses = append(o.Refuses, name)
@@ -124,6 +126,6 @@ func say(o *record.Offer, name string, can bool) {
 
 // order is that in which capabilities are told.
 func order(a, b string) int {
-	all := []string{"tools", "images", "documents", "audio", "schema", "thinking"}
+	all := []string{"tools", "images", "documents", "audio", "schema", "thinking", "video", "forced_tools", "parallel_tools", "streaming", "caching", "search", "computer"}
 	return cmp.Compare(slices.Index(all, a), slices.Index(all, b))
 }

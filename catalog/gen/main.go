@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
 func main() {
@@ -43,14 +44,21 @@ func run(from, date, into string) error {
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return err
 	}
-	for _, p := range places() {
+	files := map[string]*record.File{}
+	for _, p := range table.Places() {
 		f := merge(t, p, date)
-		if err := writeOffers(filepath.Join(into, p.name+".json"), f); err != nil {
+		files[p.Name] = f
+	}
+	all := models(t, files)
+	for _, p := range table.Places() {
+		f := files[p.Name]
+		recognise(f, all)
+		if err := writeOffers(filepath.Join(into, p.Name+".json"), f); err != nil {
 			return err
 		}
-		fmt.Printf("%-12s %4d offers, %4d priced, %3d disputed\n", p.name, len(f.Offers), count(f, priced), count(f, disputed))
+		fmt.Printf("%-12s %4d offers, %4d priced, %3d disputed\n", p.Name, len(f.Offers), count(f, priced), count(f, disputed))
 	}
-	return writeModels(filepath.Join(into, "models.json"), models(t))
+	return writeModels(filepath.Join(into, "models.json"), all)
 }
 
 func priced(o record.Offer) bool   { return o.Price != nil }
@@ -75,11 +83,22 @@ func writeOffers(path string, f *record.File) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "{\"provider\":%q,\"made\":%q,\n\"sources\":%s,\n\"offers\":[", f.Provider, f.Made, head)
+	fmt.Fprintf(&b, "{\"provider\":%q,\"made\":%q,\n\"sources\":%s,\n", f.Provider, f.Made, head)
+	if f.Data != nil {
+		text, err := json.Marshal(f.Data)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\"data\":%s,\n", text)
+	}
+	if f.Terms != "" {
+		fmt.Fprintf(&b, "\"terms\":%q,\n", f.Terms)
+	}
+	b.WriteString("\"offers\":[")
 	if err := lines(&b, offers); err != nil {
 		return err
 	}
-	b.WriteString("]}\n")
+	b.WriteString("\n]}\n")
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 
@@ -97,7 +116,7 @@ func writeModels(path string, m *record.Models) error {
 	if err := lines(&b, m.Models); err != nil {
 		return err
 	}
-	b.WriteString("]}\n")
+	b.WriteString("\n]}\n")
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 

@@ -8,71 +8,28 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
-// rawNumber is a number as it was written.
-type rawNumber string
-
-// UnmarshalJSON keeps the text.
-func (n *rawNumber) UnmarshalJSON(b []byte) error { //nolint:unparam // as json.Unmarshaler wants it
-	*n = rawNumber(b)
-	return nil
-}
-
-func decodes(b json.RawMessage, into any) bool { return len(b) > 0 && json.Unmarshal(b, into) == nil }
-
-// place is a provider and what the sources call it.
-type place struct {
-	name      string
-	publisher string // of models whose ids name no publisher
-	dev       string
-	genai     string
-	follows   []string // providers whose prices this one mostly has; they stand before it
-	litellm   []string // LiteLLM's names, each the prefix of its keys as well
-	vendor    bool     // its models are its own, so that every source's ids are ids there
-	unnamed   bool     // callers reach models under names of their own, so that none is listed
-	newer     []string // models that came after models.dev was read, to be listed all the same
-}
-
-func places() []place {
-	return []place{
-		{name: "xai", publisher: "xai", dev: "xai", genai: "x-ai", litellm: []string{"xai"}, vendor: true, newer: []string{"grok-4.5"}},
-		{name: "openai", publisher: "openai", dev: "openai", genai: "openai", litellm: []string{"openai"}, vendor: true, newer: []string{"gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.6-terra"}},
-		{name: "anthropic", publisher: "anthropic", dev: "anthropic", genai: "anthropic", litellm: []string{"anthropic"}, vendor: true, newer: []string{"claude-opus-5"}},
-		{name: "azure", dev: "azure", genai: "azure", follows: []string{"openai", "anthropic", "xai"}, litellm: []string{"azure", "azure_ai"}, vendor: true, unnamed: true},
-		{name: "gemini", publisher: "google", dev: "google", genai: "google", litellm: []string{"gemini"}, newer: []string{"gemini-3.6-flash"}},
-		{name: "vertex", dev: "google-vertex", genai: "google", follows: []string{"anthropic", "gemini", "xai"}, litellm: vertexNames(), unnamed: true},
-		{name: "bedrock", dev: "amazon-bedrock", genai: "aws", follows: []string{"anthropic"}, litellm: []string{"bedrock", "bedrock_converse", "bedrock_mantle"}, unnamed: true},
-		{name: "cohere", publisher: "cohere", dev: "cohere", genai: "cohere", litellm: []string{"cohere", "cohere_chat"}},
-		{name: "groq", dev: "groq", genai: "groq", litellm: []string{"groq"}},
-		{name: "mistral", publisher: "mistral", dev: "mistral", genai: "mistral", litellm: []string{"mistral"}, vendor: true},
-		{name: "deepseek", publisher: "deepseek", dev: "deepseek", genai: "deepseek", litellm: []string{"deepseek"}, vendor: true},
-		{name: "together", dev: "togetherai", genai: "together", litellm: []string{"together_ai"}},
-		{name: "fireworks", dev: "fireworks-ai", genai: "fireworks", litellm: []string{"fireworks_ai"}},
-		{name: "openrouter", dev: "openrouter", genai: "openrouter", litellm: []string{"openrouter"}},
-		{name: "perplexity", publisher: "perplexity", dev: "perplexity", genai: "perplexity", litellm: []string{"perplexity"}, vendor: true},
-		{name: "cerebras", dev: "cerebras", genai: "cerebras", litellm: []string{"cerebras"}},
-		{name: "nvidia", dev: "nvidia", litellm: []string{"nvidia_nim"}},
-		{name: "huggingface", dev: "huggingface", litellm: []string{"huggingface"}},
-		{name: "moonshot", publisher: "moonshotai", dev: "moonshotai", genai: "moonshotai", litellm: []string{"moonshot"}, vendor: true, newer: []string{"kimi-k3"}},
-		// The other prices of this publisher are those of its place in China, in another currency.
-		{name: "zai", publisher: "zhipuai", litellm: []string{"zai"}, vendor: true, newer: []string{"glm-4.5", "glm-4.5-air", "glm-4.6", "glm-4.7", "glm-5", "glm-5.1"}},
-	}
-}
+var (
+	notForChat = regexp.MustCompile(`instruct-|-tts|-live|-audio|-image|embedding`)
+	dateAtEnd  = regexp.MustCompile(`-(20\d\d-\d\d-\d\d|20\d{6})$`)
+	pointAsP   = regexp.MustCompile(`(\d)p(\d)`)
+)
 
 // facts are what the sources say of one id.
 type facts struct {
 	dev     *devModel
 	genai   *genaiModel
-	litellm litellmModel
+	litellm table.Litellm
 	clash   bool // that table has the id twice, at different prices
 }
 
 // merge makes a provider's file.
-func merge(t *tables, p place, date string) *record.File {
-	f := &record.File{Provider: p.name, Made: date, Sources: t.sources}
+func merge(t *tables, p table.Place, date string) *record.File {
+	f := &record.File{Provider: p.Name, Made: date, Sources: t.sources, Data: handling(p.Name), Terms: terms()[p.Name]}
 	all := gather(t, p)
-	t.settled[p.name] = map[string]quote{}
+	t.settled[p.Name], t.told[p.Name] = map[string]quote{}, map[string]record.Offer{}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		o, ok := offer(t, p, id, all[id], date)
 		if ok {
@@ -105,7 +62,7 @@ func share(offers []record.Offer, all map[string]*facts) {
 }
 
 // gather collects what is said of each id of a provider.
-func gather(t *tables, p place) map[string]*facts {
+func gather(t *tables, p table.Place) map[string]*facts {
 	all := map[string]*facts{}
 	of := func(id string) *facts {
 		if all[id] == nil {
@@ -113,19 +70,19 @@ func gather(t *tables, p place) map[string]*facts {
 		}
 		return all[id]
 	}
-	for id, m := range t.dev[p.dev] {
-		if p.name == "huggingface" {
+	for id, m := range t.dev[p.Dev] {
+		if p.Name == "huggingface" {
 			m.Cost = nil // the bare id is sent on to whichever host, at its price
 		}
 		of(id).dev = &m
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.litellm)) {
-		if id, ok := litellmID(p, key, t.litellm[key]); ok {
+		if id, ok := table.ID(p, key, t.litellm[key]); ok {
 			of(id).enter(t.litellm[key])
 		}
 	}
-	if p.vendor || p.name == "groq" || p.name == "cerebras" || p.name == "together" || p.name == "fireworks" {
-		for _, m := range t.genai[p.genai] {
+	if p.Vendor || p.Name == "groq" || p.Name == "cerebras" || p.Name == "together" || p.Name == "fireworks" {
+		for _, m := range t.genai[p.Genai] {
 			for _, id := range m.Match.ids() {
 				of(id).genai = &m
 			}
@@ -133,22 +90,22 @@ func gather(t *tables, p place) map[string]*facts {
 	}
 	for id, f := range all {
 		if f.genai == nil {
-			f.genai = find(t.genai[p.genai], p.name, id)
+			f.genai = find(t.genai[p.Genai], p.Name, id)
 		}
 	}
-	if p.name == "huggingface" {
+	if p.Name == "huggingface" {
 		hosts(t, of)
 	}
 	return all
 }
 
 // enter takes an entry of LiteLLM's table.
-func (f *facts) enter(m litellmModel) {
+func (f *facts) enter(m table.Litellm) {
 	if f.litellm == nil {
 		f.litellm = m
 		return
 	}
-	a, b := litellmQuote(f.litellm), litellmQuote(m)
+	a, b := table.LitellmPrice(f.litellm), table.LitellmPrice(m)
 	f.clash = f.clash || a == nil || b == nil || plain(a) != plain(b)
 }
 
@@ -178,30 +135,8 @@ func find(list []genaiModel, place, id string) *genaiModel {
 	return nil
 }
 
-// litellmID returns the id at the provider that an entry of LiteLLM's table is about.
-func litellmID(p place, key string, m litellmModel) (string, bool) {
-	name := m.text("litellm_provider")
-	if !slices.Contains(p.litellm, name) || len(m) < 3 {
-		return "", false
-	}
-	if id, ok := cloudID(p, key); ok || p.name == "vertex" || p.name == "bedrock" || p.name == "cohere" {
-		return id, ok
-	}
-	id, prefixed := strings.CutPrefix(key, name+"/")
-	if p.name == "azure" && (strings.Contains(id, "/") || !prefixed) {
-		return "", false // prices of one region or kind of capacity
-	}
-	if p.name == "fireworks" && !strings.HasPrefix(id, "accounts/") || p.name == "together" && !strings.Contains(id, "/") {
-		return "", false // classes of models by size
-	}
-	if strings.HasPrefix(id, "ft:") || strings.Contains(id, "*") {
-		return "", false
-	}
-	return id, p.name == "openai" || p.name == "anthropic" || p.name == "deepseek" || prefixed
-}
-
 // offer merges what is said of one id; false if it is nothing that is called with tokens.
-func offer(t *tables, p place, id string, f *facts, date string) (record.Offer, bool) {
+func offer(t *tables, p table.Place, id string, f *facts, date string) (record.Offer, bool) {
 	o := record.Offer{ID: id, Mode: modeOf(f)}
 	if skipped(p, id, f, o.Mode) {
 		return o, false
@@ -216,12 +151,22 @@ func offer(t *tables, p place, id string, f *facts, date string) (record.Offer, 
 		price = nil // one table's zero is more often a gap than a gift
 	}
 	o.Price, o.Disputed = price, disputed
-	t.settled[p.name][id] = quote{-1, sinceOf(quotes, price), price}
+	t.settled[p.Name][id] = quote{-1, sinceOf(quotes, price), price}
 	o.From = witnesses(f)
-	if expired(f, date) {
-		o.Status = "deprecated"
+	if o.Price != nil {
+		o.Price.Since = sinceOf(quotes, price)
+		o.Past = past(f, o.Price)
+		if other := lender(t, p, &o); other != nil && len(from) == 0 {
+			from, o.Past = said(other), other.Past
+		}
+		if !slices.Equal(from, o.From) {
+			o.Price.From = from
+		}
 	}
-	o.Listed = listed(p, f, &o)
+	t.told[p.Name][id] = o
+	o.Quotes = differing(quotes)
+	o.Life = life(p, id, f)
+	o.Listed = listed(p, f, &o, date)
 	traits(p, f, &o)
 	hostTraits(p, &o)
 	if o.Mode == "image" {
@@ -230,34 +175,48 @@ func offer(t *tables, p place, id string, f *facts, date string) (record.Offer, 
 	return o, o.Price != nil || o.Context != 0
 }
 
+// lender returns the offer of another provider whose price an offer has; nil where there is none.
+func lender(t *tables, p table.Place, o *record.Offer) *record.Offer {
+	for _, name := range p.Follows {
+		if other := t.told[name][homeID(p, o.ID)]; other.Price != nil && plain(other.Price) == plain(o.Price) {
+			return &other
+		}
+	}
+	return nil
+}
+
+// said returns the numbers of the sources of an offer's price.
+func said(o *record.Offer) []int {
+	if o.Price.From != nil {
+		return o.Price.From
+	}
+	return o.From
+}
+
 // quotesOf collects what the sources say that an id costs.
-func quotesOf(t *tables, p place, id string, f *facts) []quote {
+func quotesOf(t *tables, p table.Place, id string, f *facts) []quote {
 	var quotes []quote
 	add := func(from int, since string, price *record.Price) {
-		if price != nil && !absurd(price) {
+		if price != nil && !table.Absurd(price) {
 			quotes = append(quotes, quote{from, since, price})
 		}
 	}
 	if f.dev != nil {
-		add(fromDev, "", devQuote(*f.dev))
+		add(fromDev, "", table.DevPrice(f.dev.Cost))
 	}
 	if f.genai != nil {
 		add(fromGenai, f.genai.since, genaiQuote(*f.genai))
 	}
 	if !f.clash {
-		add(fromLitellm, "", litellmQuote(f.litellm))
+		add(fromLitellm, "", table.LitellmPrice(f.litellm))
 	}
-	for _, other := range p.follows {
+	for _, other := range p.Follows {
 		if q := t.settled[other][homeID(p, id)]; len(quotes) > 0 {
 			add(q.from, q.since, q.price)
 		}
 	}
 	return quotes
 }
-
-// absurd reports whether a price is beyond anything that is charged: a table has the price of a
-// million as that of a thousand.
-func absurd(p *record.Price) bool { return *p.Input > 1000_000_000 }
 
 // sinceOf returns the day from which a settled price holds, where a source says it.
 func sinceOf(quotes []quote, price *record.Price) string {
@@ -287,11 +246,11 @@ func witnesses(f *facts) []int {
 
 // skipped reports whether an id is not to be in the catalog: what is paid by the picture, second or
 // page, ids that only one table made up, and, of the many at the market places, those not on offer.
-func skipped(p place, id string, f *facts, mode string) bool {
+func skipped(p table.Place, id string, f *facts, mode string) bool {
 	if strings.HasPrefix(id, "~") || strings.ContainsAny(id, " \t") || len(id) > 200 {
 		return true
 	}
-	if f.dev == nil && (p.name == "openrouter" || f.litellm == nil && doubtful(p, id, f)) {
+	if f.dev == nil && (p.Name == "openrouter" || f.litellm == nil && doubtful(p, id, f)) {
 		return true
 	}
 	return mode == "other" || mode == "image" && (f.litellm == nil || strings.Contains(id, "/"))
@@ -299,14 +258,14 @@ func skipped(p place, id string, f *facts, mode string) bool {
 
 // doubtful reports whether an id that only genai-prices has may not be one at this provider: that table
 // has prices of market places among those of the vendors, without the size of the context.
-func doubtful(p place, id string, f *facts) bool {
-	elsewhere := p.publisher != "" && strings.ContainsAny(id, "/:")
-	return elsewhere || f.genai.Context == 0 && p.name != "huggingface"
+func doubtful(p table.Place, id string, f *facts) bool {
+	elsewhere := p.Publisher != "" && strings.ContainsAny(id, "/:")
+	return elsewhere || f.genai.Context == 0 && p.Name != "huggingface"
 }
 
 // modeOf says what an offer is called for: "" is chat, "other" nothing that tokens pay for.
 func modeOf(f *facts) string {
-	mode := f.litellm.text("mode")
+	mode := f.litellm.Text("mode")
 	switch mode {
 	case "responses", "embedding", "realtime":
 		return mode
@@ -335,10 +294,10 @@ func limits(f *facts) (context, output int) {
 		context, output = f.dev.Limit.Context, f.dev.Limit.Output
 	}
 	if context == 0 {
-		context = f.litellm.number("max_input_tokens")
+		context = f.litellm.Number("max_input_tokens")
 	}
 	if output == 0 {
-		output = f.litellm.number("max_output_tokens")
+		output = f.litellm.Number("max_output_tokens")
 	}
 	if context == 0 && f.genai != nil {
 		context = f.genai.Context
@@ -346,21 +305,13 @@ func limits(f *facts) (context, output int) {
 	return context, output
 }
 
-func expired(f *facts, date string) bool {
-	if f.dev != nil && f.dev.Status == "deprecated" || f.genai != nil && f.genai.Deprecated {
-		return true
-	}
-	end := f.litellm.text("deprecation_date")
-	return end != "" && end <= date
-}
-
 // listed reports whether a start without configuration may name an offer: everyone can call it under
 // this id, today, for chat.
-func listed(p place, f *facts, o *record.Offer) bool {
-	if p.unnamed || o.Mode != "" || o.Status != "" || regexp.MustCompile(`instruct-|-tts|-live|-audio|-image|embedding`).MatchString(o.ID) {
+func listed(p table.Place, f *facts, o *record.Offer, date string) bool {
+	if p.Unnamed || o.Mode != "" || ends(o.Life.At(date)) || notForChat.MatchString(o.ID) {
 		return false
 	}
-	return f.dev != nil || slices.Contains(p.newer, o.ID)
+	return f.dev != nil || slices.Contains(p.Newer, o.ID)
 }
 
 // fold makes one record of ids that differ in nothing but their name.
@@ -383,23 +334,23 @@ func fold(offers []record.Offer) []record.Offer {
 }
 
 // modelOf names the model that an id stands for.
-func modelOf(t *tables, p place, id string, all map[string]*facts) string {
+func modelOf(t *tables, p table.Place, id string, all map[string]*facts) string {
 	if f := all[id]; f.dev != nil && f.dev.Base != "" {
 		return f.dev.Base
 	}
-	if p.name == "vertex" || p.name == "bedrock" {
+	if p.Name == "vertex" || p.Name == "bedrock" {
 		return cloudModel(t, p, id)
 	}
 	bare, _, _ := strings.Cut(id, ":")
 	publisher, name, ok := strings.Cut(bare, "/")
 	switch {
-	case ok && p.name == "openrouter":
+	case ok && p.Name == "openrouter":
 		return undated(t, publisherName(publisher)+"/"+name)
-	case !ok && p.publisher != "":
+	case !ok && p.Publisher != "":
 		if short := strings.TrimSuffix(bare, "-latest"); all[short] != nil {
 			bare = short
 		}
-		return undated(t, p.publisher+"/"+bare)
+		return undated(t, p.Publisher+"/"+bare)
 	}
 	return named(t, bare)
 }
@@ -421,7 +372,7 @@ func undated(t *tables, id string) string {
 	if _, ok := t.devModels[id]; ok {
 		return id
 	}
-	return regexp.MustCompile(`-(20\d\d-\d\d-\d\d|20\d{6})$`).ReplaceAllString(id, "")
+	return dateAtEnd.ReplaceAllString(id, "")
 }
 
 // named finds the model whose name, written in any of the usual ways, ends an id; "" if there is none.
@@ -442,6 +393,6 @@ func named(t *tables, id string) string {
 // spelled reduces the ways of writing a model's name to one.
 func spelled(id string) string {
 	id = strings.ToLower(id[strings.LastIndexByte(id, '/')+1:])
-	id = regexp.MustCompile(`(\d)p(\d)`).ReplaceAllString(id, "$1-$2")
+	id = pointAsP.ReplaceAllString(id, "$1-$2")
 	return strings.NewReplacer(".", "-", "_", "-").Replace(id)
 }

@@ -8,22 +8,13 @@ import (
 	"strings"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
-
-// picture reads what an image costs; nil where the table does not say it.
-func (m litellmModel) picture() *record.Rate {
-	for _, key := range []string{"output_cost_per_image", "input_cost_per_image"} {
-		if r := exact(string(m[key]), 1000); r != nil && *r > 0 {
-			return r
-		}
-	}
-	return nil
-}
 
 // pictures enters what images of each quality and size cost, which the table has as entries of their own:
 // "hd/1024-x-1792/dall-e-3". Models that are paid by the token need none.
-func pictures(t *tables, p place, offers []record.Offer) {
-	if p.name != "openai" && p.name != "azure" {
+func pictures(t *tables, p table.Place, offers []record.Offer) {
+	if p.Name != "openai" && p.Name != "azure" {
 		return
 	}
 	form := regexp.MustCompile(`^(?:([a-z]+)/)?(\d+)-x-(\d+)/([a-z0-9.-]+)$`)
@@ -35,10 +26,10 @@ func pictures(t *tables, p place, offers []record.Offer) {
 		for key, m := range t.litellm {
 			id := strings.TrimPrefix(key, "azure/")
 			found := form.FindStringSubmatch(id)
-			if found == nil || found[4] != o.ID || (id != key) != (p.name == "azure") {
+			if found == nil || found[4] != o.ID || (id != key) != (p.Name == "azure") {
 				continue
 			}
-			if r := m.sized(found[2], found[3]); r != nil {
+			if r := sized(m, found[2], found[3]); r != nil {
 				o.Price.Pictures = append(o.Price.Pictures, record.Picture{Quality: found[1], Size: found[2] + "x" + found[3], Rate: *r})
 			}
 		}
@@ -50,8 +41,8 @@ func pictures(t *tables, p place, offers []record.Offer) {
 
 // sized reads the price of an image whose entry names its size, a tenth of a cent exactly: the table has it by
 // the pixel, with rounding noise.
-func (m litellmModel) sized(width, height string) *record.Rate {
-	if r := m.picture(); r != nil {
+func sized(m table.Litellm, width, height string) *record.Rate {
+	if r := m.Picture(); r != nil {
 		return r
 	}
 	w, _ := strconv.ParseInt(width, 10, 32) // digits, as the form says
@@ -61,5 +52,5 @@ func (m litellmModel) sized(width, height string) *record.Rate {
 		return nil
 	}
 	r.Mul(r, new(big.Rat).SetInt64(w*h))
-	return exact(r.FloatString(3), 1000)
+	return table.Exact(r.FloatString(3), 1000)
 }

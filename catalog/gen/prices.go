@@ -2,12 +2,9 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strconv"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
 // quote is one source's price of an offer.
@@ -17,56 +14,20 @@ type quote struct {
 	price *record.Price
 }
 
-// devQuote reads the price of models.dev, which is in dollars a million.
-func devQuote(m devModel) *record.Price {
-	p := devRates(m.Cost)
-	if p == nil {
-		return nil
-	}
-	tiers, _ := m.Cost["tiers"].([]map[string]any)
-	for _, tier := range tiers {
-		size, _ := tier["tier"].(map[string]any)
-		above, _ := size["size"].(int64)
-		if over := devRates(tier); over != nil && above > 0 {
-			over.Above = above
-			p.Over = over
-		}
-	}
-	return p
-}
-
-func devRates(cost map[string]any) *record.Price {
-	rate := func(key string) *record.Rate {
-		switch v := cost[key].(type) {
-		case int64:
-			return exact(strconv.FormatInt(v, 10), 1)
-		case float64:
-			return exact(strconv.FormatFloat(v, 'f', -1, 64), 1)
-		}
-		return nil
-	}
-	if rate("input") == nil {
-		return nil
-	}
-	return &record.Price{
-		Input: rate("input"), Output: rate("output"), CacheRead: rate("cache_read"),
-		CacheWrite5m: rate("cache_write"), Reasoning: rate("reasoning"),
-		InputAudio: rate("input_audio"), OutputAudio: rate("output_audio"),
-	}
-}
-
 // genaiQuote reads the price of genai-prices, which is in dollars a million.
-func genaiQuote(m genaiModel) *record.Price {
+func genaiQuote(m genaiModel) *record.Price { return genaiPrice(m.price) }
+
+func genaiPrice(rates map[string]genaiRate) *record.Price {
 	at := func(above int64) *record.Price {
 		rate := func(key string) *record.Rate {
-			r := m.price[key]
+			r := rates[key]
 			n := r.Base
 			for _, t := range r.Tiers {
 				if t.Start <= above {
 					n = t.Price
 				}
 			}
-			return exact(n.String(), 1)
+			return table.Exact(n.String(), 1)
 		}
 		return &record.Price{
 			Above: above, Input: rate("input_mtok"), Output: rate("output_mtok"), CacheRead: rate("cache_read_mtok"),
@@ -79,109 +40,13 @@ func genaiQuote(m genaiModel) *record.Price {
 		return nil
 	}
 	starts := map[int64]bool{}
-	for _, r := range m.price {
+	for _, r := range rates {
 		for _, t := range r.Tiers {
 			starts[t.Start] = true
 		}
 	}
-	chain(p, starts, at)
+	table.Chain(p, starts, at)
 	return p
-}
-
-// chain hangs the prices of ever longer prompts one onto another.
-func chain(p *record.Price, starts map[int64]bool, at func(int64) *record.Price) {
-	for _, s := range slices.Sorted(maps.Keys(starts)) {
-		p.Over = at(s)
-		p = p.Over
-	}
-}
-
-// litellmQuote reads the price of LiteLLM's table, which is in dollars a token.
-func litellmQuote(m litellmModel) *record.Price {
-	if m == nil {
-		return nil
-	}
-	p := m.rates(0, "")
-	if p.Input == nil && p.Image != nil {
-		p.Input = new(record.Rate) // nothing is charged for the words
-	}
-	if p.Input == nil {
-		return nil
-	}
-	p.Search = searchRate(m)
-	chain(p, thresholds(m), func(above int64) *record.Price { return m.rates(above, "") })
-	p.Priority, p.Flex, p.Batch = m.tier("_priority"), m.tier("_flex"), m.tier("_batches")
-	return p
-}
-
-// rates reads the rates of prompts of more than so many tokens at a service tier.
-func (m litellmModel) rates(above int64, tier string) *record.Price {
-	suffix := tier
-	if above > 0 {
-		suffix = fmt.Sprintf("_above_%dk_tokens%s", above/1000, tier)
-	}
-	p := &record.Price{
-		Above: above,
-		Input: m.rate("input_cost_per_token" + suffix), Output: m.rate("output_cost_per_token" + suffix),
-		CacheRead:    m.rate("cache_read_input_token_cost" + suffix),
-		CacheWrite5m: m.rate("cache_creation_input_token_cost" + suffix),
-		CacheWrite1h: m.rate("cache_creation_input_token_cost_above_1hr" + suffix),
-		InputAudio:   m.rate("input_cost_per_audio_token" + suffix),
-		InputImage:   m.rate("input_cost_per_image_token" + suffix),
-		Reasoning:    m.rate("output_cost_per_reasoning_token" + suffix),
-		OutputAudio:  m.rate("output_cost_per_audio_token" + suffix),
-		OutputImage:  m.rate("output_cost_per_image_token" + suffix),
-	}
-	if suffix == "" && p.OutputImage == nil && m.text("mode") == "image_generation" {
-		p.Image = m.picture()
-	}
-	return p
-}
-
-// tier reads the rates of a service tier; nil where there are none. Where the table leaves a side of them out it
-// is as dear as at the standard tier.
-func (m litellmModel) tier(suffix string) *record.Price {
-	p := m.rates(0, suffix)
-	if p.Input == nil || p.Output == nil {
-		return nil
-	}
-	long := map[int64]bool{}
-	for above := range thresholds(m) {
-		if over := m.rates(above, suffix); over.Input != nil && over.Output != nil {
-			long[above] = true
-		}
-	}
-	chain(p, long, func(above int64) *record.Price { return m.rates(above, suffix) })
-	return p
-}
-
-// thresholds returns the lengths of prompt from which LiteLLM's table has other rates.
-func thresholds(m litellmModel) map[int64]bool {
-	re := regexp.MustCompile(`^input_cost_per_token_above_(\d+)k_tokens$`)
-	out := map[int64]bool{}
-	for key := range m {
-		if found := re.FindStringSubmatch(key); found != nil && m.rate(key) != nil {
-			n, err := strconv.ParseInt(found[1], 10, 32)
-			if err == nil {
-				out[n*1000] = true
-			}
-		}
-	}
-	return out
-}
-
-// searchRate returns what a thousand searches cost where that does not depend on how much is read of
-// what they find.
-func searchRate(m litellmModel) *record.Rate {
-	var sizes struct {
-		Low    rawNumber `json:"search_context_size_low"`
-		Medium rawNumber `json:"search_context_size_medium"`
-		High   rawNumber `json:"search_context_size_high"`
-	}
-	if !decodes(m["search_context_cost_per_query"], &sizes) || sizes.Low != sizes.Medium || sizes.Low != sizes.High {
-		return nil
-	}
-	return exact(string(sizes.Low), 1000)
 }
 
 // settle returns the price on which the sources agree; nil and true where they do not.

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/big"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
 // tables are the three sources as they were read.
@@ -24,9 +23,10 @@ type tables struct {
 	// devModels are the models that the offers of dev are based on, by publisher/name.
 	devModels map[string]devModel
 	genai     map[string][]genaiModel
-	litellm   map[string]litellmModel
+	litellm   map[string]table.Litellm
 	// settled are the prices of the providers that were merged so far.
 	settled map[string]map[string]quote
+	told    map[string]map[string]record.Offer
 }
 
 // The numbers of the sources in every file.
@@ -35,20 +35,26 @@ const (
 	fromGenai
 	fromLitellm
 	fromPages
+	fromNames
+	fromNotices
+	fromCards
 )
 
 // sources says what was read, and as of when.
 func sources() []record.Source {
 	return []record.Source{
-		{Name: "models.dev", Date: "2026-07-02", License: "MIT"},
-		{Name: "genai-prices", Date: "2026-08-21", License: "MIT"},
-		{Name: "litellm", Date: "2026-08-06", License: "MIT"},
+		{Name: "models.dev", Date: "2026-07-02", License: "MIT", URL: "https://models.dev"},
+		{Name: "genai-prices", Date: "2026-08-21", License: "MIT", URL: "https://github.com/pydantic/genai-prices"},
+		{Name: "litellm", Date: "2026-08-06", License: "MIT", URL: "https://github.com/BerriAI/litellm"},
 		{Name: "the hosts' own pages", Date: "2026-10-31", License: "facts"},
+		{Name: "the name that the publisher gave it", Date: "2026-07-02", License: "facts"},
+		{Name: "reports of the publishers' notices, not checked with these", Date: "2026-06-30", License: "facts"},
+		{Name: "written by hand, not checked with a card", Date: "2026-11-23", License: "facts"},
 	}
 }
 
 func read(dir, date string) (*tables, error) {
-	t := &tables{sources: sources(), dev: map[string]map[string]devModel{}, settled: map[string]map[string]quote{}}
+	t := &tables{sources: sources(), dev: map[string]map[string]devModel{}, settled: map[string]map[string]quote{}, told: map[string]map[string]record.Offer{}}
 	var err error
 	if t.devModels, err = readDev(filepath.Join(dir, "models.dev", "models"), nil); err != nil {
 		return nil, err
@@ -82,6 +88,9 @@ type devModel struct {
 	Structured       *bool  `toml:"structured_output"`
 	OpenWeights      bool   `toml:"open_weights"`
 	Released         string `toml:"release_date"`
+	Family           string
+	Knowledge        string
+	License          string
 	Limit            struct{ Context, Output int }
 	Modalities       struct{ Input, Output []string }
 	Cost             map[string]any
@@ -133,6 +142,13 @@ type genaiModel struct {
 
 	price map[string]genaiRate
 	since string // the day from which the price holds, where that is said
+	past  []dated
+}
+
+// dated is a price that held before, and until when.
+type dated struct {
+	since, until string
+	price        map[string]genaiRate
 }
 
 // genaiRate is a rate with what it becomes for longer prompts.
@@ -249,70 +265,28 @@ func (m *genaiModel) choose(date string) error {
 	}
 	for _, e := range list {
 		if e.Constraint.Hours != "" {
-			m.price = nil
+			m.price, m.past = nil, nil
 			return nil
 		}
-		if e.Constraint.From <= date {
-			m.price, m.since = e.Prices, e.Constraint.From
+		if e.Constraint.From > date {
+			continue
 		}
+		if m.price != nil {
+			m.past = append([]dated{{m.since, e.Constraint.From, m.price}}, m.past...)
+		}
+		m.price, m.since = e.Prices, e.Constraint.From
 	}
 	return nil
 }
 
-// litellmModel is one entry of LiteLLM's table; rates are in dollars a token.
-type litellmModel map[string]json.RawMessage
-
-func readLitellm(path string) (map[string]litellmModel, error) {
+func readLitellm(path string) (map[string]table.Litellm, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]litellmModel{}
+	out := map[string]table.Litellm{}
 	if err := json.Unmarshal(text, &out); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return out, nil
-}
-
-func (m litellmModel) text(key string) string {
-	var s string
-	_ = json.Unmarshal(m[key], &s) // another type is no text
-	return s
-}
-
-func (m litellmModel) number(key string) int {
-	n, err := strconv.ParseFloat(strings.Trim(string(m[key]), `"`), 64)
-	if err != nil {
-		return 0
-	}
-	return int(n)
-}
-
-// says returns what a truth value says, nil where it is absent.
-func (m litellmModel) says(key string) *bool {
-	var b *bool
-	_ = json.Unmarshal(m[key], &b) // another type says nothing
-	return b
-}
-
-// rate reads a rate of dollars a token as dollars a million, exactly; nil where it is absent.
-func (m litellmModel) rate(key string) *record.Rate {
-	return exact(string(m[key]), 1_000_000)
-}
-
-// exact reads a decimal number times a factor as a rate; nil where it is no such number. Digits beyond
-// a millionth of a dollar are rounding noise of the source and are rounded away.
-func exact(text string, times int64) *record.Rate {
-	r, ok := new(big.Rat).SetString(text)
-	if !ok || r.Sign() < 0 {
-		return nil
-	}
-	r.Mul(r, new(big.Rat).SetInt64(times*1_000_000))
-	n := new(big.Int).Add(new(big.Int).Lsh(r.Num(), 1), r.Denom())
-	n.Div(n, new(big.Int).Lsh(r.Denom(), 1))
-	if !n.IsInt64() {
-		return nil
-	}
-	rate := record.Rate(n.Int64())
-	return &rate
 }

@@ -2,26 +2,26 @@ package main
 
 import (
 	"cmp"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/plenum-foundry/plenum/catalog/internal/record"
+	"github.com/plenum-foundry/plenum/catalog/internal/table"
 )
 
 // traits enters how an offer's version of its dialect differs, and what it can do.
-func traits(p place, f *facts, o *record.Offer) {
+func traits(p table.Place, f *facts, o *record.Offer) {
 	o.Can, o.Cannot = capabilities(f)
 	switch {
-	case p.name == "openai" || p.name == "azure" && openAIModel(o.ID):
+	case p.Name == "openai" || p.Name == "azure" && openAIModel(o.ID):
 		openAITraits(o)
-	case p.name == "xai":
+	case p.Name == "xai":
 		xaiTraits(f, o)
-	case strings.HasPrefix(o.ID, "claude-") && (p.name == "anthropic" || p.name == "azure" || p.name == "vertex"), strings.Contains(o.ID, "anthropic.claude-"):
+	case strings.HasPrefix(o.ID, "claude-") && (p.Name == "anthropic" || p.Name == "azure" || p.Name == "vertex"), strings.Contains(o.ID, "anthropic.claude-"):
 		anthropicTraits(f, o)
 	}
-	if b := f.litellm.says("supports_native_structured_output"); p.name == "bedrock" && o.Mode == "" && !onMantle(o.ID) {
+	if b := f.litellm.Says("supports_native_structured_output"); p.Name == "bedrock" && o.Mode == "" && !onMantle(o.ID) {
 		say(o, "schema", b != nil && *b || regexp.MustCompile(`gpt-oss|gemma-3`).MatchString(o.ID))
 	}
 }
@@ -69,12 +69,18 @@ const mostDefault = 32_000
 // with an error.
 func anthropicTraits(f *facts, o *record.Offer) {
 	o.DefaultTo = min(o.Output, mostDefault)
-	for p := o.Price; p != nil && *p.Input > 0; p = p.Over {
-		hour := 2 * *p.Input // the vendor's own rule; the tables have it wrong for some
-		p.CacheWrite1h = &hour
+	hours := func(p *record.Price) {
+		for ; p != nil && *p.Input > 0; p = p.Over {
+			hour := 2 * *p.Input // the vendor's own rule; the tables have it wrong for some
+			p.CacheWrite1h = &hour
+		}
+	}
+	hours(o.Price)
+	for i := range o.Past {
+		hours(&o.Past[i])
 	}
 	fixed := f.dev != nil && f.dev.Temperature != nil && !*f.dev.Temperature
-	if says := f.litellm.says("supports_sampling_params"); fixed || says != nil && !*says {
+	if says := f.litellm.Says("supports_sampling_params"); fixed || says != nil && !*says {
 		o.Refuses = []string{"temperature", "top_p", "top_k"}
 	}
 }
@@ -96,15 +102,37 @@ func capabilities(f *facts) (can, cannot []string) {
 		d = *f.dev
 	}
 	l := f.litellm
-	say("tools", cmp.Or(d.ToolCall, l.says("supports_function_calling")))
-	say("images", cmp.Or(reads(d, "image"), l.says("supports_vision")))
-	if b := cmp.Or(reads(d, "pdf"), l.says("supports_pdf_input")); b != nil && *b {
+	say("tools", cmp.Or(d.ToolCall, l.Says("supports_function_calling")))
+	say("images", cmp.Or(reads(d, "image"), l.Says("supports_vision")))
+	if b := cmp.Or(reads(d, "pdf"), l.Says("supports_pdf_input")); b != nil && *b {
 		say("documents", b)
 	}
-	say("audio", cmp.Or(reads(d, "audio"), l.says("supports_audio_input")))
-	say("schema", cmp.Or(d.Structured, l.says("supports_response_schema")))
-	say("thinking", cmp.Or(d.Reasoning, l.says("supports_reasoning")))
-	return can, cannot
+	say("audio", cmp.Or(reads(d, "audio"), l.Says("supports_audio_input")))
+	say("schema", cmp.Or(d.Structured, l.Says("supports_response_schema")))
+	say("thinking", cmp.Or(d.Reasoning, l.Says("supports_reasoning")))
+	return append(can, more(d, l)...), cannot
+}
+
+// more are capabilities of which a table says only where they are there.
+func more(d devModel, l table.Litellm) []string {
+	var can []string
+	for _, x := range []struct {
+		name string
+		has  *bool
+	}{
+		{"video", cmp.Or(reads(d, "video"), l.Says("supports_video_input"))},
+		{"forced_tools", l.Says("supports_tool_choice")},
+		{"parallel_tools", l.Says("supports_parallel_function_calling")},
+		{"streaming", l.Says("supports_native_streaming")},
+		{"caching", l.Says("supports_prompt_caching")},
+		{"search", l.Says("supports_web_search")},
+		{"computer", l.Says("supports_computer_use")},
+	} {
+		if x.has != nil && *x.has {
+			can = append(can, x.name)
+		}
+	}
+	return can
 }
 
 // reads says whether models.dev has a modality among what a model reads; nil if it says nothing at all.
@@ -114,26 +142,6 @@ func reads(d devModel, modality string) *bool {
 	}
 	b := slices.Contains(d.Modalities.Input, modality)
 	return &b
-}
-
-// models lists the models and their publishers.
-func models(t *tables) *record.Models {
-	out := &record.Models{Sources: t.sources[:1]}
-	seen := map[string]bool{}
-	for _, id := range slices.Sorted(maps.Keys(t.devModels)) {
-		m := t.devModels[id]
-		can, cannot := capabilities(&facts{dev: &m})
-		out.Models = append(out.Models, record.Model{
-			ID: id, Title: m.Name, Released: m.Released, Open: m.OpenWeights,
-			Context: m.Limit.Context, Output: m.Limit.Output, Can: can, Cannot: cannot,
-		})
-		publisher, _, _ := strings.Cut(id, "/")
-		if !seen[publisher] {
-			out.Publishers = append(out.Publishers, record.Publisher{Name: publisher, Title: title(publisher)})
-		}
-		seen[publisher] = true
-	}
-	return out
 }
 
 // title returns a publisher's name as people write it.

@@ -24,6 +24,7 @@ import (
 // The scripts in testdata/script run the real program. Besides what testscript brings they may use:
 //
 //	plenum ARGS...                    the program itself, with a HOME of its own
+//	vendor NAME KEY MODEL CAN...      start a vendor of one model, its address in $NAME
 //	http [-H 'N: V'] METHOD URL [FILE]   make a call; shows status, headers, body and trailers
 //	sse [-H 'N: V'] URL FILE          make a call with a streamed answer; shows its events, one a line
 //	upstream NAME ANSWER...           start an upstream whose address is $NAME; see answerOf
@@ -48,7 +49,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup:              setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"upstream": upstreamCmd, "said": saidCmd, "freeport": freeportCmd, "setenv": setenvCmd,
+			"upstream": upstreamCmd, "vendor": vendorCmd, "said": saidCmd, "freeport": freeportCmd, "setenv": setenvCmd,
 			"waitfor": waitforCmd, "signal": signalCmd, "edit": editCmd, "truncate": truncateCmd,
 		},
 	})
@@ -64,6 +65,8 @@ func setUp(e *testscript.Env) error {
 	home := filepath.Join(e.WorkDir, "home")
 	e.Setenv("HOME", home)
 	e.Setenv("NO_COLOR", "1")
+	// Built with the race detector each command would sleep a second before it ends.
+	e.Setenv("GORACE", "atexit_sleep_ms=10")
 	e.Setenv("NO_PROXY", "127.0.0.1")
 	return os.MkdirAll(home, 0o700)
 }
@@ -101,6 +104,16 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(up.Close)
 	all[args[0]] = up
+	ts.Setenv(args[0], up.URL)
+}
+
+// vendorCmd starts a vendor of one model that speaks Chat Completions: vendor NAME KEY MODEL CAN...
+func vendorCmd(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, "vendor NAME KEY MODEL CAN...")
+	up, err := testkit.Start()
+	ts.Check(err)
+	ts.Defer(up.Close)
+	up.Handle((&testkit.Vendor{Key: args[1], Model: args[2], Can: args[3:]}).Handle)
 	ts.Setenv(args[0], up.URL)
 }
 

@@ -36,6 +36,7 @@ func Dialect() *dialect.Dialect {
 			{Op: llm.OpCountTokens, Method: http.MethodPost, Pattern: "/anthropic/v1/messages/count_tokens", Codec: count},
 		}, slices.Concat(modelRoutes(), lifecycleRoutes(), ownRoutes())...),
 		Headers: namespace(),
+		Allow:   allow,
 		Names:   names,
 		Speaks:  speaks,
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
 )
@@ -30,6 +31,7 @@ func Completions() *dialect.Dialect {
 			post("/openai/completions"), // the base URL of chat completions given without /v1
 		},
 		Headers: namespace(),
+		Allow:   platform.Allow,
 	}
 }
 

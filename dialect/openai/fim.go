@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/internal/jsonw"
 	"github.com/plenum-foundry/plenum/internal/wire"
 	"github.com/plenum-foundry/plenum/llm"
@@ -24,6 +25,7 @@ func FIM() *dialect.Dialect {
 			{Op: llm.OpGenerate, Method: http.MethodPost, Pattern: "/v1/fim/completions", Codec: c},
 		},
 		Headers: namespace(),
+		Allow:   platform.Allow,
 	}
 }
 

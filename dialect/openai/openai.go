@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -40,6 +41,7 @@ func Dialect() *dialect.Dialect {
 			post("/chat/completions"), // clients whose base URL is given without /v1
 		}, operationRoutes(), modelRoutes(), infoRoutes(), lifecycleRoutes(), realtimeRoutes(), ownRoutes(), vertexRoutes(chat)),
 		Headers: namespace(),
+		Allow:   platform.Allow,
 		Names:   chat.names,
 		Speaks:  speaks,
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 
 	"github.com/plenum-foundry/plenum/dialect"
+	"github.com/plenum-foundry/plenum/dialect/openai/platform"
 	"github.com/plenum-foundry/plenum/llm"
 )
 
@@ -29,7 +30,7 @@ const Name = "responses"
 func Dialect() *dialect.Dialect {
 	names := naming()
 	generate, count, compact := &codec{op: llm.OpGenerate, names: names}, &codec{op: llm.OpCountTokens, names: names}, &codec{op: llm.OpCompact, names: names}
-	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Names: names, Speaks: speaks}
+	d := &dialect.Dialect{Name: Name, Title: "OpenAI Responses", Headers: namespace(), Allow: platform.Allow, Names: names, Speaks: speaks}
 	roots := [...]string{
 		"/v1/responses", "/openai/v1/responses", "/openai/responses", "/responses",
 		"/openai/openai/responses", // of Azure's clients, whose base URL ends in the vendor's name

@@ -27,6 +27,7 @@ type Server struct {
 	listener net.Listener
 	conns    map[*serving]struct{}
 	closing  atomic.Bool
+	leaving  atomic.Bool
 	empty    chan struct{} // closed when the last connection has gone, once closing
 }
 
@@ -145,6 +146,13 @@ func (s *Server) close(all bool) {
 	if first && len(s.conns) == 0 {
 		close(s.empty)
 	}
+}
+
+// Leave has every answer from now on end its connection, and say so, while calls are still taken: so callers who keep
+// connections go elsewhere before Shutdown, and none of them sends a call on one that is just being closed.
+func (s *Server) Leave() {
+	s.leaving.Store(true)
+	s.std.SetKeepAlivesEnabled(false)
 }
 
 // Shutdown takes no new calls, closes idle connections and waits until the calls in flight have ended, or for

@@ -86,7 +86,7 @@ func (w *writer) WriteHeader(status int) {
 func (w *writer) begin() {
 	w.begun = true
 	// What the handler has not read of a long body will not be read: the connection ends here.
-	w.last = w.last || w.body.left > skipUpTo || w.body.err != nil || w.c.s.closing.Load()
+	w.last = w.last || w.body.left > skipUpTo || w.body.err != nil || w.c.s.closing.Load() || w.c.s.leaving.Load()
 	w.chunked = !w.bare && w.left < 0
 	if w.out == nil {
 		w.out = bufs.Get(holdUpTo)

@@ -151,7 +151,8 @@ func (n Network) Dialer(patience time.Duration) *net.Dialer {
 // A proxy is where whoever runs Plenum put it, so that it may stand anywhere; what lies behind it, it decides itself, but
 // that addresses which are refused by their name alone are not asked of it.
 type Route struct {
-	network Network
+	network  Network
+	identity bool // where clouds answer with the identity of their machines is reached by those who name it
 	straight,
 	toProxy *net.Dialer
 	proxies sync.Map // host:port
@@ -162,8 +163,32 @@ func (n Network) Leave(patience time.Duration) *Route {
 	return &Route{network: n, straight: n.Dialer(patience), toProxy: Any.Dialer(patience)}
 }
 
-// Proxy is for [net/http.Transport].
+// Identity returns a route for those who ask a cloud for the identity of the machine: it reaches private networks, and
+// besides them the link-local addresses where clouds keep such credentials, but only for a request that names one plainly.
+// Neither a redirect nor a name that resolves to one leads there, and no proxy is asked for one.
+func Identity(patience time.Duration) *Route {
+	r := Private.Leave(patience)
+	r.identity = true
+	return r
+}
+
+// cloud reports whether a host says plainly that it is where clouds keep credentials.
+func cloud(host string) bool {
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return strings.EqualFold(strings.TrimSuffix(host, "."), "metadata.google.internal")
+	}
+	return Of(a) == Any && !a.Unmap().IsMulticast()
+}
+
+// Proxy is for [net/http.Transport], which asks it before each request, those of redirects too.
 func (r *Route) Proxy(q *http.Request) (*url.URL, error) {
+	if host := q.URL.Hostname(); r.network != Any && cloud(host) {
+		if !r.identity || q.Response != nil {
+			return nil, fmt.Errorf("%w: %s is where clouds keep credentials; `network: %s` of the connection allows it", ErrRefused, host, Any)
+		}
+		return nil, nil
+	}
 	u, err := http.ProxyFromEnvironment(q)
 	if u == nil || err != nil {
 		return u, err
@@ -191,12 +216,19 @@ func (r *Route) DialContext(ctx context.Context, network, addr string) (net.Conn
 	if _, ok := r.proxies.Load(addr); ok {
 		return r.toProxy.DialContext(ctx, network, addr)
 	}
+	if host, _, err := net.SplitHostPort(addr); r.identity && err == nil && cloud(host) {
+		return r.toProxy.DialContext(ctx, network, addr) // it reaches any address; Proxy saw who asks
+	}
 	return r.straight.DialContext(ctx, network, addr)
 }
 
 // Client returns an HTTP client that reaches the network alone, whatever it is redirected to.
 func (n Network) Client(patience time.Duration) *http.Client {
-	r := n.Leave(patience)
+	return n.Leave(patience).Client(patience)
+}
+
+// Client returns an HTTP client that leaves by the route.
+func (r *Route) Client(patience time.Duration) *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
 		Proxy: r.Proxy, DialContext: r.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: patience, IdleConnTimeout: 90 * time.Second,
 	}}

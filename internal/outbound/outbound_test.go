@@ -93,3 +93,33 @@ func TestAProxyMayStandAnywhereAndIsNotAskedForWhatIsRefused(t *testing.T) {
 		t.Errorf("beside the proxy: %v", err)
 	}
 }
+
+// Whoever asks a cloud for the machine's identity reaches it by naming it, and in no other way.
+func TestCase_I9_AMachinesIdentityIsReachedByNameAlone(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.URL.Query().Get("to"), http.StatusTemporaryRedirect)
+	}))
+	defer s.Close()
+	hosts := []string{"169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "metadata.google.internal", "[::ffff:169.254.169.254]"}
+	for _, host := range hosts {
+		for name, r := range map[string]*Route{"identity": Identity(10 * time.Second), "private": Private.Leave(10 * time.Second)} {
+			if resp, err := r.Client(10 * time.Second).Get(s.URL + "?to=http://" + host + "/latest"); !errors.Is(err, ErrRefused) {
+				t.Errorf("%s: the redirect to %s ends in %v", name, host, err)
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+			}
+		}
+		q := httptest.NewRequest(http.MethodGet, "http://"+host+"/", http.NoBody)
+		if _, err := Identity(time.Second).Proxy(q); err != nil {
+			t.Errorf("%s is refused to whoever names it: %v", host, err)
+		}
+		if _, err := Private.Leave(time.Second).Proxy(q); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s on a private network: %v", host, err)
+		}
+	}
+	// A name that resolves there does not name it.
+	if cloud("169.254.169.254.nip.io") || cloud("localhost") || cloud("10.0.0.1") || cloud("224.0.0.1") {
+		t.Error("what is no place of credentials is taken for one")
+	}
+}

@@ -196,6 +196,63 @@ func TestATruncatedExportIsNamed(t *testing.T) {
 	}
 }
 
+// TestWhoTampersIsFoundOut tampers with one export in each way, and prints what verification says of it.
+func TestWhoTampersIsFoundOut(t *testing.T) {
+	l := open(t, t.TempDir())
+	lines := written(t, l, 5)
+	head := verify(t, lines, Options{}).Heads[0] // as an anchor outside has it
+	o := Options{Anchors: []anchor.Anchored{{Head: head, Time: time.Now().UnixMicro(), Kind: anchor.KindFile}}}
+	if rep := verify(t, lines, o); len(rep.Findings) > 0 {
+		t.Fatalf("the export itself: %+v", rep.Findings)
+	}
+	for _, way := range []struct {
+		name  string
+		lines []string
+		want  Fault
+	}{
+		{"a call is changed", edited(t, lines, 3, `"id":"c1"`, `"id":"c9"`), Changed},
+		{"a call is taken out", slices.Delete(slices.Clone(lines), 3, 4), Removed},
+		{"an entry is forged between, its sum made anew", slices.Insert(slices.Clone(lines), 5, forged(t, lines[4])), Inserted},
+		{"two entries change places", slices.Concat(lines[:4], []string{lines[5], lines[4]}, lines[6:]), Reordered},
+		{"the end is cut off", lines[:len(lines)-3], Truncated},
+		{"an entry is changed and all sums after it made anew", rewritten(t, lines, 2), Changed},
+	} {
+		rep := verify(t, way.lines, o)
+		if !names(&rep, way.want, 0) {
+			t.Errorf("%s: nothing says %s: %+v", way.name, way.want, rep.Findings)
+			continue
+		}
+		f := rep.Findings[slices.IndexFunc(rep.Findings, func(f Finding) bool { return f.Fault == way.want })]
+		t.Logf("%-52s %-9s entry %d, line %d: %s", way.name, f.Fault, f.Seq, f.Line, f.Why)
+	}
+}
+
+// edited is an export with something else in a line.
+func edited(t *testing.T, lines []string, at int, old, fresh string) []string {
+	t.Helper()
+	out := slices.Clone(lines)
+	if !strings.Contains(out[at], old) {
+		t.Fatalf("line %d has no %s: %s", at, old, out[at])
+	}
+	out[at] = strings.Replace(out[at], old, fresh, 1)
+	return out
+}
+
+// forged is an entry that says to follow another.
+func forged(t *testing.T, after string) string {
+	t.Helper()
+	var r row
+	if err := json.Unmarshal([]byte(after), &r); err != nil {
+		t.Fatal(err)
+	}
+	r.Prior, r.Between, r.Seq = r.Chain, nil, r.Seq+1
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rehashed(t, string(b))
+}
+
 // rehashed makes the chain of a line anew, as somebody who knows the format would.
 func rehashed(t *testing.T, line string) string {
 	t.Helper()

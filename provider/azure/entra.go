@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -13,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/plenum-foundry/plenum/dialect/anthropic"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/internal/token"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -46,7 +48,7 @@ func entraFields() []provider.Field {
 }
 
 // entraTokens returns what fetches tokens for a connection, or nil where it has a key. The way to the authority is
-// client's; nil is the usual one.
+// client's; nil is a guarded one.
 func entraTokens(in provider.Settings, client *http.Client) (func(scope string) *token.Source, error) {
 	if in.Options["auth"] == "" {
 		return nil, nil
@@ -69,12 +71,25 @@ func entraTokens(in provider.Settings, client *http.Client) (func(scope string) 
 	}, nil
 }
 
+// patience bounds one request for a token.
+const patience = 30 * time.Second
+
+// way is how tokens are asked for: the addresses of a machine's identity are for those who ask for it.
+func way(in provider.Settings) *outbound.Route {
+	switch auth := in.Options["auth"]; {
+	case auth == managedIdentity, auth == entra && in.Credentials["client_secret"].Empty():
+		return outbound.Identity(patience)
+	}
+	return outbound.Private.Leave(patience)
+}
+
 // options are what all credentials are made with.
 func options(in provider.Settings, client *http.Client) azcore.ClientOptions {
 	o := azcore.ClientOptions{Telemetry: policy.TelemetryOptions{Disabled: true}}
-	if client != nil {
-		o.Transport = client
+	if client == nil {
+		client = way(in).Client(patience)
 	}
+	o.Transport = client
 	if a := in.Options["authority"]; a != "" {
 		o.Cloud = cloud.Configuration{ActiveDirectoryAuthorityHost: strings.TrimRight(a, "/") + "/"}
 	}

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -179,5 +181,29 @@ func TestTokensThatCannotBeFetched(t *testing.T) {
 	_, err = open(connection(map[string]string{"auth": workloadIdentity}), a.Client())
 	if err == nil || !strings.HasPrefix(err.Error(), "auth: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Where tokens are asked for leads to the metadata by no redirect, and is there by no name but for who asks for it.
+func TestCase_I9_AuthoritiesDoNotLeadToTheMetadata(t *testing.T) {
+	s := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/metadata/identity/oauth2/token", http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	secret := connection(map[string]string{"auth": entra})
+	secret.Credentials["client_secret"] = plenum.NewSecret("hunter2")
+	for _, in := range []provider.Settings{secret, connection(map[string]string{"auth": managedIdentity}), connection(map[string]string{"auth": entra})} {
+		resp, err := way(in).Client(patience).Get(s.URL)
+		if !errors.Is(err, outbound.ErrRefused) {
+			t.Errorf("%v: a redirect ends in %v", in.Options, err)
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+	there := httptest.NewRequest(http.MethodGet, "http://169.254.169.254/metadata", http.NoBody)
+	if _, err := way(secret).Proxy(there); !errors.Is(err, outbound.ErrRefused) {
+		t.Errorf("with a secret: %v", err)
+	}
+	if _, err := way(connection(map[string]string{"auth": managedIdentity})).Proxy(there); err != nil {
+		t.Errorf("for the identity of the machine: %v", err)
 	}
 }

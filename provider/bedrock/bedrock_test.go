@@ -21,6 +21,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 	"github.com/plenum-foundry/plenum/test/specs"
@@ -293,5 +294,53 @@ func TestCredentialsOfTheEnvironmentAndOfProfiles(t *testing.T) {
 	}
 	if _, got := signed(provider.Settings{Credentials: map[string]plenum.Secret{"access_key_id": plenum.NewSecret("x")}}); !strings.Contains(got, "belong together") {
 		t.Errorf("half a key: %s", got)
+	}
+}
+
+// What hands out credentials leads to where clouds keep them by no redirect.
+func TestCase_I9_CredentialsDoNotComeByARedirectToTheMetadata(t *testing.T) {
+	noAWS(t)
+	s := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	for _, in := range []provider.Settings{static(""), {}} {
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client(in).Do(q)
+		if !errors.Is(err, outbound.ErrRefused) {
+			t.Errorf("it ends in %v", err)
+		}
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+	}
+}
+
+// AWS's own way through a container's endpoint and through STS is guarded. The address redirected to is one that no
+// connection can be made to, so that nothing is sent anywhere should this fail.
+func TestCase_I9_AWSsLibraryGoesByTheGuard(t *testing.T) {
+	s := httptest.NewServer(http.RedirectHandler("http://224.0.0.1/", http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	noAWS(t)
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", s.URL)
+	c, err := newChain(provider.Settings{Options: map[string]string{"region": "eu-west-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := c.retrieve(ctx); !errors.Is(err, outbound.ErrRefused) {
+		t.Errorf("a container's: %v", err)
+	}
+	t.Setenv("AWS_ENDPOINT_URL_STS", "http://224.0.0.1")
+	in := static("")
+	in.Options["role_arn"] = "arn:aws:iam::123456789012:role/r"
+	if c, err = newChain(in); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.retrieve(ctx); !errors.Is(err, outbound.ErrRefused) {
+		t.Errorf("a role's: %v", err)
 	}
 }

@@ -10,11 +10,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/provider"
 )
 
@@ -35,7 +38,11 @@ const loadFor = 10 * time.Second
 func newChain(in provider.Settings) (*chain, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), loadFor)
 	defer cancel()
-	var with []func(*config.LoadOptions) error
+	with := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(client(in)),
+		// What asks a container's endpoint makes a client of its own unless it is given one here.
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client(in) }),
+	}
 	if region := in.Options["region"]; region != "" {
 		with = append(with, config.WithRegion(region))
 	}
@@ -67,6 +74,15 @@ func newChain(in provider.Settings) (*chain, error) {
 		c.retrieve = cfg.Credentials.Retrieve
 	}
 	return c, nil
+}
+
+// client asks for credentials. The addresses of a machine's identity are for connections without credentials of their own.
+func client(in provider.Settings) *awshttp.BuildableClient {
+	by := outbound.Identity(loadFor)
+	if !in.Credentials["access_key_id"].Empty() {
+		by = outbound.Private.Leave(loadFor)
+	}
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.Proxy, t.DialContext = by.Proxy, by.DialContext })
 }
 
 // sign signs a request and its body. All headers that the request has are signed, so it must be complete.

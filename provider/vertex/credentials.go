@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2/google"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/internal/token"
 	"github.com/plenum-foundry/plenum/provider"
 )
@@ -45,7 +46,9 @@ func credentials(in *provider.Settings) (token.Fetch, error) {
 		creds["credentials_json"] = text
 		in.Credentials = creds
 		fill(in, []byte(text.Reveal()))
-		return func(ctx context.Context) (token.Token, error) { return fetch(ctx, []byte(text.Reveal())) }, nil
+		return func(ctx context.Context) (token.Token, error) {
+			return fetch(ctx, []byte(text.Reveal()), outbound.Private.Leave(patience))
+		}, nil
 	case path != "":
 		raw, err := os.ReadFile(path)
 		if err != nil {
@@ -60,10 +63,12 @@ func credentials(in *provider.Settings) (token.Fetch, error) {
 			if err != nil {
 				return token.Token{}, advise(err)
 			}
-			return fetch(ctx, raw)
+			return fetch(ctx, raw, outbound.Identity(patience)) // whoever runs the machine put the file there
 		}, nil
 	}
-	return func(ctx context.Context) (token.Token, error) { return fetch(ctx, nil) }, nil
+	return func(ctx context.Context) (token.Token, error) {
+		return fetch(ctx, nil, outbound.Identity(patience))
+	}, nil
 }
 
 func copied(in map[string]plenum.Secret) map[string]plenum.Secret {
@@ -138,8 +143,8 @@ func fill(in *provider.Settings, raw []byte) {
 
 // fetch gets a new token, with credentials or with those that every Google tool finds. A source of Google's
 // library keeps its token to the last; a new one each time does not.
-func fetch(ctx context.Context, raw []byte) (token.Token, error) {
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: patience})
+func fetch(ctx context.Context, raw []byte, by *outbound.Route) (token.Token, error) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, by.Client(patience))
 	creds, err := source(ctx, raw)
 	if err != nil {
 		return token.Token{}, advise(err)

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/internal/outbound"
 	"github.com/plenum-foundry/plenum/llm"
 	"github.com/plenum-foundry/plenum/provider"
 	"github.com/plenum-foundry/plenum/provider/vertex"
@@ -229,5 +230,28 @@ func TestCase_F16_LocationsAndNames(t *testing.T) {
 		if err != nil || plan.Dialect.Name != "openai" {
 			t.Errorf("%+v %v", plan, err)
 		}
+	}
+}
+
+// A token endpoint that leads to where clouds keep credentials is not followed.
+func TestCase_I9_TokenEndpointsDoNotLeadToTheMetadata(t *testing.T) {
+	noGoogle(t)
+	s := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/computeMetadata/v1/", http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	if _, _, err := sign(t, open(t, given(serviceAccount(t, s.URL)))); err == nil || !strings.Contains(err.Error(), outbound.ErrRefused.Error()) {
+		t.Errorf("given: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(file, []byte(serviceAccount(t, s.URL)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := provider.Settings{Options: map[string]string{"credentials_file": file}}
+	if _, _, err := sign(t, open(t, in)); err == nil || !strings.Contains(err.Error(), outbound.ErrRefused.Error()) {
+		t.Errorf("of a file: %v", err)
+	}
+	// Nor is one that is said to be there.
+	key := strings.ReplaceAll(serviceAccount(t, s.URL), s.URL, "http://169.254.169.254")
+	if _, _, err := sign(t, open(t, given(key))); err == nil || !strings.Contains(err.Error(), outbound.ErrRefused.Error()) {
+		t.Errorf("named: %v", err)
 	}
 }

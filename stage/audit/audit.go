@@ -20,6 +20,9 @@ import (
 
 // Ledger is where calls are written down.
 type Ledger interface {
+	// Check returns why nothing can be written, such as on a full disk: then nobody is asked for an answer that could not be
+	// given.
+	Check() error
 	Begin(ledger.Begin) error
 	End(*plenum.Record) error
 }
@@ -29,10 +32,19 @@ type Observer interface{ Observe(*plenum.Record) }
 
 // New returns the stage. A nil ledger keeps nothing, which is for tests.
 func New(l Ledger, observers ...Observer) gateway.Stage {
+	check := func() error { return nil }
+	if l != nil {
+		check = l.Check
+	}
 	return gateway.Stage{Name: "audit", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			o := &auditOut{next: out, call: c, ledger: l}
-			err := next(ctx, c, o)
+			err := check()
+			if err != nil {
+				err = unrecorded(err)
+			} else {
+				err = next(ctx, c, o)
+			}
 			settle(c, err)
 			if endErr := o.end(); endErr != nil && err == nil && !o.told {
 				err = unrecorded(endErr)
@@ -60,7 +72,7 @@ func settle(c *gateway.Call, err error) {
 	switch {
 	case e.Kind == llm.Canceled:
 		r.Outcome = plenum.OutcomeCanceled
-	case c.Trail.Attempts() == 0:
+	case c.Trail.Attempts() == 0, (e.Kind == llm.RateLimited || e.Kind == llm.Quota) && !c.Trail.Asked(): // a budget or a limit had no room for an attempt
 		r.Outcome = plenum.OutcomeRefused
 	}
 	if r.Status == 0 {

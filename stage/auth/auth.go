@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/gateway"
 	"github.com/plenum-foundry/plenum/identity"
@@ -14,8 +15,8 @@ import (
 )
 
 // New returns the stage, which looks keys up in the configuration snapshot that the call began under, and lets t judge
-// tokens of the issuers that are declared there; nil takes none.
-func New(p *identity.Pepper, t *identity.Tokens) gateway.Stage {
+// tokens of the issuers that are declared there; nil takes none. It tells used, if not nil, which keys are used.
+func New(p *identity.Pepper, t *identity.Tokens, used *identity.Uses) gateway.Stage {
 	return gateway.Stage{Name: "auth", Wrap: func(next gateway.Handler) gateway.Handler {
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
 			if c.Parent == "" {
@@ -28,7 +29,14 @@ func New(p *identity.Pepper, t *identity.Tokens) gateway.Stage {
 			} else if err := stillGood(c); err != nil {
 				return err
 			}
-			c.Trail.Record.KeyID, c.Trail.Record.Project = c.Caller.KeyID, c.Caller.Project
+			r := &c.Trail.Record
+			r.KeyID, r.Project, r.Member = c.Caller.KeyID, c.Caller.Project, c.Caller.Member
+			if used != nil {
+				used.Touch(r.KeyID, r.Start/1000)
+			}
+			if err := tag(c); err != nil {
+				return err
+			}
 			if err := barred(c); err != nil {
 				return err
 			}
@@ -37,10 +45,29 @@ func New(p *identity.Pepper, t *identity.Tokens) gateway.Stage {
 	}}
 }
 
+// tag writes down what the caller says that the call is for.
+func tag(c *gateway.Call) error {
+	said := c.In.Header.Get("Plenum-Tags")
+	if said == "" {
+		return nil
+	}
+	tags, err := plenum.ParseTags(said)
+	if err != nil {
+		return &llm.Error{Kind: llm.Invalid, Op: "auth", Code: "bad_tags", Message: "plenum-tags: " + err.Error()}
+	}
+	c.Trail.Record.Tags = tags
+	return nil
+}
+
 // barred refuses whom a good key does not help.
 func barred(c *gateway.Call) error {
 	if c.Caller.Admin {
 		return &llm.Error{Kind: llm.Forbidden, Op: "auth", Code: "management_key", Message: "this key opens the management API and no models; make another for calls"}
+	}
+	if c.Parent == "" {
+		if err := identity.From(c.Caller.Scope, c.Trail.Record.Remote); err != nil {
+			return err
+		}
 	}
 	if c.Caller.Member == "" {
 		return nil
@@ -126,5 +153,6 @@ func stillGood(c *gateway.Call) error {
 	if !ok {
 		return &llm.Error{Kind: llm.Unauthorized, Op: "auth", Code: "invalid_api_key", Message: "the key that this is done for is not there any more"}
 	}
+	c.Caller.Scope = k.Scope // it may be narrower by now
 	return identity.Usable(k, time.Now())
 }

@@ -25,6 +25,8 @@ type bound struct {
 	// blind says that tokens may be written which nobody sees until the end: reasoning that is hidden.
 	blind bool
 	flat  plenum.Micros // for operations that write no tokens: all that they may cost
+	// in and out are the tokens that are read at most, and those that are written besides the answer's.
+	in, out int64
 }
 
 // boundOf returns what an attempt may cost at most, or an error where nobody can tell.
@@ -32,6 +34,9 @@ func boundOf(c *gateway.Call) (*bound, error) {
 	o := &c.Try.Target.Offer
 	if c.Op == llm.OpTurn {
 		return boundOfTurn(c, o)
+	}
+	if c.Op == llm.OpLifecycle { // nobody can tell; it is here for its deployment lets it pass
+		return &bound{}, nil
 	}
 	p, err := c.Payload()
 	if err != nil {
@@ -47,6 +52,7 @@ func boundOf(c *gateway.Call) (*bound, error) {
 	}
 	b.price = *o.Price.For(c.Terms())
 	b.flat = b.price.Cost(u)
+	b.in, b.out = u.In(), u.Out()
 	return b, nil
 }
 
@@ -59,7 +65,7 @@ func boundOfTurn(c *gateway.Call, o *plenum.Offer) (*bound, error) {
 		}
 		return nil, unbounded("how much the model of a session can read is not known", "Have the target's context declared")
 	}
-	b := &bound{price: *o.Price.Dearest(int64(o.Context)), most: mostOut(o, &llm.Request{})}
+	b := &bound{price: *o.Price.On(c.Terms().At).Dearest(int64(o.Context)), most: mostOut(o, &llm.Request{})}
 	b.classes(int64(o.Context))
 	return b, nil
 }
@@ -78,7 +84,7 @@ func boundOfAnswer(c *gateway.Call, o *plenum.Offer, r *llm.Request) (*bound, er
 			"Put the content into the request, or have the target's context declared")
 	}
 	// Which tier a call is served at the vendor says afterwards, whatever was asked for.
-	b := &bound{price: *o.Price.Dearest(read), choices: int64(max(1, r.N.Or(1))), blind: thinks(o, r)}
+	b := &bound{price: *o.Price.On(c.Terms().At).Dearest(read), choices: int64(max(1, r.N.Or(1))), blind: thinks(o, r)}
 	b.most = mostOut(o, r) * b.choices
 	b.classes(read)
 	return b, nil
@@ -110,6 +116,7 @@ func thinks(o *plenum.Offer, r *llm.Request) bool {
 
 // classes has what is read and written counted in the classes that cost most.
 func (b *bound) classes(read int64) {
+	b.in = read
 	b.read = llm.UsageOf(b.dearest(llm.ClassInput, llm.ClassCacheWrite5m, llm.ClassCacheWrite1h, llm.ClassCacheRead, llm.ClassInputImage, llm.ClassInputAudio), read)
 	b.wrote = b.dearest(llm.ClassOutput, llm.ClassReasoning, llm.ClassOutputAudio, llm.ClassOutputImage)
 }
@@ -181,6 +188,6 @@ func consumes(c *gateway.Call, p llm.Payload) (u llm.Usage, err error) {
 func unbounded(why, do string) error {
 	return &llm.Error{
 		Kind: llm.Quota, Op: "budget", Code: "cost_unbounded", Upstream: &llm.Upstream{NoRetry: true},
-		Message: fmt.Sprintf("a hard budget holds here, and what this call may cost has no bound: %s. %s", why, do),
+		Message: fmt.Sprintf("a hard budget or limit holds here, and what this call may cost has no bound: %s. %s", why, do),
 	}
 }

@@ -87,7 +87,8 @@ func (o *meterOut) settle(err error) {
 	price := &t.Target.Offer.Price
 	rec.Priced = price.Known
 	if price.Known {
-		rec.Cost = price.For(o.call.Terms()).Cost(u)
+		terms := price.For(o.call.Terms())
+		rec.Cost, rec.Costs = terms.Cost(u), terms.Split(u)
 	}
 }
 

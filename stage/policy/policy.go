@@ -51,15 +51,19 @@ type Refusal struct {
 // Error returns it for the operator.
 func (r *Refusal) Error() string { return r.Note }
 
-// New returns the stage. A nil Decider allows everything.
+// New returns the stage. What the caller's key is not good for is refused before anything is decided; a nil Decider
+// allows everything else.
 func New(d Decider) gateway.Stage {
 	return gateway.Stage{Name: "policy", Wrap: func(next gateway.Handler) gateway.Handler {
-		if d == nil {
-			return next
-		}
 		sleeper, _ := d.(Sleeper)
 		return func(ctx context.Context, c *gateway.Call, out gateway.Out) error {
-			if sleeper != nil && sleeper.Asleep(c) {
+			if err := within(c, c.Deployment); err != nil {
+				return err
+			}
+			if err := agreed(c); err != nil {
+				return err
+			}
+			if d == nil || sleeper != nil && sleeper.Asleep(c) {
 				return next(ctx, c, out)
 			}
 			if err := decide(d, c); err != nil {
@@ -69,6 +73,29 @@ func New(d Decider) gateway.Stage {
 		}
 	}}
 }
+
+// within refuses what is beyond the scope of the caller's key.
+func within(c *gateway.Call, dep *plenum.Deployment) error {
+	s := c.Caller.Scope
+	if s == nil {
+		return nil
+	}
+	e := &llm.Error{Kind: llm.Forbidden, Op: "policy", Code: "key_scope"}
+	switch {
+	case !always(c.Op) && !s.Operation(string(c.Op)):
+		e.Message = "this key is not good for the operation " + string(c.Op) + ", but for " + strings.Join(s.Operations, ", ")
+	case dep != nil && !s.Deployment(dep.Name):
+		e.Message = fmt.Sprintf("this key is not good for %q, but for %s", dep.Name, strings.Join(s.Deployments, ", "))
+	default:
+		return nil
+	}
+	e.Message += "; use another key, or have its scope changed"
+	return e
+}
+
+// always reports whether a key of any scope is good for an operation: those that tell it what it is good for, and the
+// sessions that calls are made in.
+func always(op llm.Op) bool { return op == llm.OpModels || op == llm.OpKeyInfo || op == llm.OpSession }
 
 // decide refuses the call, or leaves the targets that are allowed.
 func decide(d Decider, c *gateway.Call) error {
@@ -136,13 +163,12 @@ func refused(c *gateway.Call, why []error) error {
 	return e
 }
 
-// Lists returns what tells a list of models which deployments a caller may see: those of which he may use a target. It
-// returns nil where there is nothing to ask.
+// Lists returns what tells a list of models which deployments a caller may see: those of which he may use a target.
 func Lists(d Decider) func(c *gateway.Call, dep *plenum.Deployment) error {
-	if d == nil {
-		return nil
-	}
 	return func(c *gateway.Call, dep *plenum.Deployment) error {
+		if err := within(c, dep); err != nil || d == nil {
+			return err
+		}
 		if s, ok := d.(Sleeper); ok && s.Asleep(c) {
 			return nil
 		}

@@ -97,8 +97,8 @@ func TestTargetsThatAreNotAllowedGo(t *testing.T) {
 
 func TestWhatMayBeUsedIsListed(t *testing.T) {
 	c := call(llm.OpModels, "a", "b")
-	if Lists(nil) != nil {
-		t.Error("without a decider something is asked")
+	if err := Lists(nil)(c, c.Deployment); err != nil {
+		t.Errorf("without a decider: %v", err)
 	}
 	for _, x := range []struct {
 		d    Decider

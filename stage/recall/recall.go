@@ -74,6 +74,7 @@ type entry struct {
 type about struct {
 	deployment, target string
 	priced             bool
+	call               *gateway.First
 }
 
 type memory struct {
@@ -98,7 +99,7 @@ func (m *memory) do(ctx context.Context, next gateway.Handler, c *gateway.Call, 
 	err = next(ctx, c, rec)
 	done = err == nil
 	r := &c.Trail.Record
-	rec.about = about{r.Deployment, r.Target, r.Priced}
+	rec.about = about{r.Deployment, r.Target, r.Priced, &gateway.First{ID: c.ID, Began: c.Trail.Began()}}
 	return err
 }
 
@@ -108,7 +109,9 @@ func again(c *gateway.Call, e *entry, out gateway.Out) error {
 	r := &c.Trail.Record
 	r.Asked, r.Stream, r.Cache = c.Head.Model, c.Head.Stream, gateway.Replayed
 	r.Deployment, r.Target, r.Priced = e.about.deployment, e.about.target, e.about.priced
-	if err := out.Begin(e.head); err != nil {
+	head := e.head
+	head.First = e.about.call
+	if err := out.Begin(head); err != nil {
 		return err
 	}
 	for i, ch := range e.chunks {

@@ -103,7 +103,7 @@ func (r *run) do(ctx context.Context, next gateway.Handler) error {
 func (r *run) attempt(ctx context.Context, next gateway.Handler, n int, cand *candidate, g *gate) error {
 	o := &cand.target.Offer
 	try := &gateway.Try{Target: cand.target, Record: plenum.Attempt{
-		N: n, Target: o.ID, Provider: o.Provider, Upstream: o.Upstream, Start: r.clock.Now().UnixMicro(),
+		N: n, Target: o.ID, Provider: o.Provider, Upstream: o.Upstream, Model: o.Model, Region: o.Region, Start: r.clock.Now().UnixMicro(),
 	}}
 	g.try = try
 	err := r.send(ctx, next, r.call.Attempt(try), cand, g)
@@ -200,7 +200,7 @@ func (r *run) judge(c *candidate, err error) {
 	}
 	e := llm.AsError(err)
 	what := llm.Of(e.Kind)
-	again := what.Again
+	again := what.Again && e.Counts == ""
 	if u := e.Upstream; u != nil {
 		again = (again || u.DoRetry) && !u.NoRetry
 	}

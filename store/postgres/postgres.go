@@ -30,13 +30,7 @@ var _ store.Store = (*DB)(nil)
 // Open opens the store at an address such as postgres://user:password@host/name and brings it up to
 // date. Of nodes that start at once, one does so and the others wait.
 func Open(ctx context.Context, address plenum.Secret) (*DB, error) {
-	conf, err := pgxpool.ParseConfig(address.Reveal())
-	if err != nil {
-		// The driver's error quotes the address, and hides the password only where it finds one.
-		return nil, errors.New("opening the store: the address of the database cannot be read; " +
-			"it has the form postgres://user:password@host:5432/name")
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, conf)
+	pool, err := connect(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -47,6 +41,17 @@ func Open(ctx context.Context, address plenum.Secret) (*DB, error) {
 	return &DB{pool}, nil
 }
 
+// connect returns connections to the database of an address.
+func connect(ctx context.Context, address plenum.Secret) (*pgxpool.Pool, error) {
+	conf, err := pgxpool.ParseConfig(address.Reveal())
+	if err != nil {
+		// The driver's error quotes the address, and hides the password only where it finds one.
+		return nil, errors.New("the address of the database cannot be read; " +
+			"it has the form postgres://user:password@host:5432/name")
+	}
+	return pgxpool.NewWithConfig(ctx, conf)
+}
+
 // Close closes the store.
 func (d *DB) Close() error {
 	d.pool.Close()
@@ -55,6 +60,26 @@ func (d *DB) Close() error {
 
 // migrate brings the tables up to date.
 func migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	return withMigrations(ctx, pool, func(p *goose.Provider) error {
+		_, err := p.Up(ctx)
+		return err
+	})
+}
+
+// migrateTo brings the tables of an empty database to where some migrations left them.
+func migrateTo(ctx context.Context, pool *pgxpool.Pool, versions []int64) error {
+	return withMigrations(ctx, pool, func(p *goose.Provider) error {
+		for _, v := range versions {
+			if _, err := p.ApplyVersion(ctx, v, true); err != nil && !errors.Is(err, goose.ErrAlreadyApplied) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withMigrations has something done with the migrations.
+func withMigrations(ctx context.Context, pool *pgxpool.Pool, do func(*goose.Provider) error) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -69,11 +94,12 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		return err
 	}
 	p, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker))
+		goose.WithDisableGlobalRegistry(true), goose.WithSessionLocker(locker),
+		goose.WithAllowOutofOrder(true)) // each stands for itself, and they may be released in another order than they were begun in
 	if err != nil {
 		return fmt.Errorf("reading the migrations: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if err := do(p); err != nil {
 		return fmt.Errorf("bringing the tables up to date: %w", err)
 	}
 	return nil
@@ -84,6 +110,14 @@ func isTaken(err error) bool {
 	const uniqueViolation = "23505"
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == uniqueViolation
+}
+
+// isVictim reports whether the server ended a transaction so that others could go on: nothing of it is kept, and it may be
+// tried again.
+func isVictim(err error) bool {
+	const deadlock, serialization = "40P01", "40001"
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == deadlock || e.Code == serialization)
 }
 
 // found turns the error for no rows into ErrNotFound.

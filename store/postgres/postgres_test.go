@@ -3,64 +3,17 @@
 package postgres_test
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
-	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/store/postgres"
 	"github.com/plenum-foundry/plenum/store/storetest"
 )
-
-// server returns the address of a PostgreSQL: the one of PLENUM_TEST_POSTGRES, or one that is started
-// from the programs on this machine and stopped with the test.
-func server(t *testing.T) string {
-	t.Helper()
-	if address := os.Getenv("PLENUM_TEST_POSTGRES"); address != "" {
-		return address
-	}
-	bin := programs()
-	if bin == "" {
-		testkit.Lacks(t, "no PostgreSQL here: install the package postgresql, or set PLENUM_TEST_POSTGRES to an address")
-	}
-	return start(t, bin)
-}
-
-// database makes an empty database of its own for a test and returns its address.
-func database(t *testing.T, server string) string {
-	t.Helper()
-	name := "plenum_" + strings.ToLower(rand.Text()[:12])
-	admin(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { admin(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
-}
-
-// admin runs a statement on the server.
-func admin(t *testing.T, server, sql string) {
-	t.Helper()
-	ctx := context.WithoutCancel(t.Context())
-	c, err := pgx.Connect(ctx, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(ctx)
-	if _, err := c.Exec(ctx, sql); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // open opens a store that is closed with the test.
 func open(t *testing.T, address string) *postgres.DB {
@@ -74,14 +27,14 @@ func open(t *testing.T, address string) *postgres.DB {
 }
 
 func TestOnAServer(t *testing.T) {
-	at := server(t)
+	at := testkit.Postgres(t)
 	t.Run("conformance", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Open {
-			address := database(t, at)
+			address := at.Database()
 			return func(t *testing.T) store.Store { return open(t, address) }
 		})
 	})
-	t.Run("nodes that start at once agree", func(t *testing.T) { startAtOnce(t, database(t, at)) })
+	t.Run("nodes that start at once agree", func(t *testing.T) { startAtOnce(t, at.Database()) })
 }
 
 func startAtOnce(t *testing.T, address string) {

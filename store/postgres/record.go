@@ -25,15 +25,27 @@ func (d *DB) Append(ctx context.Context, entries []ledger.Entry) error {
 	for i := range entries {
 		rows[i] = rowOf(&entries[i])
 	}
-	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return insertNew(ctx, tx, rows) })
+	keep := func(insert func(context.Context, pgx.Tx, []store.Row) error) (err error) {
+		for range mostTries {
+			err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return insert(ctx, tx, rows) })
+			if !isVictim(err) {
+				return err
+			}
+		}
+		return err
+	}
+	err := keep(insertNew)
 	if isTaken(err) {
-		err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error { return insertKnown(ctx, tx, rows) })
+		err = keep(insertKnown)
 	}
 	if err != nil {
 		return fmt.Errorf("storing records: %w", err)
 	}
 	return nil
 }
+
+// mostTries is how often a transaction is tried that the server ended so that others could go on.
+const mostTries = 5
 
 // rowOf makes the row of an entry, fit for PostgreSQL.
 func rowOf(e *ledger.Entry) store.Row {
@@ -147,7 +159,10 @@ func addUp(ctx context.Context, tx pgx.Tx, tally *store.Tally) error {
 		batch.Queue(`INSERT INTO charges (account, slot, amount) VALUES ($1, $2, $3)
 			ON CONFLICT (account, slot) DO UPDATE SET amount = charges.amount + excluded.amount`, clean(c.Account), c.Slot, c.Amount)
 	}
-	return tx.SendBatch(ctx, &batch).Close()
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return err
+	}
+	return addRolled(ctx, tx, tally)
 }
 
 // Call returns the record of a call.

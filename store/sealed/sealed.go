@@ -1,9 +1,12 @@
-// Package sealed is a store that encrypts, on the way to another store, what callers own and said: the bodies of objects
-// and the results of batches' lines. What was kept before it was there is read as it is, and sealed when it changes.
+// Package sealed is a store that encrypts, on the way to another store, what callers own and said: the bodies of objects,
+// their contents, and the results of batches' lines. What was kept before it was there is read as it is, and sealed when it changes.
 package sealed
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/vault"
@@ -75,6 +78,35 @@ func (s *Store) UpdateObject(ctx context.Context, id string, change func(*store.
 	return o, err
 }
 
+// PutContent keeps a content, sealed while it comes. It returns how much the content was, not what is kept.
+func (s *Store) PutContent(ctx context.Context, id string, r io.Reader) (int64, error) {
+	sealing, err := s.vault.SealStream(r, id)
+	if err != nil {
+		return 0, err
+	}
+	_, err = s.Store.PutContent(ctx, id, sealing)
+	return sealing.Size(), err
+}
+
+// content is a content that is opened while it is read.
+type content struct {
+	io.Reader
+	io.Closer
+}
+
+// Content opens a content.
+func (s *Store) Content(ctx context.Context, id string) (io.ReadCloser, error) {
+	r, err := s.Store.Content(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := s.vault.OpenStream(r, id)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the content of %s: %w", id, err), r.Close())
+	}
+	return content{plain, r}, nil
+}
+
 // EndLine notes how a line of a batch ended.
 func (s *Store) EndLine(ctx context.Context, batch string, l store.Line) (err error) {
 	if len(l.Result) > 0 {
@@ -107,7 +139,14 @@ func (s *Store) Reseal(ctx context.Context) (n int, err error) {
 		for i := range all {
 			o := &all[i]
 			f.After, f.AfterCreated = o.ID, o.Created
+			moved, err := s.resealContent(ctx, o.ID)
+			if err != nil {
+				return n, fmt.Errorf("sealing the content of %s anew: %w", o.ID, err)
+			}
 			if len(o.Body) == 0 || vault.MasterOf(o.Body) == s.vault.Current() {
+				if moved {
+					n++
+				}
 				continue
 			}
 			if _, err := s.UpdateObject(ctx, o.ID, func(*store.Object) error { return nil }); err != nil {
@@ -119,4 +158,25 @@ func (s *Store) Reseal(ctx context.Context) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// resealContent seals the data key of a content anew, where it is not under the master key of now, and the content
+// itself where it never was.
+func (s *Store) resealContent(ctx context.Context, id string) (bool, error) {
+	r, err := s.Store.Content(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	again, moved, err := s.vault.Rewrap(r, id)
+	if err != nil || !moved {
+		return false, err
+	}
+	if _, err := s.Store.PutContent(ctx, id, again); err != nil {
+		return false, err
+	}
+	return true, nil
 }

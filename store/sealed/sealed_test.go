@@ -2,7 +2,10 @@ package sealed_test
 
 import (
 	"bytes"
+	"io"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	plenum "github.com/plenum-foundry/plenum"
@@ -67,4 +70,60 @@ func TestContentIsSealedAndSealedAnew(t *testing.T) {
 			t.Errorf("%s is %q, %v", id, o.Body, err)
 		}
 	}
+}
+
+func TestContentsAreSealedOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	inner := opened(t, filepath.Join(dir, "plenum.db"))
+	for _, id := range []string{"before", "after"} {
+		if err := inner.CreateObject(t.Context(), store.Object{ID: id, Kind: "file"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := inner.PutContent(t.Context(), "before", strings.NewReader("what was said")); err != nil {
+		t.Fatal(err)
+	}
+	s := sealed.New(inner, vaultOf(t, "a"))
+	if n, err := s.PutContent(t.Context(), "after", strings.NewReader("what was said")); err != nil || n != 13 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	read(t, s, "before", "after")
+	rotated := sealed.New(inner, vaultOf(t, "b", "a"))
+	for _, want := range []int{2, 0} {
+		if n, err := rotated.Reseal(t.Context()); err != nil || n != want {
+			t.Errorf("%d are sealed anew, %v; want %d", n, err, want)
+		}
+	}
+	read(t, sealed.New(inner, vaultOf(t, "b")), "before", "after")
+	files := 0
+	for _, e := range must(os.ReadDir(filepath.Join(dir, store.ContentName))) {
+		b := must(os.ReadFile(filepath.Join(dir, store.ContentName, e.Name())))
+		if files++; bytes.Contains(b, []byte("said")) {
+			t.Errorf("on the disk there is %q", b)
+		}
+	}
+	if files != 2 {
+		t.Errorf("%d files", files)
+	}
+}
+
+func read(t *testing.T, s store.Store, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		r, err := s.Content(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(r); err != nil || string(b) != "what was said" {
+			t.Errorf("%s is %q, %v", id, b, err)
+		}
+		_ = r.Close()
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -145,6 +145,9 @@ func addUp(ctx context.Context, tx *sql.Tx, tally *store.Tally) error {
 	if err := addUsage(ctx, tx, tally); err != nil {
 		return err
 	}
+	if err := addRolled(ctx, tx, tally); err != nil {
+		return err
+	}
 	for _, c := range tally.Charges() {
 		_, err := tx.ExecContext(ctx, `INSERT INTO charges (account, slot, amount) VALUES (?, ?, ?)
 			ON CONFLICT (account, slot) DO UPDATE SET amount = amount + excluded.amount`, c.Account, c.Slot, c.Amount)

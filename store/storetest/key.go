@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,5 +72,57 @@ func revoke(t *testing.T, open Open) {
 	}
 	if err := s.RevokeKey(ctx, "b", 1); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("revoking a key that is not there: %v, want ErrNotFound", err)
+	}
+}
+
+func rotate(t *testing.T, open Open) {
+	s, ctx := open(t), t.Context()
+	k := key("a", 1)
+	k.Scope = &plenum.Scope{Deployments: []string{"grok*"}, Operations: []string{"embed"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	if err := s.CreateKey(ctx, k); err != nil {
+		t.Fatal(err)
+	}
+	began, err := s.KeysRevision(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := k
+	next.Before, next.MAC, next.Prefix, next.Overlap, next.Expires = k.MAC, key("b", 1).MAC, "pk-b", 500, 900
+	if err := s.RotateKey(ctx, next); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Key(ctx, "a")
+	if diff := cmp.Diff(next, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" || err != nil {
+		t.Errorf("a rotated key, %v (-want +got):\n%s", err, diff)
+	}
+	if now, err := s.KeysRevision(ctx); err != nil || now == began {
+		t.Errorf("the revision of the keys is %d, %v after a change, as before", now, err)
+	}
+	if err := s.RotateKey(ctx, next); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("rotated from a secret that it has not any more: %v, want ErrMoved", err)
+	}
+	next.ID = "nobody"
+	if err := s.RotateKey(ctx, next); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("rotating a key that is not there: %v, want ErrNotFound", err)
+	}
+	if err := s.RevokeKey(ctx, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	got.Before, got.MAC = got.MAC, key("c", 1).MAC
+	if err := s.RotateKey(ctx, got); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("rotating a revoked key: %v, want ErrMoved", err)
+	}
+}
+
+func uses(t *testing.T, open Open) {
+	s, ctx := open(t), t.Context()
+	for _, used := range []map[string]int64{{"a": 5, "declared:b": 7}, {"a": 9}, {"a": 3, "c": 1}, {}} {
+		if err := s.UseKeys(ctx, used); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.KeyUses(ctx)
+	if diff := cmp.Diff(map[string]int64{"a": 9, "declared:b": 7, "c": 1}, got); diff != "" || err != nil {
+		t.Errorf("uses, %v (-want +got):\n%s", err, diff)
 	}
 }

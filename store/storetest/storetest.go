@@ -23,7 +23,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"keys":                        keys,
 		"a key is created once":       keyTwice,
 		"a key is revoked once":       revoke,
+		"a key is rotated":            rotate,
+		"keys are used":               uses,
 		"resources":                   resources,
+		"imported tables":             tables,
 		"resources changed at once":   resourcesAtOnce,
 		"settings":                    settings,
 		"settings at once":            settingsAtOnce,
@@ -38,6 +41,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"usage":                       usage,
 		"usage by the hour":           hours,
 		"what accounts spent":         charges,
+		"sums by everything":          rolled,
+		"sums made anew":              rebuilt,
+		"tags without end":            manyTags,
+		"sums added while packed":     addedWhilePacked,
 		"entries sent again":          again,
 		"a call counts once":          once,
 		"what happened beats a guess": lostThenReal,
@@ -124,6 +131,7 @@ func total(t *testing.T, s store.Store) store.Sum {
 	if len(us) != 1 {
 		t.Fatalf("a sum by nothing has %d parts", len(us))
 	}
+	sameRolled(t, s, us[0].Sum)
 	return us[0].Sum
 }
 

@@ -61,6 +61,9 @@ const keyRefused = "Incorrect API key provided"
 func FaultOf(e *llm.Error) Fault {
 	f := Fault{Param: e.Param, Message: e.Message}
 	f.Type, f.Code = said(e.Kind)
+	if e.Kind == llm.RateLimited && strings.HasSuffix(e.Counts, "tokens") {
+		f.Type = "tokens"
+	}
 	switch {
 	case e.Kind == llm.Unauthorized:
 		// Clients know a credential that is refused by the vendor's own words, and take other refusals with this type

@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"net/http"
+	"reflect"
+	"time"
+)
+
+// Balance is the state of a budget or a limit, or of the part of one that somebody has for himself.
+type Balance struct {
+	Account  string     `json:"account"` // what it is kept under: no other has it
+	Name     string     `json:"name"`
+	Kind     string     `json:"kind"` // budget or limit
+	Per      string     `json:"per,omitempty"`
+	Part     string     `json:"part,omitempty"`      // whose part it is: of keys their id
+	PartName string     `json:"part_name,omitempty"` // of keys their name
+	Counts   string     `json:"counts"`              // usd_micros, requests, tokens, input_tokens, output_tokens or concurrent
+	Soft     bool       `json:"soft,omitempty"`
+	Window   string     `json:"window,omitempty"`
+	Amount   int64      `json:"amount"`
+	Spent    int64      `json:"spent"`
+	Held     int64      `json:"held"` // by calls under way
+	Left     int64      `json:"left"`
+	Resets   *time.Time `json:"resets,omitempty"`  // when some of what was spent counts no more
+	Project  string     `json:"project,omitempty"` // whose calls it counts alone
+}
+
+// Asked is which balances are meant.
+type Asked struct {
+	Name, Kind string // "" is all
+	Covers     func(project string) bool
+	After      string // an account
+	Most       int
+}
+
+func (s *Server) balances() []*operation {
+	text := map[string]any{"type": "string"}
+	return []*operation{{
+		method: http.MethodGet, path: "/balances", id: "list_balances", summary: "List what is spent, held and left of budgets and limits, of each part that was ever used", noun: "budgets", verb: read,
+		query: pages(
+			param{"name", "Only of the budget or limit of this name.", text},
+			param{"kind", "Only of budgets, or of limits.", map[string]any{"enum": []string{"budget", "limit"}}},
+		),
+		answers: map[int]map[string]any{http.StatusOK: listSchema(schemaOf(reflect.TypeFor[Balance]()))}, serve: s.listBalances,
+	}}
+}
+
+func (s *Server) listBalances(q *request) (reply, error) {
+	limit, after, err := pageOf(q)
+	if err != nil {
+		return reply{}, err
+	}
+	a := Asked{Name: query(q.Request, "name"), Kind: query(q.Request, "kind"), Covers: q.reach.covers, After: after, Most: limit + 1}
+	if a.Kind != "" && a.Kind != "budget" && a.Kind != "limit" {
+		return reply{}, fail(http.StatusBadRequest, "bad_parameter", "kind is budget or limit")
+	}
+	all, err := s.foundry.Balances(q.Context(), a)
+	if err != nil {
+		return reply{}, fail(http.StatusServiceUnavailable, "balances_unknown", "what is left cannot be told at the moment; try again")
+	}
+	out := list[Balance]{Data: all, More: len(all) > limit}
+	if out.More {
+		out.Data = all[:limit]
+		out.Next = cursor(out.Data[limit-1].Account)
+	}
+	if out.Data == nil {
+		out.Data = []Balance{}
+	}
+	return reply{status: http.StatusOK, body: out}, nil
+}

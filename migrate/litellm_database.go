@@ -1,0 +1,452 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/crypto/nacl/secretbox"
+)
+
+// Source is LiteLLM's database. Its rows are read as JSON, so that columns which a version does not have, or has more, do
+// no harm.
+type Source struct {
+	Address string // postgres://...
+	Salt    string // LITELLM_SALT_KEY, or the master key: what credentials in the database are encrypted under
+}
+
+// LiteLLMDatabase adds what the database of LiteLLM's proxy has: teams, users, keys, budgets and models. A result that is
+// nil is one with nothing in it.
+func LiteLLMDatabase(ctx context.Context, r *Result, src Source, now time.Time) (*Result, error) {
+	db, err := pgx.Connect(ctx, src.Address)
+	if err != nil {
+		return nil, fmt.Errorf("opening LiteLLM's database: %w", err)
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
+	if r == nil {
+		r = &Result{}
+	}
+	l := &litellm{Result: r, credentials: map[string]map[string]any{}}
+	tx, err := db.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}) // one moment of all tables
+	if err != nil {
+		return nil, fmt.Errorf("reading LiteLLM's database: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	d := &database{litellm: l, tx: tx, salt: src.Salt, now: now, projects: map[string]string{}, members: map[string]string{}, models: map[string][]string{}, budgets: map[string]map[string]any{}}
+	for _, step := range []func(context.Context) error{d.readBudgets, d.readModels, d.readTeams, d.readUsers, d.readKeys, d.readOthers} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	l.join()
+	return r, nil
+}
+
+// database is what was read of it so far.
+type database struct {
+	*litellm
+	tx       pgx.Tx
+	salt     string
+	now      time.Time
+	projects map[string]string   // by the team's id
+	members  map[string]string   // by the user's id
+	models   map[string][]string // that a team may call, by its id
+	budgets  map[string]map[string]any
+}
+
+// rows returns the rows of a table; none where there is no such table.
+func (d *database) rows(ctx context.Context, table string) ([]map[string]any, error) {
+	nested, err := d.tx.Begin(ctx) // a table that is not there must not end the reading
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = nested.Rollback(ctx) }()
+	found, err := nested.Query(ctx, `SELECT to_jsonb(t)::text FROM "`+table+`" t`)
+	var out []map[string]any
+	if err == nil {
+		out, err = pgx.CollectRows(found, func(row pgx.CollectableRow) (v map[string]any, err error) {
+			var text string
+			if err = row.Scan(&text); err == nil {
+				err = json.Unmarshal([]byte(text), &v)
+			}
+			return v, err
+		})
+	}
+	var gone *pgconn.PgError
+	if errors.As(err, &gone) && gone.Code == "42P01" {
+		d.note(table, Missing, "there is no such table in this database")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", table, err)
+	}
+	return out, nil
+}
+
+func (d *database) readBudgets(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_BudgetTable")
+	for _, b := range all {
+		d.budgets[text(b["budget_id"])] = b
+	}
+	return err
+}
+
+// opened returns a value of the database as it is: texts are encrypted there.
+func (d *database) opened(v any) (any, bool) {
+	switch v := v.(type) {
+	case string:
+		sealed, err := base64.URLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(v))
+		if err != nil || len(sealed) < 24+secretbox.Overhead {
+			return v, true // it never was
+		}
+		if d.salt == "" {
+			return nil, false
+		}
+		key := sha256.Sum256([]byte(d.salt))
+		plain, ok := secretbox.Open(nil, sealed[24:], (*[24]byte)(sealed[:24]), &key)
+		if !ok {
+			return nil, false
+		}
+		return string(plain), true
+	case map[string]any:
+		out, all := map[string]any{}, true
+		for n, x := range v {
+			p, ok := d.opened(x)
+			if all = all && ok; ok {
+				out[n] = p
+			}
+		}
+		return out, all
+	}
+	return v, true
+}
+
+// closed says why credentials stay behind.
+const closed = "it is encrypted; set LITELLM_SALT_KEY (or, where there was none, to the master key) to what it is encrypted under"
+
+func (d *database) readModels(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_CredentialsTable")
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		v, ok := d.opened(c["credential_values"])
+		if !ok {
+			d.note("credential "+text(c["credential_name"]), Missing, closed)
+		}
+		d.credentials[text(c["credential_name"])] = object(v)
+	}
+	if all, err = d.rows(ctx, "LiteLLM_ProxyModelTable"); err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(text(a["model_id"]), text(b["model_id"])) })
+	for _, m := range all {
+		at := "model " + text(m["model_name"]) + " (" + text(m["model_id"]) + ")"
+		if m["blocked"] == true {
+			d.note(at, LeftOut, "it is blocked")
+			continue
+		}
+		params, ok := d.opened(m["litellm_params"])
+		if !ok {
+			d.note(at, Missing, closed)
+			continue
+		}
+		d.model(at, map[string]any{"model_name": m["model_name"], "litellm_params": params, "model_info": m["model_info"]})
+	}
+	return nil
+}
+
+// called returns a name that nobody else in a list has.
+func (d *database) called(list, wanted, id string) string {
+	n := name(wanted)
+	if n == "" || d.find(list, n) != nil {
+		n = strings.Trim(n+"-"+id[:min(8, len(id))], "-")
+	}
+	return n
+}
+
+func (d *database) readTeams(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_TeamTable")
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(text(a["team_id"]), text(b["team_id"])) })
+	for _, t := range all {
+		id := text(t["team_id"])
+		n := d.called("projects", text(t["team_alias"]), id)
+		d.projects[id], d.models[id] = n, texts(t["models"])
+		item := map[string]any{"name": n}
+		if alias := text(t["team_alias"]); alias != "" && alias != n {
+			item["title"] = alias
+		}
+		d.add("projects", item)
+		at := "team " + n
+		d.note(at, Carried, "the project %q", n)
+		if t["blocked"] == true {
+			d.note(at+".blocked", Different, "its keys are left out: a project has no such switch; a policy can forbid it all")
+		}
+		scope := map[string]any{"project": n}
+		d.money(at, n, scope, t)
+		if text(t["organization_id"]) != "" {
+			d.note(at+".organization_id", Missing, "there are no organisations above projects; its budget holds for none")
+		}
+		if object(t["metadata"])["guardrails"] != nil || len(texts(t["policies"])) > 0 {
+			d.note(at+".guardrails", Missing, "declare guardrails and policies anew")
+		}
+	}
+	return nil
+}
+
+// money takes budgets and limits of somebody, whose current spend is told.
+func (d *database) money(at, n string, scope, of map[string]any) {
+	if b := d.budgets[text(of["budget_id"])]; b != nil { // one that several share there
+		of = maps.Clone(of)
+		for _, name := range []string{"max_budget", "soft_budget", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests", "model_max_budget"} {
+			if of[name] == nil {
+				of[name] = b[name]
+			}
+		}
+	}
+	if amount, ok := number(of["max_budget"]); ok {
+		d.budget(n, scope, amount, text(of["budget_duration"]), at+".max_budget")
+		if spent, _ := number(of["spend"]); spent > 0 {
+			d.note(at+".spend", Different, "$%.6f was spent of it there; here it begins anew: lower its amount until it resets, if that matters", spent)
+		}
+	} else if spent, _ := number(of["spend"]); spent > 0 {
+		d.note(at+".spend", Different, "$%.6f was spent there; usage begins anew here", spent)
+	}
+	if soft, ok := number(of["soft_budget"]); ok {
+		d.note(at+".soft_budget", Different, "$%v is where LiteLLM warns; budgets here warn at shares of their amount", soft)
+	}
+	d.limit(n, scope, of, at)
+	for _, model := range slices.Sorted(maps.Keys(object(of["model_max_budget"]))) {
+		one := object(object(of["model_max_budget"])[model])
+		amount, ok := number(object(of["model_max_budget"])[model])
+		if one != nil {
+			if amount, ok = number(one["budget_limit"]); !ok {
+				amount, ok = number(one["max_budget"])
+			}
+		}
+		if !ok {
+			continue
+		}
+		within := maps.Clone(scope)
+		within["deployment"] = name(model)
+		duration := text(one["time_period"])
+		if duration == "" {
+			duration = text(one["budget_duration"])
+		}
+		d.budget(n+"-"+model, within, amount, duration, at+".model_max_budget."+model)
+	}
+}
+
+// roles are what LiteLLM's roles may here.
+func roles(of string) (string, bool) {
+	switch of {
+	case "proxy_admin":
+		return "admin", true
+	case "proxy_admin_viewer":
+		return "auditor", true
+	}
+	return "", false
+}
+
+func (d *database) readUsers(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_UserTable")
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(text(a["user_id"]), text(b["user_id"])) })
+	teams, err := d.rows(ctx, "LiteLLM_TeamTable")
+	if err != nil {
+		return err
+	}
+	for _, u := range all {
+		id := text(u["user_id"])
+		n := strings.ToLower(text(u["user_email"]))
+		if n == "" || d.find("members", n) != nil {
+			n = id
+		}
+		d.members[id] = n
+		item := map[string]any{"name": n}
+		if alias := text(u["user_alias"]); alias != "" {
+			item["title"] = alias
+		}
+		var grants []any
+		if role, ok := roles(text(u["user_role"])); ok {
+			grants = append(grants, map[string]any{"role": role})
+		}
+		for _, t := range teams {
+			for _, m := range list(t["members_with_roles"]) {
+				if text(object(m)["user_id"]) != id || d.projects[text(t["team_id"])] == "" {
+					continue
+				}
+				role := "developer"
+				if text(object(m)["role"]) == "admin" {
+					role = "admin"
+				}
+				grants = append(grants, map[string]any{"role": role, "project": d.projects[text(t["team_id"])]})
+			}
+		}
+		if len(grants) > 0 {
+			item["roles"] = grants
+		}
+		d.add("members", item)
+		d.note("user "+n, Carried, "the member %q", n)
+		if text(u["password"]) != "" {
+			d.note("user "+n+".password", Different, "people sign in by an identity provider here (identity_providers)")
+		}
+		if len(texts(u["models"])) > 0 {
+			d.note("user "+n+".models", Different, "what their keys may call is in the scope of these")
+		}
+		d.money("user "+n, "user-"+n, map[string]any{"member": n}, u)
+	}
+	return nil
+}
+
+func (d *database) readKeys(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_VerificationToken")
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b map[string]any) int { return strings.Compare(text(a["token"]), text(b["token"])) })
+	names := map[string]bool{}
+	for _, k := range all {
+		d.key(k, names)
+	}
+	return nil
+}
+
+// key takes one key.
+func (d *database) key(k map[string]any, names map[string]bool) {
+	sum := text(k["token"])
+	shown := text(k["key_name"])
+	n := name(text(k["key_alias"]))
+	if n == "" || names[n] {
+		n = strings.Trim(n+"-"+sum[:min(8, len(sum))], "-")
+	}
+	names[n] = true
+	at := "key " + n
+	out := Key{Name: n, Project: d.projects[text(k["team_id"])], Member: d.members[text(k["user_id"])], SHA256: sum, Prefix: shown}
+	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
+		d.note(at, Missing, "it is kept in clear there and not as a hash: LiteLLM hashes keys that begin with sk-; make another")
+		return
+	}
+	if out.Prefix == "" {
+		out.Prefix = "sk-..."
+	}
+	if e := text(k["expires"]); e != "" {
+		until, err := stamp(e)
+		if err != nil {
+			d.note(at+".expires", Missing, "%q is no time; the key is left out", e)
+			return
+		}
+		if !until.After(d.now) {
+			d.note(at, LeftOut, "it expired on %s", until.Format(time.DateOnly))
+			return
+		}
+		out.Expires = &until
+	}
+	if k["blocked"] == true {
+		d.note(at, LeftOut, "it is blocked")
+		return
+	}
+	if text(object(k["metadata"])["litellm_dashboard"]) != "" || text(k["team_id"]) == "litellm-dashboard" {
+		d.note(at, LeftOut, "it is a session of LiteLLM's own pages")
+		return
+	}
+	allowed := texts(k["models"])
+	if len(allowed) == 0 || slices.Contains(allowed, "all-team-models") {
+		allowed = d.models[text(k["team_id"])]
+	}
+	if slices.Contains(allowed, "no-default-models") {
+		d.note(at, LeftOut, "it may call no model")
+		return
+	}
+	for _, m := range allowed {
+		if m == "all-proxy-models" || m == "*" {
+			out.Deployments = nil
+			break
+		}
+		out.Deployments = append(out.Deployments, d.deployments(m)...)
+	}
+	if len(allowed) > 0 && len(out.Deployments) == 0 && !slices.Contains(allowed, "all-proxy-models") && !slices.Contains(allowed, "*") {
+		d.note(at+".models", Missing, "none of %s is a deployment here; the key is left out, for without a bound it could call all", strings.Join(allowed, ", "))
+		return
+	}
+	d.Keys = append(d.Keys, out)
+	d.note(at, Carried, "its secret stays good, in the project %q", cmp.Or(out.Project, "default"))
+	for field, why := range map[string]string{
+		"aliases": "names of models that only this key has; give deployments aliases", "allowed_routes": "give it a scope with operations, or declare a policy",
+		"permissions": "declare a policy", "router_settings": "routing is a deployment's", "policies": "declare policies anew", "config": "nothing here reads it",
+	} {
+		if len(object(k[field])) > 0 || len(list(k[field])) > 0 {
+			d.note(at+"."+field, Missing, "%s", why)
+		}
+	}
+	d.money(at, "key-"+n, map[string]any{"key": n}, k)
+}
+
+// deployments returns the names that stand for a model that a key may call.
+func (d *database) deployments(model string) []string {
+	if d.find("deployments", name(model)) != nil {
+		return []string{name(model)}
+	}
+	var out []string
+	for _, x := range d.Lists["deployments"] {
+		for _, a := range list(x["aliases"]) {
+			if text(a) == model {
+				out = append(out, text(x["name"]))
+			}
+		}
+	}
+	if len(out) == 0 && strings.Contains(model, "*") {
+		out = append(out, model)
+	}
+	return out
+}
+
+// stamp reads a time as PostgreSQL says it in JSON: without a zone it is UTC.
+func stamp(s string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time", s)
+}
+
+// readOthers tells of the tables that nothing here stands for.
+func (d *database) readOthers(ctx context.Context) error {
+	for _, t := range [][2]string{
+		{"LiteLLM_OrganizationTable", "there are no organisations above projects: declare budgets for their projects"},
+		{"LiteLLM_EndUserTable", "end users are not known one by one; what they spend is on record with each call"},
+		{"LiteLLM_TeamMembership", "a budget of a member within a team: declare one with the scope of both, project and member"},
+		{"LiteLLM_TagTable", "declare budgets of deployments or keys"},
+		{"LiteLLM_MCPServerTable", "tools are not hosted here"},
+		{"LiteLLM_GuardrailsTable", "declare guardrails anew"},
+		{"LiteLLM_PromptTable", "prompts are not kept here"},
+	} {
+		nested, err := d.tx.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		var n int
+		err = nested.QueryRow(ctx, `SELECT count(*) FROM "`+t[0]+`"`).Scan(&n)
+		_ = nested.Rollback(ctx)
+		if err == nil && n > 0 {
+			d.note(t[0], Missing, "%d rows: %s", n, t[1])
+		}
+	}
+	return nil
+}
