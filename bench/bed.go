@@ -28,6 +28,7 @@ type bed struct {
 	direct *target
 	bare   *target
 	before *target
+	many   *target // with much to know
 	stops  []func()
 }
 
@@ -68,6 +69,11 @@ func setUp(ctx context.Context, o options, dir string) (*bed, error) {
 	}
 	if b.plenum, err = b.startPlenum("plenum", binary, dir, o.profile); err != nil {
 		return b, fmt.Errorf("starting Plenum: %w", err)
+	}
+	if o.many {
+		if b.many, err = b.startMany(ctx, binary, dir); err != nil {
+			return b, fmt.Errorf("starting the Plenum with much to know: %w", err)
+		}
 	}
 	if o.against != "" {
 		if b.before, err = b.startPlenum("before", o.against, dir, ""); err != nil {
@@ -258,13 +264,16 @@ func (b *bed) startPlenum(name, binary, dir, profile string) (*target, error) {
 	return b.launch(name, binary, dir, profile, func(addr, dir string) string { return plenumConf(addr, dir, b.mock) })
 }
 
+// home is where a Plenum has its files.
+func (b *bed) home(dir, name string) string { return filepath.Join(dir, name+".d") }
+
 // launch starts a Plenum with a configuration.
 func (b *bed) launch(name, binary, dir, profile string, conf func(addr, dir string) string) (*target, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	dir = filepath.Join(dir, name+".d")
+	dir = b.home(dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/plenum-foundry/plenum/all"
 	"github.com/plenum-foundry/plenum/app"
+	"github.com/plenum-foundry/plenum/internal/testkit"
 )
 
 // BenchmarkInProcess runs Plenum, its upstream and its callers in one process, over real connections: for
@@ -47,6 +50,41 @@ func BenchmarkInProcess(b *testing.B) {
 	}
 }
 
+// bounds are two budgets and three limits that hold for every call and refuse none.
+const bounds = `budgets:
+  - {name: company, amount_usd: 1000000}
+  - {name: each key, per: key, amount_usd: 1000000, window: 24h}
+limits:
+  - {name: often, per: key, counts: requests, amount: 100000000}
+  - {name: much, counts: tokens, amount: 1000000000000, window: day}
+  - {name: at once, counts: concurrent, amount: 100000}
+`
+
+// BenchmarkBounds tells what budgets and limits cost a call: none, those kept in memory, in a Valkey server on the same machine, and with shares of
+// those put by for when it is away.
+//
+//	go test ./bench -run '^$' -bench Bounds
+func BenchmarkBounds(b *testing.B) {
+	for _, x := range []struct{ name, more string }{
+		{"none", ""},
+		{"memory", bounds},
+		{"valkey", bounds + "valkey: %q\n"},
+		{"shares", bounds + "valkey: %q\nvalkey_away: {mode: share}\n"},
+	} {
+		b.Run(x.name, func(b *testing.B) {
+			more := x.more
+			if strings.Contains(more, "%q") {
+				more = fmt.Sprintf(more, testkit.Valkey(b))
+			}
+			mock := localMock(b)
+			addr := localPlenumWith(b, mock, more)
+			for name, s := range map[string]shape{"small": {model: "unary", prompt: 200}, "burst": {model: "burst", prompt: 200}} {
+				b.Run(name, func(b *testing.B) { hammer(b, addr, s.load("openai-"+s.model, openAI, openAI)) })
+			}
+		})
+	}
+}
+
 func hammer(b *testing.B, addr string, l *load) {
 	t := &tally{}
 	warm := &client{addr: addr, l: l, t: t}
@@ -76,14 +114,18 @@ func localMock(b *testing.B) string {
 	return l.Addr().String()
 }
 
-func localPlenum(b *testing.B, mock string) string {
+func localPlenum(b *testing.B, mock string) string { return localPlenumWith(b, mock, "") }
+
+// localPlenumWith starts one with more in its configuration.
+func localPlenumWith(b *testing.B, mock, more string) string {
 	dir := b.TempDir()
 	addr, err := freeAddr()
 	if err != nil {
 		b.Fatal(err)
 	}
 	file := filepath.Join(dir, "plenum.yaml")
-	if err := os.WriteFile(file, []byte(plenumConf(addr, dir, mock)), 0o600); err != nil {
+	conf := strings.ReplaceAll(plenumConf(addr, dir, mock), "price: {", "context: 200000, max_output: 4096, price: {")
+	if err := os.WriteFile(file, []byte(conf+more), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

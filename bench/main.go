@@ -4,6 +4,7 @@
 //	go run ./bench -quick       under a minute, for a first look
 //	go run ./bench -only small  some scenarios
 //	go run ./bench -pairs       from every dialect to every other
+//	go run ./bench -many        also a Plenum with 10,000 keys, 1,000 projects and 5,000 deployments
 //
 // It starts an upstream of its own on the loopback interface and asks it the same questions directly,
 // through nginx and through Plenum, in alternation: what counts is the ratio within a round, since other
@@ -40,6 +41,7 @@ type options struct {
 	plenum  string
 	against string
 	bare    bool
+	many    bool
 	pairs   bool
 	page    string
 	from    string
@@ -70,6 +72,7 @@ func main() {
 	flag.StringVar(&o.plenum, "plenum", "", "the plenum `binary`; built if empty")
 	flag.StringVar(&o.against, "against", "", "another plenum `binary`, measured beside: what it was before a change")
 	flag.BoolVar(&o.bare, "bare", false, "also measure Go's own reverse proxy, which does none of a gateway's work")
+	flag.BoolVar(&o.many, "many", false, "also measure a Plenum with 10,000 keys, 1,000 projects and 5,000 deployments")
 	flag.BoolVar(&o.pairs, "pairs", false, "measure the way from every dialect to every other instead, about ten minutes")
 	flag.StringVar(&o.from, "from", "", "with -pairs: comma-separated `dialects` of callers; all if empty")
 	flag.StringVar(&o.to, "to", "", "with -pairs: comma-separated `dialects` of vendors; all if empty")

@@ -111,6 +111,9 @@ func (b *bed) beside(name, title string, k kind, goal float64, s shape) scenario
 	if b.before != nil {
 		sc.runs = append(sc.runs, runner{"before", b.before, ours})
 	}
+	if b.many != nil {
+		sc.runs = append(sc.runs, runner{b.many.name, b.many, ours})
+	}
 	sc.runs = append(sc.runs, runner{"plenum", b.plenum, ours})
 	return sc
 }
