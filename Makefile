@@ -8,7 +8,7 @@ LINT     := $(TOOLS)/golangci-lint
 FUZZTIME ?= 10m
 SDKS     ?= python node go
 
-.PHONY: help up test deps check build vet lint unit sdk management agents corpus surface cases bench fuzz fmt docs clean
+.PHONY: help up test deps check build vet lint unit sdk management agents corpus chart surface cases bench fuzz fmt docs clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -46,7 +46,7 @@ $(LINT): tools/go.mod tools/go.sum
 
 unit: ## the tests, with the race detector
 	@echo "== tests"
-	@$(GO) test -race -timeout 15m $(PKGS)
+	@GORACE=atexit_sleep_ms=10 $(GO) test -race -timeout 15m $(PKGS)
 
 sdk: ## the official SDKs against the running program; SDKS="python go" for some of them
 	@echo "== SDKs"
@@ -61,6 +61,15 @@ management: ## the management API against its own OpenAPI document; EXAMPLES=200
 agents: ## real agents (Claude Code, Codex, ...) doing a task on another vendor's model; AGENTS="codex-on-claude" for some
 	@echo "== agents"
 	@case " $(SDKS) " in *" node "*) bash test/agents/run.sh $(AGENTS) ;; *) echo "left out: they need Node" ;; esac
+
+# Helm is built here alone, and not with the other tools: it takes minutes.
+$(TOOLS)/helm:
+	@GOBIN=$(TOOLS) GOFLAGS= $(GO) install helm.sh/helm/v3/cmd/helm@v3.22.0
+
+chart: $(TOOLS)/helm ## the chart for Kubernetes, checked with Helm
+	@$(TOOLS)/helm lint --strict deploy/helm/plenum
+	@$(TOOLS)/helm template x deploy/helm/plenum --set autoscaling.enabled=true --set ingress.enabled=true >/dev/null
+	@! $(TOOLS)/helm template x deploy/helm/plenum --set replcias=3 >/dev/null 2>&1 || { echo "a value that does not exist is taken" >&2; exit 1; }
 
 surface: ## every operation of the vendors' descriptions that PLENUM_SPECS names, at the door; writes docs/surface.md
 	$(GO) test ./test/surface -update -count=1
