@@ -166,13 +166,14 @@ type Retry struct {
 
 // Principal is who makes a call.
 type Principal struct {
-	KeyID   string
-	KeyName string
-	Project string
-	Member  string
-	Groups  []string // what policies may go by
-	Admin   bool
-	Scope   *Scope // what the key is good for; nil is for all
+	KeyID        string
+	KeyName      string
+	Project      string
+	Organization string // that the project belongs to; "" is none, or not looked up yet
+	Member       string
+	Groups       []string // what policies may go by
+	Admin        bool
+	Scope        *Scope // what the key is good for; nil is for all
 }
 
 // Key is a caller's key as it is kept: its secret only as a MAC.

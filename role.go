@@ -13,30 +13,40 @@ const (
 	RoleBilling   Role = "billing"   // sees what is spent, and sets budgets
 )
 
-// Grant is a role and where it holds: everywhere, in one project, or for one publisher.
+// Grant is a role and where it holds: everywhere, in one organization and its projects, in one project, or for one publisher.
 type Grant struct {
-	Role      Role
-	Project   string
-	Publisher string
+	Role         Role
+	Organization string
+	Project      string
+	Publisher    string
 }
 
 // Member is a person, or a program that acts as one.
 type Member struct {
-	Name     string // as their identity provider calls them, mostly an address of mail
-	Title    string
-	Grants   []Grant
-	Provider string // the identity provider that alone may sign them in; "" is any
-	Disabled bool
-	Service  bool // a program: nobody signs in as it
+	Name         string // as their identity provider calls them, mostly an address of mail
+	Title        string
+	Organization string // that they belong to; "" is none
+	Grants       []Grant
+	Provider     string // the identity provider that alone may sign them in; "" is any
+	Disabled     bool
+	Service      bool // a program: nobody signs in as it
 	// Directory says that a directory keeps them: what they are is what it says.
 	Directory bool
 	Declared  string   // the file that declares it; "" where it is kept in the store
 	Groups    []string // what policies may go by
 }
 
-// Project is what keys, calls and money belong to.
-type Project struct {
+// Organization is what projects and people belong to.
+type Organization struct {
 	Name     string
 	Title    string
 	Declared string
+}
+
+// Project is what keys, calls and money belong to.
+type Project struct {
+	Name         string
+	Title        string
+	Organization string // that it belongs to; "" is none
+	Declared     string
 }

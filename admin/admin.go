@@ -244,7 +244,7 @@ func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	}
 	q := &request{Request: r, actor: actor, entry: e}
 	var may bool
-	if q.reach, may = actor.reach(o.verb, o.noun); !may && !o.anyone {
+	if q.reach, may = actor.reach(s.foundry.Snapshot(), o.verb, o.noun); !may && !o.anyone {
 		return reply{}, fail(http.StatusForbidden, "forbidden", "your roles do not let you "+string(o.verb)+" "+o.noun)
 	}
 	if err := o.check(q); err != nil {

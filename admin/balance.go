@@ -8,27 +8,28 @@ import (
 
 // Balance is the state of a budget or a limit, or of the part of one that somebody has for himself.
 type Balance struct {
-	Account  string     `json:"account"` // what it is kept under: no other has it
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"` // budget or limit
-	Per      string     `json:"per,omitempty"`
-	Part     string     `json:"part,omitempty"`      // whose part it is: of keys their id
-	PartName string     `json:"part_name,omitempty"` // of keys their name
-	Counts   string     `json:"counts"`              // usd_micros, requests, tokens, input_tokens, output_tokens or concurrent
-	Soft     bool       `json:"soft,omitempty"`
-	Window   string     `json:"window,omitempty"`
-	Amount   int64      `json:"amount"`
-	Spent    int64      `json:"spent"`
-	Held     int64      `json:"held"` // by calls under way
-	Left     int64      `json:"left"`
-	Resets   *time.Time `json:"resets,omitempty"`  // when some of what was spent counts no more
-	Project  string     `json:"project,omitempty"` // whose calls it counts alone
+	Account      string     `json:"account"` // what it is kept under: no other has it
+	Name         string     `json:"name"`
+	Kind         string     `json:"kind"` // budget or limit
+	Per          string     `json:"per,omitempty"`
+	Part         string     `json:"part,omitempty"`      // whose part it is: of keys their id
+	PartName     string     `json:"part_name,omitempty"` // of keys their name
+	Counts       string     `json:"counts"`              // usd_micros, requests, tokens, input_tokens, output_tokens or concurrent
+	Soft         bool       `json:"soft,omitempty"`
+	Window       string     `json:"window,omitempty"`
+	Amount       int64      `json:"amount"`
+	Spent        int64      `json:"spent"`
+	Held         int64      `json:"held"` // by calls under way
+	Left         int64      `json:"left"`
+	Resets       *time.Time `json:"resets,omitempty"`       // when some of what was spent counts no more
+	Organization string     `json:"organization,omitempty"` // whose calls it counts alone
+	Project      string     `json:"project,omitempty"`
 }
 
 // Asked is which balances are meant.
 type Asked struct {
 	Name, Kind string // "" is all
-	Covers     func(project string) bool
+	Sees       func(organization, project string) bool
 	After      string // an account
 	Most       int
 }
@@ -50,7 +51,7 @@ func (s *Server) listBalances(q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a := Asked{Name: query(q.Request, "name"), Kind: query(q.Request, "kind"), Covers: q.reach.covers, After: after, Most: limit + 1}
+	a := Asked{Name: query(q.Request, "name"), Kind: query(q.Request, "kind"), Sees: q.reach.sees, After: after, Most: limit + 1}
 	if a.Kind != "" && a.Kind != "budget" && a.Kind != "limit" {
 		return reply{}, fail(http.StatusBadRequest, "bad_parameter", "kind is budget or limit")
 	}

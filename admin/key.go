@@ -251,6 +251,7 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 	snap := s.foundry.Snapshot()
 	_, known := snap.Project(k.Project)
 	member, isMember := snap.Member(k.Member)
+	theirs := q.reach.all || isMember && q.reach.governs(member.Organization)
 	switch {
 	case k.Name == "" || !plain(k.Name):
 		return Invalid("name", "has 1 to 128 bytes and no control characters")
@@ -260,8 +261,8 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 		return Invalid("project", "there is no project of that name; POST "+Prefix+"/projects makes one")
 	case !q.reach.covers(k.Project):
 		return fail(http.StatusForbidden, "forbidden", "your roles do not let you make keys in that project")
-	case !q.reach.all && k.Member != "" && "member:"+k.Member != q.actor.Name:
-		return fail(http.StatusForbidden, "forbidden", "a role in a project alone lets you make keys of that project, or your own: not those of other members, which policies may allow more")
+	case !theirs && k.Member != "" && "member:"+k.Member != q.actor.Name:
+		return fail(http.StatusForbidden, "forbidden", "your roles let you make keys of those projects, your own, and those of members of your organization: not those of other members, which policies may allow more")
 	case k.Expires != nil && !k.Expires.After(s.clock.Now()):
 		return Invalid("expires", "is past")
 	case k.SHA256 == "" && k.Prefix != "" || !plain(k.Prefix) || len(k.Prefix) > 32:
@@ -276,7 +277,7 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 		return Invalid("scope.scim", "is of keys of the management API, which a directory keeps members with; set admin too")
 	case k.Admin && (len(k.Scope.Deployments) > 0 || len(k.Scope.Operations) > 0):
 		return Invalid("scope", "a key of the management API calls no models; of a scope it has networks, read_only and scim")
-	case k.Admin && !q.reach.all:
+	case k.Admin && !theirs:
 		return fail(http.StatusForbidden, "forbidden", "only owners and admins make keys of the management API")
 	case k.Admin && !isMember:
 		return Invalid("member", "a key of the management API has the roles of its member; there is no member of that name")

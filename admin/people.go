@@ -37,9 +37,10 @@ type Me struct {
 
 // Role is a role and where it holds.
 type Role struct {
-	Role      string `json:"role"`
-	Project   string `json:"project,omitempty"`
-	Publisher string `json:"publisher,omitempty"`
+	Role         string `json:"role"`
+	Organization string `json:"organization,omitempty"`
+	Project      string `json:"project,omitempty"`
+	Publisher    string `json:"publisher,omitempty"`
 }
 
 func (s *Server) people() []*operation {
@@ -64,7 +65,7 @@ func (s *Server) people() []*operation {
 func (s *Server) whoami(q *request) (reply, error) {
 	me := Me{Name: q.actor.Name, Roles: []Role{}, ReadOnly: q.actor.ReadOnly}
 	for _, g := range q.actor.Grants {
-		if r := (Role{string(g.Role), g.Project, g.Publisher}); !slices.Contains(me.Roles, r) {
+		if r := (Role{string(g.Role), g.Organization, g.Project, g.Publisher}); !slices.Contains(me.Roles, r) {
 			me.Roles = append(me.Roles, r)
 		}
 	}

@@ -89,6 +89,8 @@ func (q *request) within(asked string) (string, error) {
 		return asked, nil
 	case asked != "":
 		return "", fail(http.StatusForbidden, "forbidden", "your roles do not let you see that project")
+	case len(q.reach.projects) == 0:
+		return "", fail(http.StatusForbidden, "forbidden", "your organization has no project yet")
 	case len(q.reach.projects) == 1:
 		return q.reach.projects[0], nil
 	}

@@ -83,7 +83,7 @@ func focusSchema() map[string]any {
 }
 
 // reportQuery reads what the reports have in common.
-func reportQuery(q *request) (out report.Query, err error) {
+func (s *Server) reportQuery(q *request) (out report.Query, err error) {
 	out.Zone = time.UTC
 	if v := query(q.Request, "zone"); v != "" {
 		if out.Zone, err = time.LoadLocation(v); err != nil || v == "Local" {
@@ -93,6 +93,7 @@ func reportQuery(q *request) (out report.Query, err error) {
 	if out.From, out.To, err = span(q, out.Zone); err != nil {
 		return out, err
 	}
+	out.OrganizationOf = s.foundry.Snapshot().OrganizationOf
 	out.Filter = map[string][]string{}
 	for _, name := range report.Dimensions() {
 		if v := query(q.Request, name); v != "" {
@@ -121,6 +122,9 @@ func holdTo(q *request, filter map[string][]string) error {
 		if !q.reach.covers(asked) {
 			return fail(http.StatusForbidden, "forbidden", "your roles do not let you see the project "+strconv.Quote(asked))
 		}
+	}
+	if len(q.reach.projects) == 0 {
+		return fail(http.StatusForbidden, "forbidden", "your organization has no project yet")
 	}
 	if len(filter["project"]) == 0 {
 		filter["project"] = q.reach.projects
@@ -182,7 +186,7 @@ func mistaken(err error) error {
 }
 
 func (s *Server) reportUsage(q *request) (reply, error) {
-	rq, err := reportQuery(q)
+	rq, err := s.reportQuery(q)
 	if err != nil {
 		return reply{}, err
 	}
@@ -213,7 +217,7 @@ func (s *Server) file(q *request, write func(w io.Writer, csv bool) error, usual
 }
 
 func (s *Server) reportFocus(q *request) (reply, error) {
-	rq, err := reportQuery(q)
+	rq, err := s.reportQuery(q)
 	if err != nil {
 		return reply{}, err
 	}
@@ -224,7 +228,7 @@ func (s *Server) reportFocus(q *request) (reply, error) {
 }
 
 func (s *Server) reportConcentration(q *request) (reply, error) {
-	rq, err := reportQuery(q)
+	rq, err := s.reportQuery(q)
 	if err != nil {
 		return reply{}, err
 	}

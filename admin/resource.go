@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/config"
 	"github.com/plenum-foundry/plenum/store"
 )
@@ -77,7 +78,7 @@ func (s *Server) listResources(q *request, n config.Noun) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if !q.reach.all { // somebody with a role in a project sees what is theirs
+	if !q.reach.all { // somebody with a role in an organization or a project sees what is theirs
 		all = slices.DeleteFunc(all, func(r Resource) bool { return !within(&q.reach, n, &r) })
 	}
 	return page(q, all, func(r *Resource) string { return r.Name })
@@ -85,19 +86,28 @@ func (s *Server) listResources(q *request, n config.Noun) (reply, error) {
 
 // within reports whether a resource is within a reach that is not everything.
 func within(in *reach, n config.Noun, r *Resource) bool {
+	var spec struct {
+		Organization, Project string
+		Scope                 struct{ Organization, Project string }
+	}
+	if json.Unmarshal(r.Spec, &spec) != nil {
+		return false
+	}
 	switch n.List {
+	case "organizations":
+		return in.governs(r.Name)
+	case "members", "service_accounts":
+		return in.governs(spec.Organization)
 	case "projects":
 		return in.covers(r.Name)
 	case "budgets", "limits":
-		var spec struct{ Scope struct{ Project string } }
-		return json.Unmarshal(r.Spec, &spec) == nil && spec.Scope.Project != "" && in.covers(spec.Scope.Project)
+		return in.sees(spec.Scope.Organization, spec.Scope.Project)
 	case "publishers":
 		return slices.Contains(in.publishers, r.Name)
 	case "acceptances":
-		var spec struct{ Project string }
-		return json.Unmarshal(r.Spec, &spec) == nil && in.covers(spec.Project)
+		return in.covers(spec.Project)
 	case "deployments", "models", "policies", "terms":
-		return len(in.projects) > 0 // whoever calls them must know of them
+		return len(in.projects) > 0 || len(in.organizations) > 0 // whoever calls them must know of them
 	}
 	return false
 }
@@ -237,8 +247,8 @@ const mostTries = 20
 // change puts what a function makes of a resource in its place: nil takes it away. It is checked with everything
 // else that is declared before it is kept, and in force when change returns.
 func (s *Server) change(q *request, n config.Noun, name string, to func(was *store.Resource) ([]byte, error)) (reply, error) {
-	if !q.reach.all {
-		return reply{}, fail(http.StatusForbidden, "forbidden", "a role in a project alone does not let you change "+n.List)
+	if err := s.mayTouch(q, n, name); err != nil {
+		return reply{}, err
 	}
 	if f := s.foundry.Snapshot().Declared; slices.Contains(n.Declared(f), name) {
 		return reply{}, fail(http.StatusConflict, "declared", fmt.Sprintf("the %s %q is declared in %s; change it there", n.One, name, f.Name()))
@@ -270,6 +280,9 @@ func (s *Server) tryChange(q *request, n config.Noun, name string, to func(was *
 		if change.Spec, err = s.sealed(n, name, spec, was); err != nil {
 			return reply{}, err
 		}
+	}
+	if err := s.theirs(q, n, was, &change); err != nil {
+		return reply{}, err
 	}
 	if err := s.mayGrant(q, n, was, change.Spec); err != nil {
 		return reply{}, err
@@ -347,8 +360,9 @@ func (a *Actor) May(change bool, noun string) bool {
 	if change {
 		v = write
 	}
-	r, ok := a.reach(v, noun)
-	return ok && r.all
+	return slices.ContainsFunc(a.Grants, func(g plenum.Grant) bool {
+		return g.Organization == "" && g.Project == "" && g.Publisher == "" && !(a.ReadOnly && change) && may(g.Role, v, noun)
+	})
 }
 
 // changed answers a request that changed a resource.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	plenum "github.com/plenum-foundry/plenum"
+	"github.com/plenum-foundry/plenum/config"
 )
 
 // Actor is who sends a request to the management API.
@@ -33,7 +34,7 @@ type right struct {
 	noun string
 }
 
-// rights says what each role may do. A role that is granted for a project has its rights within that alone.
+// rights says what each role may do. A role that is granted for an organization or a project has its rights within that alone.
 func rights(r plenum.Role) []right {
 	switch r {
 	case plenum.RoleOwner:
@@ -52,21 +53,26 @@ func rights(r plenum.Role) []right {
 	return nil
 }
 
-// reach is how far somebody's right goes: to everything, or to some projects.
+// reach is how far somebody's right goes: to everything, or to some organizations, projects and publishers.
 type reach struct {
-	all        bool
-	projects   []string
-	publishers []string
+	all           bool
+	organizations []string
+	projects      []string // those of the organizations among them
+	publishers    []string
 }
 
-// reach returns how far the actor may do something to things of a kind; false where not at all.
-func (a *Actor) reach(v verb, noun string) (reach, bool) {
+// reach returns how far the actor may do something to things of a kind, as projects belong to organizations now; false where
+// not at all.
+func (a *Actor) reach(snap *config.Snapshot, v verb, noun string) (reach, bool) {
 	var out reach
 	for _, g := range a.Grants {
 		if a.ReadOnly && v == write || !may(g.Role, v, noun) {
 			continue
 		}
 		switch {
+		case g.Organization != "":
+			out.organizations = append(out.organizations, g.Organization)
+			out.projects = append(out.projects, snap.ProjectsOf(g.Organization)...)
 		case g.Project != "":
 			out.projects = append(out.projects, g.Project)
 		case g.Publisher != "":
@@ -75,7 +81,9 @@ func (a *Actor) reach(v verb, noun string) (reach, bool) {
 			out.all = true
 		}
 	}
-	return out, out.all || len(out.projects) > 0 || len(out.publishers) > 0
+	slices.Sort(out.projects)
+	out.projects = slices.Compact(out.projects)
+	return out, out.all || len(out.organizations) > 0 || len(out.projects) > 0 || len(out.publishers) > 0
 }
 
 // may reports whether a role may do something to things of a kind.
@@ -86,7 +94,22 @@ func may(r plenum.Role, v verb, noun string) bool {
 // covers reports whether a project is within the reach.
 func (r *reach) covers(project string) bool { return r.all || slices.Contains(r.projects, project) }
 
+// governs reports whether an organization is within the reach.
+func (r *reach) governs(organization string) bool {
+	return r.all || organization != "" && slices.Contains(r.organizations, organization)
+}
+
+// sees reports whether what is of a project, or else of an organization, is within the reach.
+func (r *reach) sees(organization, project string) bool {
+	if project != "" {
+		return r.covers(project)
+	}
+	return r.governs(organization)
+}
+
 // owns reports whether the actor is an owner, who alone makes owners.
 func (a *Actor) owns() bool {
-	return slices.ContainsFunc(a.Grants, func(g plenum.Grant) bool { return g.Role == plenum.RoleOwner && g.Project == "" })
+	return slices.ContainsFunc(a.Grants, func(g plenum.Grant) bool {
+		return g.Role == plenum.RoleOwner && g.Project == "" && g.Organization == ""
+	})
 }

@@ -41,7 +41,7 @@ func (n foundry) Balances(ctx context.Context, a admin.Asked) ([]admin.Balance, 
 		found = append(found, partsOf(s, b, known)...)
 	}
 	found = slices.DeleteFunc(found, func(x part) bool {
-		return x.Account <= a.After && a.After != "" || !a.Covers(x.Project) // whose roles are for projects sees what is theirs
+		return x.Account <= a.After && a.After != "" || !a.Sees(x.Organization, x.Project) // whose roles are for projects sees what is theirs
 	})
 	slices.SortFunc(found, func(x, y part) int { return strings.Compare(x.Account, y.Account) })
 	return n.states(ctx, found[:min(len(found), a.Most)])
@@ -56,7 +56,7 @@ type part struct {
 // partsOf returns the accounts of one budget or limit, without their state.
 func partsOf(s *config.Snapshot, b *config.Bound, known []string) []part {
 	one := part{of: b, Balance: admin.Balance{
-		Account: b.Account, Name: b.Name, Kind: b.Kind(), Per: b.Per, Counts: b.Counts, Soft: b.Soft, Amount: b.Amount, Project: b.Scope.Project,
+		Account: b.Account, Name: b.Name, Kind: b.Kind(), Per: b.Per, Counts: b.Counts, Soft: b.Soft, Amount: b.Amount, Organization: b.Scope.Organization, Project: b.Scope.Project,
 	}}
 	if b.Counts != string(budget.Calls) {
 		one.Window = b.Window.String()
@@ -72,8 +72,11 @@ func partsOf(s *config.Snapshot, b *config.Bound, known []string) []part {
 		}
 		x := one
 		x.Account, x.Part = id, whose
-		if b.Per == "project" {
+		switch b.Per {
+		case "project":
 			x.Project = whose
+		case "organization":
+			x.Organization = whose
 		}
 		if k, ok := s.KeyByID(whose); ok && b.Per == "key" {
 			x.PartName = k.Name

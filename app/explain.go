@@ -442,6 +442,7 @@ func (c *court) who(q *admin.Question) (*plenum.Principal, error) {
 	if q.Project != "" {
 		who.Project = q.Project
 	}
+	who.Organization = c.snapshot.OrganizationOf(who.Project)
 	if q.Member != "" {
 		who.Member = q.Member
 	}

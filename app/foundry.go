@@ -68,6 +68,7 @@ func (n foundry) MayDeploy(a admin.Actor, items []config.Item, names []string) e
 	for _, g := range a.Grants {
 		who.Project = cmp.Or(who.Project, g.Project)
 	}
+	who.Organization = s.OrganizationOf(who.Project)
 	set = set.Fresh() // which remembers nothing of deployments that are not these
 	for _, d := range s.Deployments {
 		if !slices.Contains(names, d.Name) {

@@ -9,14 +9,14 @@ import (
 
 // Spender is what the scope of a budget is compared with: who makes a call, and where one attempt of it goes.
 type Spender struct {
-	Project, Member, Key, KeyID            string
-	Provider, Publisher, Model, Deployment string
+	Organization, Project, Member, Key, KeyID string
+	Provider, Publisher, Model, Deployment    string
 }
 
-// SpenderOf returns who spends in a call by a deployment and an offer.
-func SpenderOf(p *plenum.Principal, d *plenum.Deployment, o *plenum.Offer) Spender {
+// Spender returns who spends in a call by a deployment and an offer.
+func (c *Snapshot) Spender(p *plenum.Principal, d *plenum.Deployment, o *plenum.Offer) Spender {
 	s := Spender{
-		Project: p.Project, Member: p.Member, Key: p.KeyName, KeyID: p.KeyID,
+		Organization: c.OrganizationOf(p.Project), Project: p.Project, Member: p.Member, Key: p.KeyName, KeyID: p.KeyID,
 		Provider: o.Provider, Model: o.Model, Deployment: d.Name,
 	}
 	if s.Model == "" {
@@ -105,11 +105,12 @@ func (b *Bounds) among(dst []*Bound, f asked, s *Spender) []*Bound {
 }
 
 // fields returns what a scope can ask for, the narrowest first.
-func (s *Spender) fields() [7]asked {
+func (s *Spender) fields() [8]asked {
 	return [...]asked{
 		{"key", s.Key},
 		{"member", s.Member},
 		{"project", s.Project},
+		{"organization", s.Organization},
 		{"deployment", s.Deployment},
 		{"model", s.Model},
 		{"publisher", s.Publisher},
@@ -119,11 +120,7 @@ func (s *Spender) fields() [7]asked {
 
 // narrowest returns what a scope asks for, or the first of several; nothing where it asks for nothing.
 func (s *Scope) narrowest() asked {
-	as := Spender{
-		Key: s.Key, Member: s.Member, Project: s.Project, Deployment: s.Deployment,
-		Model: s.Model, Publisher: s.Publisher, Provider: s.Provider,
-	}
-	for _, f := range as.fields() {
+	for _, f := range s.fields() {
 		if f.value != "" {
 			return f
 		}
@@ -131,9 +128,18 @@ func (s *Scope) narrowest() asked {
 	return asked{}
 }
 
+// fields returns what the scope asks for, field by field.
+func (s *Scope) fields() [8]asked {
+	as := Spender{
+		Key: s.Key, Member: s.Member, Project: s.Project, Organization: s.Organization, Deployment: s.Deployment,
+		Model: s.Model, Publisher: s.Publisher, Provider: s.Provider,
+	}
+	return as.fields()
+}
+
 func (s *Scope) holds(o *Spender) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
-	return is(s.Project, o.Project) && is(s.Member, o.Member) && is(s.Key, o.Key) && is(s.Provider, o.Provider) &&
+	return is(s.Organization, o.Organization) && is(s.Project, o.Project) && is(s.Member, o.Member) && is(s.Key, o.Key) && is(s.Provider, o.Provider) &&
 		is(s.Publisher, o.Publisher) && is(s.Model, o.Model) && is(s.Deployment, o.Deployment)
 }
 
@@ -162,6 +168,8 @@ func (b *Bound) PartOf(account string) (string, bool) {
 
 func (s *Spender) value(field string) string {
 	switch field {
+	case "organization":
+		return s.Organization
 	case "project":
 		return s.Project
 	case "member":

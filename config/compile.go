@@ -74,6 +74,7 @@ func Compile(f *File, o Options) (*Snapshot, error) {
 	}
 	c.snap.offer = c.describe
 	c.server()
+	c.organizations()
 	c.projects()
 	c.members()
 	c.serviceAccounts()

@@ -19,46 +19,47 @@ import (
 // description: the parser, the reference in docs/configuration.md and the JSON Schema are made from
 // them.
 type File struct {
-	Listen          string        `conf:"listen" default:"127.0.0.1:8080" restart:"yes" doc:"The address that Plenum serves on, as host:port. Without a host it is every address of the machine."`
-	TLS             *TLS          `conf:"tls" restart:"yes" doc:"Serve over TLS. Without it Plenum serves in clear text."`
-	DataDir         string        `conf:"data_dir" default:"./data" restart:"yes" doc:"The directory of the embedded store, the ledger's journal and the pepper of the keys."`
-	Database        plenum.Secret `conf:"database" restart:"yes" doc:"Address of a PostgreSQL database (postgres://...) that keeps the state of several nodes instead of the embedded store."`
-	Valkey          plenum.Secret `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
-	Pepper          plenum.Secret `conf:"pepper" restart:"yes" doc:"What callers' keys are hashed under: 32 random bytes in hexadecimal, from the environment or a file; all nodes of one database have the same. Left out it is in the data directory, made on the first start."`
-	MasterKey       plenum.Secret `conf:"master_key" restart:"yes" doc:"The key that vendors' credentials in the store and kept content are encrypted under: 32 random bytes in hexadecimal or base64, from the environment or a file. Left out it is made of the pepper of the keys."`
-	MasterKeyKMS    string        `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead, for builds that have one."`
-	MasterKeysOld   []string      `conf:"master_keys_before" restart:"yes" doc:"Files with the master keys before, which still open what was encrypted under them until plenum rotate master-key has run."`
-	AdminKey        plenum.Secret `conf:"admin_key" doc:"The key of the management API; it also guards /metrics. At least 16 characters."`
-	MaxBody         Size          `conf:"max_body" default:"64MiB" min:"1024" doc:"The largest body of a request, as it is sent."`
-	MaxDecompressed Size          `conf:"max_decompressed" default:"256MiB" min:"1024" doc:"The largest body of a request after decompression."`
-	MaxDepth        int           `conf:"max_depth" default:"1000" min:"8" max:"100000" doc:"How deep the JSON of a request may nest."`
-	MaxEvent        Size          `conf:"max_event" default:"32MiB" min:"4096" doc:"The largest single event of an upstream's stream."`
-	MaxAnswer       Size          `conf:"max_answer" default:"64MiB" min:"1024" doc:"The largest answer of an upstream that comes whole, after decompression; a streamed one passes as it comes."`
-	MaxInFlight     Size          `conf:"max_in_flight" default:"1GiB" min:"1024" doc:"The most that the bodies of all calls hold at one time: of requests, and of answers that are not streamed. Who comes when it is full is told to try again (503). Plenum itself needs up to three times this for them."`
-	Files           Files         `conf:"files" doc:"What callers may keep here: files, and the input and output of batches."`
-	Timeouts        Patience      `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
-	DrainDelay      time.Duration `conf:"drain_delay" default:"0s" min:"0s" doc:"How long a stopping Plenum still takes calls while /readyz says that it is not ready: as long as the balancer before it may need to see that."`
-	Drain           time.Duration `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
-	Log             Log           `conf:"log" doc:"The log: one line a call."`
-	Ledger          Ledger        `conf:"ledger" doc:"The append-only record of calls."`
-	Retry           Retry         `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
-	ProbeAge        time.Duration `conf:"probe_age" default:"720h" min:"0s" doc:"How long what plenum probe found out of an offer counts; then the catalog is believed again. 0s is for ever."`
-	PriceAge        time.Duration `conf:"price_age" default:"2160h" min:"0s" doc:"From how old on the sources of a price in the catalog are called stale. Such a price is applied all the same. 0s is never."`
-	Connections     []Connection  `conf:"connections" noun:"connection" doc:"The places that serve models, with their credentials."`
-	Deployments     []Deployment  `conf:"deployments" noun:"deployment" doc:"The names that callers put in model, and what each binds."`
-	Content         Content       `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
-	Projects        []Project     `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
-	Members         []Member      `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
-	Issuers         []Issuer      `conf:"issuers" noun:"issuer" doc:"Who vouches for callers by signed tokens (Entra ID, Google, Kubernetes, any OpenID Connect issuer), and whom their tokens stand for."`
-	Publishers      []Publisher   `conf:"publishers" noun:"publisher" doc:"Who may publish models at the vendor desk."`
-	UseTerms        []UseTerms    `conf:"terms" noun:"terms" doc:"Terms of use that projects accept before they call what is under them."`
-	Acceptances     []Acceptance  `conf:"acceptances" noun:"acceptance" doc:"Which project has accepted which terms. The management API notes who did so and when."`
-	Desk            Desk          `conf:"desk" doc:"The vendor desk: how models that publishers submit are tried, and what becomes of those that drift from their cards."`
-	Budgets         []Budget      `conf:"budgets" noun:"budget" doc:"Limits in money."`
-	Limits          []Limit       `conf:"limits" noun:"limit" doc:"Limits in requests, in tokens, and in calls at the same time."`
-	Alerts          []Alert       `conf:"alerts" noun:"alert" doc:"Who is told when budgets and limits are used up to a part of them."`
-	Policies        []Policy      `conf:"policies" noun:"policy" doc:"Who may use what, in Cedar. Without any everything is allowed to every key; with one, what none permits is refused, and a forbid wins."`
-	Keys            []Key         `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
+	Listen          string         `conf:"listen" default:"127.0.0.1:8080" restart:"yes" doc:"The address that Plenum serves on, as host:port. Without a host it is every address of the machine."`
+	TLS             *TLS           `conf:"tls" restart:"yes" doc:"Serve over TLS. Without it Plenum serves in clear text."`
+	DataDir         string         `conf:"data_dir" default:"./data" restart:"yes" doc:"The directory of the embedded store, the ledger's journal and the pepper of the keys."`
+	Database        plenum.Secret  `conf:"database" restart:"yes" doc:"Address of a PostgreSQL database (postgres://...) that keeps the state of several nodes instead of the embedded store."`
+	Valkey          plenum.Secret  `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
+	Pepper          plenum.Secret  `conf:"pepper" restart:"yes" doc:"What callers' keys are hashed under: 32 random bytes in hexadecimal, from the environment or a file; all nodes of one database have the same. Left out it is in the data directory, made on the first start."`
+	MasterKey       plenum.Secret  `conf:"master_key" restart:"yes" doc:"The key that vendors' credentials in the store and kept content are encrypted under: 32 random bytes in hexadecimal or base64, from the environment or a file. Left out it is made of the pepper of the keys."`
+	MasterKeyKMS    string         `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead, for builds that have one."`
+	MasterKeysOld   []string       `conf:"master_keys_before" restart:"yes" doc:"Files with the master keys before, which still open what was encrypted under them until plenum rotate master-key has run."`
+	AdminKey        plenum.Secret  `conf:"admin_key" doc:"The key of the management API; it also guards /metrics. At least 16 characters."`
+	MaxBody         Size           `conf:"max_body" default:"64MiB" min:"1024" doc:"The largest body of a request, as it is sent."`
+	MaxDecompressed Size           `conf:"max_decompressed" default:"256MiB" min:"1024" doc:"The largest body of a request after decompression."`
+	MaxDepth        int            `conf:"max_depth" default:"1000" min:"8" max:"100000" doc:"How deep the JSON of a request may nest."`
+	MaxEvent        Size           `conf:"max_event" default:"32MiB" min:"4096" doc:"The largest single event of an upstream's stream."`
+	MaxAnswer       Size           `conf:"max_answer" default:"64MiB" min:"1024" doc:"The largest answer of an upstream that comes whole, after decompression; a streamed one passes as it comes."`
+	MaxInFlight     Size           `conf:"max_in_flight" default:"1GiB" min:"1024" doc:"The most that the bodies of all calls hold at one time: of requests, and of answers that are not streamed. Who comes when it is full is told to try again (503). Plenum itself needs up to three times this for them."`
+	Files           Files          `conf:"files" doc:"What callers may keep here: files, and the input and output of batches."`
+	Timeouts        Patience       `conf:"timeouts" doc:"How long Plenum waits for a slow caller."`
+	DrainDelay      time.Duration  `conf:"drain_delay" default:"0s" min:"0s" doc:"How long a stopping Plenum still takes calls while /readyz says that it is not ready: as long as the balancer before it may need to see that."`
+	Drain           time.Duration  `conf:"drain" default:"30s" min:"0s" doc:"How long a stopping Plenum lets the calls in flight finish."`
+	Log             Log            `conf:"log" doc:"The log: one line a call."`
+	Ledger          Ledger         `conf:"ledger" doc:"The append-only record of calls."`
+	Retry           Retry          `conf:"retry" doc:"How often and how long a call is tried again, where its deployment does not say."`
+	ProbeAge        time.Duration  `conf:"probe_age" default:"720h" min:"0s" doc:"How long what plenum probe found out of an offer counts; then the catalog is believed again. 0s is for ever."`
+	PriceAge        time.Duration  `conf:"price_age" default:"2160h" min:"0s" doc:"From how old on the sources of a price in the catalog are called stale. Such a price is applied all the same. 0s is never."`
+	Connections     []Connection   `conf:"connections" noun:"connection" doc:"The places that serve models, with their credentials."`
+	Deployments     []Deployment   `conf:"deployments" noun:"deployment" doc:"The names that callers put in model, and what each binds."`
+	Content         Content        `conf:"content" doc:"What Plenum keeps of what callers and models say. Nothing, where this is left out."`
+	Organizations   []Organization `conf:"organizations" noun:"organization" doc:"What projects and people belong to, where several share a Plenum: a role in one holds in its projects, and shows nothing of the others."`
+	Projects        []Project      `conf:"projects" noun:"project" doc:"What keys, calls and money belong to. Keys may name projects that are not here; the management API makes keys for these alone, and for default."`
+	Members         []Member       `conf:"members" noun:"member" doc:"People, and what they may do with the management API."`
+	Issuers         []Issuer       `conf:"issuers" noun:"issuer" doc:"Who vouches for callers by signed tokens (Entra ID, Google, Kubernetes, any OpenID Connect issuer), and whom their tokens stand for."`
+	Publishers      []Publisher    `conf:"publishers" noun:"publisher" doc:"Who may publish models at the vendor desk."`
+	UseTerms        []UseTerms     `conf:"terms" noun:"terms" doc:"Terms of use that projects accept before they call what is under them."`
+	Acceptances     []Acceptance   `conf:"acceptances" noun:"acceptance" doc:"Which project has accepted which terms. The management API notes who did so and when."`
+	Desk            Desk           `conf:"desk" doc:"The vendor desk: how models that publishers submit are tried, and what becomes of those that drift from their cards."`
+	Budgets         []Budget       `conf:"budgets" noun:"budget" doc:"Limits in money."`
+	Limits          []Limit        `conf:"limits" noun:"limit" doc:"Limits in requests, in tokens, and in calls at the same time."`
+	Alerts          []Alert        `conf:"alerts" noun:"alert" doc:"Who is told when budgets and limits are used up to a part of them."`
+	Policies        []Policy       `conf:"policies" noun:"policy" doc:"Who may use what, in Cedar. Without any everything is allowed to every key; with one, what none permits is refused, and a forbid wins."`
+	Keys            []Key          `conf:"keys" doc:"Callers' keys, for declared set-ups and tests; people make theirs with plenum create key."`
 
 	ServiceAccounts []ServiceAccount `conf:"service_accounts" noun:"service_account" doc:"Programs, and what they may do with the management API. Keys and tokens of issuers belong to one as they belong to a member."`
 	SCIM            SCIM             `conf:"scim" doc:"What a directory that keeps members at /scim/v2 gives them."`
@@ -324,7 +325,7 @@ type Limit struct {
 	Name   string        `conf:"name" required:"yes" doc:"What it is called in errors. What was counted is kept under this name."`
 	Within string        `conf:"within" doc:"The limit that this one is a part of: it counts those of its calls that fit its own scope."`
 	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
-	Per    string        `conf:"per" enum:"project member key provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
+	Per    string        `conf:"per" enum:"project member key organization provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
 	Counts string        `conf:"counts" required:"yes" enum:"requests tokens input_tokens output_tokens concurrent" doc:"What it counts: calls that are begun, tokens read and written, tokens read, tokens written, or calls at the same time."`
 	Amount int           `conf:"amount" required:"yes" min:"0" max:"1000000000000000" doc:"How many for each window; of concurrent, how many at the same time."`
 	Window plenum.Window `conf:"window" default:"1m" doc:"When it begins anew, as for budgets. Calls at the same time have none."`
@@ -337,7 +338,7 @@ type Budget struct {
 	Name   string        `conf:"name" required:"yes" doc:"What it is called in records and errors. What was spent is kept under this name."`
 	Within string        `conf:"within" doc:"The budget that this one is a part of: it counts those of its calls that fit its own scope."`
 	Scope  Scope         `conf:"scope" doc:"The calls that it counts; empty is every call."`
-	Per    string        `conf:"per" enum:"project member key provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
+	Per    string        `conf:"per" enum:"project member key organization provider publisher model deployment" doc:"Whether each of them has the amount for itself; left out, they share it."`
 	Amount plenum.Micros `conf:"amount_usd" required:"yes" doc:"US dollars for each window."`
 	Window plenum.Window `conf:"window" default:"month" doc:"When it begins anew: minute, hour, day, week (from Monday), month, quarter, year or total; or a time such as 24h or 30d, for what was spent in so long until now."`
 	Zone   string        `conf:"zone" default:"UTC" doc:"Whose calendar and clock the window goes by, such as Europe/Berlin."`
@@ -346,13 +347,14 @@ type Budget struct {
 
 // Scope says which calls a budget counts: those that match every field that is given.
 type Scope struct {
-	Project    string `conf:"project" doc:"The project of the key."`
-	Member     string `conf:"member" doc:"The member of the key."`
-	Key        string `conf:"key" doc:"The name of the key."`
-	Provider   string `conf:"provider" doc:"The kind of the connection."`
-	Publisher  string `conf:"publisher" doc:"Who made the model: what stands before the / of its name in the catalog."`
-	Model      string `conf:"model" doc:"The model in the catalog, as publisher/name."`
-	Deployment string `conf:"deployment" doc:"The deployment's name."`
+	Organization string `conf:"organization" doc:"The organization of the key's project."`
+	Project      string `conf:"project" doc:"The project of the key."`
+	Member       string `conf:"member" doc:"The member of the key."`
+	Key          string `conf:"key" doc:"The name of the key."`
+	Provider     string `conf:"provider" doc:"The kind of the connection."`
+	Publisher    string `conf:"publisher" doc:"Who made the model: what stands before the / of its name in the catalog."`
+	Model        string `conf:"model" doc:"The model in the catalog, as publisher/name."`
+	Deployment   string `conf:"deployment" doc:"The deployment's name."`
 }
 
 // Policy says in Cedar who may use what.

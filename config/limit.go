@@ -111,6 +111,8 @@ func (c *compiler) bounded(what string, list []bounded) {
 		if d := b.Scope.Deployment; d != "" && !slices.Contains(c.deploymentNames(), d) {
 			c.fail(b.path+".scope.deployment", "there is no deployment %q%s", clip(d), suggest(d, c.deploymentNames()))
 		}
+		c.organization(b.Scope.Organization, b.path+".scope.organization")
+		c.ofOrganization(&b.Scope, b.path+".scope.organization")
 		if p := b.Scope.Provider; p != "" && c.kinds[p] == nil {
 			c.fail(b.path+".scope.provider", "there is no provider %q%s", clip(p), suggest(p, slices.Sorted(maps.Keys(c.kinds))))
 		}
@@ -142,7 +144,18 @@ func (c *compiler) within(what string, b *bounded, byName map[string]*bounded, t
 	case outer.Counts == b.Counts && outer.Per == "" && b.Per == "" && sameWindow(outer.Window, b.Window) && b.Amount > outer.Amount:
 		c.fail(b.path, "can never be used up: its amount is more than that of %q, which it is within", clip(outer.Name))
 	}
+	c.ofOrganization(&scope, b.path+".within")
 	b.Scope, b.done = scope, true
+}
+
+// ofOrganization fails where a scope asks for a project that is not of the organization that it asks for.
+func (c *compiler) ofOrganization(s *Scope, path string) {
+	if s.Organization == "" || s.Project == "" {
+		return
+	}
+	if of := c.snap.OrganizationOf(s.Project); of != s.Organization {
+		c.fail(path, "counts no call: the project %q is not of the organization %q", clip(s.Project), clip(s.Organization))
+	}
 }
 
 func sameWindow(a, b plenum.Window) bool {
@@ -155,6 +168,7 @@ func (s Scope) and(o *Scope) (both Scope, never string) {
 		name    string
 		a, b, t *string
 	}{
+		{"organization", &s.Organization, &o.Organization, &both.Organization},
 		{"project", &s.Project, &o.Project, &both.Project},
 		{"member", &s.Member, &o.Member, &both.Member},
 		{"key", &s.Key, &o.Key, &both.Key},
@@ -173,11 +187,7 @@ func (s Scope) and(o *Scope) (both Scope, never string) {
 
 // field returns what a scope asks for in a field.
 func (s *Scope) field(name string) string {
-	as := Spender{
-		Key: s.Key, Member: s.Member, Project: s.Project, Deployment: s.Deployment,
-		Model: s.Model, Publisher: s.Publisher, Provider: s.Provider,
-	}
-	for _, f := range as.fields() {
+	for _, f := range s.fields() {
 		if f.field == name {
 			return f.value
 		}

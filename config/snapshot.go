@@ -27,23 +27,24 @@ type Snapshot struct {
 	// Policies is what Options.Policies returned. This package never looks at it.
 	Policies any
 
-	projects    map[string]*plenum.Project
-	keepings    map[string]*keeping // by project
-	members     map[string]*plenum.Member
-	providers   map[string]*plenum.IdentityProvider
-	issuers     map[string]*plenum.Issuer // by what their tokens have in iss
-	publishers  map[string]*Publisher
-	terms       map[string]*UseTerms
-	accepted    map[[2]string]bool // a project, and the name of terms
-	connections map[string]*Connected
-	exact       map[string]*plenum.Deployment
-	names       []string // what exact holds, in the order of the file
-	patterns    []pattern
-	keys        map[[32]byte]*plenum.Key
-	byID        sync.Once
-	ids         map[string]*plenum.Key // filled by byID
-	offer       func(*plenum.Offer)
-	bound       memo
+	organizations map[string]*plenum.Organization
+	projects      map[string]*plenum.Project
+	keepings      map[string]*keeping // by project
+	members       map[string]*plenum.Member
+	providers     map[string]*plenum.IdentityProvider
+	issuers       map[string]*plenum.Issuer // by what their tokens have in iss
+	publishers    map[string]*Publisher
+	terms         map[string]*UseTerms
+	accepted      map[[2]string]bool // a project, and the name of terms
+	connections   map[string]*Connected
+	exact         map[string]*plenum.Deployment
+	names         []string // what exact holds, in the order of the file
+	patterns      []pattern
+	keys          map[[32]byte]*plenum.Key
+	byID          sync.Once
+	ids           map[string]*plenum.Key // filled by byID
+	offer         func(*plenum.Offer)
+	bound         memo
 }
 
 // Connected is a connection with what the program made of it.

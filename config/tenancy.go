@@ -10,8 +10,9 @@ import (
 
 // Project is what keys, calls and money belong to, as it is declared.
 type Project struct {
-	Name  string `conf:"name" required:"yes" doc:"What keys, budgets and records call it by: letters, digits and . _ : / -, at most 256."`
-	Title string `conf:"title" doc:"What people call it."`
+	Name         string `conf:"name" required:"yes" doc:"What keys, budgets and records call it by: letters, digits and . _ : / -, at most 256."`
+	Title        string `conf:"title" doc:"What people call it."`
+	Organization string `conf:"organization" doc:"The organization that it belongs to; left out it belongs to none."`
 
 	Content ProjectContent `conf:"content" doc:"What is kept of what its callers and models say, within what content at the top allows."`
 }
@@ -26,20 +27,22 @@ type ProjectContent struct {
 
 // Member is a person, as they are declared.
 type Member struct {
-	Name      string   `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
-	Title     string   `conf:"title" doc:"Their name, for people."`
-	Roles     []Grant  `conf:"roles" doc:"What they may do with the management API."`
-	Groups    []string `conf:"groups" doc:"The groups that they and their keys belong to, for policies."`
-	Provider  string   `conf:"identity_provider" doc:"The identity provider that signs them in, and alone may; their roles and groups are then what it said last. Left out, any may that names them."`
-	Directory bool     `conf:"directory" default:"false" doc:"Whether a directory keeps them by SCIM, which sets this: they then have the roles of their groups in scim.roles beside their own, and sign-ins change nothing of them."`
-	Disabled  bool     `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
+	Name         string   `conf:"name" required:"yes" doc:"As their identity provider calls them, mostly an address of mail."`
+	Title        string   `conf:"title" doc:"Their name, for people."`
+	Organization string   `conf:"organization" doc:"The organization that they belong to, whose admins keep them: their roles hold within it alone. Left out, those keep them whose role holds everywhere."`
+	Roles        []Grant  `conf:"roles" doc:"What they may do with the management API."`
+	Groups       []string `conf:"groups" doc:"The groups that they and their keys belong to, for policies."`
+	Provider     string   `conf:"identity_provider" doc:"The identity provider that signs them in, and alone may; their roles and groups are then what it said last. Left out, any may that names them."`
+	Directory    bool     `conf:"directory" default:"false" doc:"Whether a directory keeps them by SCIM, which sets this: they then have the roles of their groups in scim.roles beside their own, and sign-ins change nothing of them."`
+	Disabled     bool     `conf:"disabled" default:"false" doc:"Whether they are shut out for now: their roles count for nothing, and keys that belong to them are refused."`
 }
 
 // Grant is a role and where it holds.
 type Grant struct {
-	Role      string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing" doc:"owner may do everything; admin too, but for making owners; developer makes keys and sees what they are used for; auditor sees everything and changes nothing; publisher publishes models; billing sees what is spent and sets budgets."`
-	Project   string `conf:"project" doc:"Only within this project; left out it is everywhere."`
-	Publisher string `conf:"publisher" doc:"Only for this publisher's models; left out it is for all."`
+	Role         string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing" doc:"owner may do everything; admin too, but for making owners; developer makes keys and sees what they are used for; auditor sees everything and changes nothing; publisher publishes models; billing sees what is spent and sets budgets."`
+	Organization string `conf:"organization" doc:"Only within this organization: in its projects, and over them. Left out it is everywhere."`
+	Project      string `conf:"project" doc:"Only within this project; left out it is everywhere."`
+	Publisher    string `conf:"publisher" doc:"Only for this publisher's models; left out it is for all."`
 }
 
 // projects checks what is declared of projects.
@@ -48,7 +51,8 @@ func (c *compiler) projects() {
 	for i := range c.file.Projects {
 		p, path := &c.file.Projects[i], index("projects", i)
 		c.named(p.Name, path, c.snap.projects[p.Name] != nil, "project")
-		c.snap.projects[p.Name] = &plenum.Project{Name: p.Name, Title: p.Title, Declared: c.origin(path)}
+		c.organization(p.Organization, path+".organization")
+		c.snap.projects[p.Name] = &plenum.Project{Name: p.Name, Title: p.Title, Organization: p.Organization, Declared: c.origin(path)}
 	}
 }
 
@@ -73,7 +77,8 @@ func (c *compiler) members() {
 		case c.snap.members[m.Name] != nil:
 			c.fail(path+".name", "%q is the name of another member as well", clip(m.Name))
 		}
-		out := &plenum.Member{Name: m.Name, Title: m.Title, Groups: m.Groups, Provider: m.Provider, Disabled: m.Disabled, Declared: c.origin(path)}
+		c.belongs(m.Organization, m.Roles, m.Directory, path)
+		out := &plenum.Member{Name: m.Name, Title: m.Title, Organization: m.Organization, Groups: m.Groups, Provider: m.Provider, Disabled: m.Disabled, Declared: c.origin(path)}
 		out.Grants = c.grants(m.Roles, path+".roles")
 		if out.Directory = m.Directory; m.Directory {
 			out.Grants = append(out.Grants, plenum.Granted(fromGroups, m.Groups)...)
@@ -87,20 +92,28 @@ func (c *compiler) grants(roles []Grant, path string) []plenum.Grant {
 	var out []plenum.Grant
 	for i, g := range roles {
 		c.grant(g, index(path, i))
-		out = append(out, plenum.Grant{Role: plenum.Role(g.Role), Project: g.Project, Publisher: g.Publisher})
+		out = append(out, g.grant())
 	}
 	return out
 }
 
+// grant is the role as the rest of the program has it.
+func (g *Grant) grant() plenum.Grant {
+	return plenum.Grant{Role: plenum.Role(g.Role), Organization: g.Organization, Project: g.Project, Publisher: g.Publisher}
+}
+
 // grant checks a role and where it holds.
 func (c *compiler) grant(g Grant, path string) {
+	c.organization(g.Organization, path+".organization")
 	switch {
-	case g.Project != "" && g.Publisher != "":
-		c.fail(path, "names a project and a publisher; a role holds for one of them")
+	case g.Project != "" && g.Publisher != "" || g.Organization != "" && (g.Project != "" || g.Publisher != ""):
+		c.fail(path, "names more than one of organization, project and publisher; a role holds for one of them")
 	case g.Role == string(plenum.RolePublisher) && g.Publisher == "":
 		c.fail(path+".publisher", "is missing: whose models may they publish?")
 	case g.Publisher != "" && g.Role != string(plenum.RolePublisher):
 		c.fail(path+".publisher", "is for the role publisher alone")
+	case g.Role == string(plenum.RoleOwner) && g.Organization != "":
+		c.fail(path+".organization", "cannot be given: an owner owns all of it; use admin")
 	case g.Role == string(plenum.RoleOwner) && g.Project != "":
 		c.fail(path+".project", "cannot be given: an owner owns all of it; use admin")
 	}
@@ -127,6 +140,7 @@ func (s *Snapshot) Caller(p plenum.Principal) plenum.Principal {
 			p.Member = member
 		}
 	}
+	p.Organization = s.OrganizationOf(p.Project)
 	m, ok := s.members[p.Member]
 	switch {
 	case !ok || len(m.Groups) == 0:

@@ -176,7 +176,7 @@ func TestFaultsSayWhereAndWhat(t *testing.T) {
 		{"permit (principal, action, resource) when { 99999999999999999999 == 1 };", `is not Cedar: strconv.ParseInt: parsing "99999999999999999999": value out of range`},
 		{allowAll + "\nforbid (principal, action, resource is Offer)\n  when { resource.regoin == \"eu\" };", `line 3, column 19 of the policy: Offer has no regoin; did you mean "region"?`},
 		{"forbid (principal, action, resource) when { resource.region == \"eu\" };", `line 1, column 54 of the policy: what callers keep (action own) has no region: ask for an offer, as in (principal, action, resource is Offer)`},
-		{"forbid (principal, action, resource is Offr);", `line 1, column 40 of the policy: there is no Offr here; did you mean "Offer"? (Project, Member, Group, Key, Publisher, Model, Provider, Connection, Deployment, Offer, Kept)`},
+		{"forbid (principal, action, resource is Offr);", `line 1, column 40 of the policy: there is no Offr here; did you mean "Offer"? (Organization, Project, Member, Group, Key, Publisher, Model, Provider, Connection, Deployment, Offer, Kept)`},
 		{"forbid (principal, action == Action::\"uze\", resource);", `line 1, column 38 of the policy: there is no action uze; did you mean "use"? (use, deploy, own)`},
 		{"forbid (principal, action, resource is Offer) unless { resource.price_out.lessThan(decimal(\"9.0\")) };", `line 1, column 65 of the policy: resource.price_out is not always there: ask before, as in resource has price_out && resource.price_out ...`},
 		{"forbid (principal, action, resource) when { context.houur < 6 };", `line 1, column 53 of the policy: context has no houur; did you mean "hour"?`},

@@ -161,21 +161,21 @@ func within(list []types.EntityUID, kind types.EntityType, id string) []types.En
 
 func principal(p *plenum.Principal) *saying {
 	w := &saying{uid: uid("Key", p.KeyID)}
-	w.in = within(within(nil, "Project", p.Project), "Member", p.Member)
+	w.in = within(within(within(nil, "Project", p.Project), "Organization", p.Organization), "Member", p.Member)
 	groups := make([]types.Value, 0, len(p.Groups))
 	for _, g := range p.Groups {
 		w.in = within(w.in, "Group", g)
 		groups = append(groups, asText(g))
 	}
 	w.is = types.RecordMap{
-		"name": asText(p.KeyName), "project": asText(p.Project), "member": asText(p.Member), "groups": types.NewSet(groups...),
+		"name": asText(p.KeyName), "project": asText(p.Project), "organization": asText(p.Organization), "member": asText(p.Member), "groups": types.NewSet(groups...),
 	}
 	return w
 }
 
 func kept(r *Request) *saying {
 	kind := Kind(r.Op)
-	return &saying{uid: uid("Kept", kind), in: within(nil, "Project", r.Who.Project), is: types.RecordMap{"kind": asText(kind)}}
+	return &saying{uid: uid("Kept", kind), in: within(within(nil, "Project", r.Who.Project), "Organization", r.Who.Organization), is: types.RecordMap{"kind": asText(kind)}}
 }
 
 // Kind returns what an operation on what callers own is about: "file", "batch", "answer", "session", "secret" or "key".

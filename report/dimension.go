@@ -11,6 +11,10 @@ import (
 // tagPrefix begins the name of a dimension that is the value of one tag.
 const tagPrefix = "tag:"
 
+// organization is the dimension that is not on record: it is that of the project now, so that a project which moves takes along
+// what it used.
+const organization = "organization"
+
 // dimension is what usage can be summed by.
 type dimension struct {
 	name   string
@@ -22,6 +26,7 @@ type dimension struct {
 // dimensions are all but the tags.
 func dimensions() []dimension {
 	return []dimension{
+		{organization, true, []string{"project"}, func(*store.Mix) string { return "" }},
 		{"project", true, []string{"project"}, func(m *store.Mix) string { return m.Project }},
 		{"member", false, []string{"member"}, func(m *store.Mix) string { return m.Member }},
 		{"key", false, []string{"key"}, func(m *store.Mix) string { return m.Key }},
@@ -64,6 +69,15 @@ func dimensionOf(name string) (dimension, error) {
 		return dimension{}, mistake("usage is not summed by %q; there are %s, and tag:NAME", name, strings.Join(Dimensions(), ", "))
 	}
 	return all[i], nil
+}
+
+// dimension returns what usage is to be summed or chosen by.
+func (q *Query) dimension(name string) (dimension, error) {
+	d, err := dimensionOf(name)
+	if d.name == organization && q.OrganizationOf != nil {
+		d.of = func(m *store.Mix) string { return q.OrganizationOf(m.Project) }
+	}
+	return d, err
 }
 
 // condition chooses mixes.

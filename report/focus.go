@@ -28,13 +28,13 @@ func FocusColumns() []string {
 		"ConsumedQuantity", "ConsumedUnit", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost",
 		"PricingCategory", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "RegionId", "RegionName",
 		"ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory",
-		"SkuId", "SkuMeter", "SkuPriceId", "SubAccountId", "SubAccountName", "Tags", "x_CostIsPriced",
+		"SkuId", "SkuMeter", "SkuPriceId", "SubAccountId", "SubAccountName", "Tags", "x_CostIsPriced", "x_Organization",
 	}
 }
 
 // focusBy is what the rows of the file are of, beside a day or an hour and a class of usage.
 func focusBy() []string {
-	return []string{"project", "deployment", "provider", "connection", "upstream", "model", "publisher", "region", "tags"}
+	return []string{organization, "project", "deployment", "provider", "connection", "upstream", "model", "publisher", "region", "tags"}
 }
 
 // WriteFocus writes what was used as a file in the FOCUS format: a table in text, or JSON with an object for each row. It
@@ -205,7 +205,7 @@ func focusRow(l *Line, c *charge, per string) []string {
 		strconv.FormatInt(c.quantity, 10), c.unit, cost, cost, provider, cost,
 		"Standard", quantity, pricing, provider, or(l.By["publisher"], provider), l.By["region"], l.By["region"],
 		l.By["deployment"], l.By["deployment"], resourceType(l.By["deployment"]), "AI and Machine Learning", model, "Generative AI",
-		sku, c.class, sku + "/" + c.class, l.By["project"], l.By["project"], tagsJSON(l.By["tags"]), strconv.FormatBool(l.Unpriced == 0),
+		sku, c.class, sku + "/" + c.class, l.By["project"], l.By["project"], tagsJSON(l.By["tags"]), strconv.FormatBool(l.Unpriced == 0), l.By[organization],
 	}
 }
 

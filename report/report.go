@@ -27,7 +27,9 @@ type Query struct {
 	Filter   map[string][]string
 	Measures []string // see Measures
 	Sort     string   // the measure that is largest first: cost, calls, errors or tokens
-	Top      int      // how many lines of a period are shown, the others being one; 0 is all
+	// OrganizationOf says which organization a project belongs to, for the dimension of that name; nil is none.
+	OrganizationOf func(project string) string
+	Top            int // how many lines of a period are shown, the others being one; 0 is all
 
 	unsorted bool // the lines of a period stand in any order
 	hold     int  // how many numbers are held until all are read; 0 is mostKept
@@ -155,7 +157,7 @@ func prepare(q *Query, now time.Time) (*run, error) {
 		q.Measures = []string{Calls, Errors, Tokens, Cost}
 	}
 	for _, name := range q.By {
-		d, err := dimensionOf(name)
+		d, err := q.dimension(name)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +165,7 @@ func prepare(q *Query, now time.Time) (*run, error) {
 		r.coarse = r.coarse && d.coarse
 	}
 	for name, values := range q.Filter {
-		d, err := dimensionOf(name)
+		d, err := q.dimension(name)
 		if err != nil {
 			return nil, err
 		}

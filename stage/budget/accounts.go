@@ -50,7 +50,7 @@ const patience = 20 * time.Second
 
 // Reserve implements Budgets.
 func (a *Accounts) Reserve(ctx context.Context, c *gateway.Call) (Hold, error) {
-	who := config.SpenderOf(&c.Caller, c.Deployment, &c.Try.Target.Offer)
+	who := c.Config.Spender(&c.Caller, c.Deployment, &c.Try.Target.Offer)
 	bounds := c.Config.Bounds.For(nil, &who)
 	if len(bounds) == 0 {
 		return nil, nil
