@@ -91,7 +91,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 	for _, want := range []string{
 		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$40.250000 was spent",
 		"key old: it expired", "key shut: it is blocked", "key for-gone.models: none of gone-model", "key clear: it is kept in clear", "allowed_routes", "LiteLLM_EndUserTable: 1 rows",
-		"LiteLLM_OrganizationTable: 1 rows", "2 keys to take over", "+ deployment fast", "Nothing was changed",
+		"2 keys to take over", "+ deployment fast", "Nothing was changed",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the report does not say %q", want)
@@ -137,8 +137,9 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 	}
 	// Teams, people, money and limits are there.
 	for path, want := range map[string]string{
-		"/projects/Physics-Co": "Physics & Co", "/members/ann@example.com": "admin", "/members/bob@example.com": "developer",
+		"/projects/Physics-Co": "Physics & Co", "/members/ann@example.com": "admin", "/members/bob@example.com": "organization:All-of-us role:admin",
 		"/budgets/Physics-Co": "month", "/budgets/user-bob-example.com": "week", "/budgets/key-ci-fast": "day", "/budgets/all": "1000",
+		"/organizations/All-of-us": "All of us", "/projects/22222222": "22222222", "/budgets/organization-All-of-us": "organization:All-of-us", "/limits/organization-All-of-us-requests": "60",
 		"/limits/Physics-Co-requests": "600", "/limits/key-ci-requests": "60",
 	} {
 		status, got := m.do(t, "GET", strings.ReplaceAll(path, "@", "%40"), "")

@@ -34,7 +34,7 @@ type bifrostOwner struct {
 }
 
 // bifrostTenant is what a team or a customer is called here.
-type bifrostTenant struct{ project, member string }
+type bifrostTenant struct{ organization, project string }
 
 // asked notes the models that virtual keys and budgets name, which then have deployments of their own.
 func (b *bifrost) asked(g map[string]any) {
@@ -93,13 +93,16 @@ func (b *bifrost) govern(g map[string]any) {
 
 func (b *bifrost) customer(at string, m map[string]any, customers map[string]bifrostTenant) {
 	id, title := b.text(at, m, "id"), b.text(at, m, "name")
-	project := b.project(at, id, title)
-	customers[id] = bifrostTenant{project: project}
-	b.Result.note(at, Carried, "the project %q", project)
-	b.bound(&bifrostOwner{at: at, label: project, m: m, field: "customer_id", id: id, scope: map[string]any{"project": project}, aligned: b.aligned(at, m)})
+	n := b.free("organization", firstText(name(firstText(title, id)), "customer"))
+	b.add("organizations", map[string]any{"name": n, "title": firstText(title, id)})
+	project := b.project(at, id, title, n)
+	customers[id] = bifrostTenant{organization: n, project: project}
+	b.Result.note(at, Carried, "the organization %q, with the project %q for keys of the customer itself", n, project)
+	b.bound(&bifrostOwner{at: at, label: n, m: m, field: "customer_id", id: id, scope: map[string]any{"organization": n}, aligned: b.aligned(at, m)})
 }
 
-func (b *bifrost) project(at, id, title string) string {
+// project makes a project, of an organization where one is given.
+func (b *bifrost) project(at, id, title, organization string) string {
 	if id == "" {
 		b.fail(at, "has no id")
 	}
@@ -108,30 +111,27 @@ func (b *bifrost) project(at, id, title string) string {
 		n = name("project-" + id)
 	}
 	n = b.free("project", n)
-	b.add("projects", map[string]any{"name": n, "title": firstText(title, id)})
+	item := map[string]any{"name": n, "title": firstText(title, id)}
+	if organization != "" {
+		item["organization"] = organization
+	}
+	b.add("projects", item)
 	return n
 }
 
-// team makes a team a project, or, within a customer, a member of the customer's: so the customer's budget holds for it too.
+// team makes a team a project, of its customer's organization where it has one: so the customer's budget holds for it too.
 func (b *bifrost) team(at string, m map[string]any, customers, teams map[string]bifrostTenant) {
 	id, title, of := b.text(at, m, "id"), b.text(at, m, "name"), b.text(at, m, "customer_id")
 	owner := &bifrostOwner{at: at, m: m, field: "team_id", id: id, aligned: b.aligned(at, m)}
-	if of != "" {
-		c, ok := customers[of]
-		if !ok {
-			b.fail(at+".customer_id", "there is no customer %q", clipped(of))
-			return
-		}
-		member := b.free("member", firstText(title, id))
-		teams[id] = bifrostTenant{project: c.project, member: member}
-		owner.label, owner.scope = c.project+"-"+name(member), map[string]any{"project": c.project, "member": member}
-		b.Result.note(at, Different, "its keys belong to the project %q, of its customer, and in it to %q, as if that were a member: so budgets of the customer count what its teams spend", c.project, clipped(member))
-	} else {
-		project := b.project(at, id, title)
-		teams[id] = bifrostTenant{project: project}
-		owner.label, owner.scope = project, map[string]any{"project": project}
-		b.Result.note(at, Carried, "the project %q", project)
+	customer, ok := customers[of]
+	if of != "" && !ok {
+		b.fail(at+".customer_id", "there is no customer %q", clipped(of))
+		return
 	}
+	project := b.project(at, id, title, customer.organization)
+	teams[id] = bifrostTenant{organization: customer.organization, project: project}
+	owner.label, owner.scope = project, map[string]any{"project": project}
+	b.Result.note(at, Carried, "the project %q", project)
 	b.bound(owner)
 }
 
@@ -150,7 +150,7 @@ func (b *bifrost) virtualKey(at string, m map[string]any, customers, teams map[s
 			b.fail(at+".team_id", "there is no team %q", clipped(t))
 			return
 		}
-		k.Project, k.Member = of.project, of.member
+		k.Project = of.project
 	}
 	if c := b.text(at, m, "customer_id"); c != "" {
 		of, ok := customers[c]

@@ -122,7 +122,7 @@ func TestBifrostVirtualKeysStayGoodForWhatTheyWere(t *testing.T) {
 	sum := func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }
 	until := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	want := []Key{
-		{Name: "app", Project: "Big-Co", Member: "lab", Expires: &until, SHA256: sum("sk-bf-literal-literal"), Prefix: "sk-bf", Deployments: []string{"anthropic/claude-a", "openai/gpt-4o"}},
+		{Name: "app", Project: "lab", Expires: &until, SHA256: sum("sk-bf-literal-literal"), Prefix: "sk-bf", Deployments: []string{"anthropic/claude-a", "openai/gpt-4o"}},
 		{Name: "app-2", Project: "default", SHA256: sum("sk-bf-from-the-environment"), Prefix: "sk-bf-", Deployments: []string{"openai", "openai/*"}},
 	}
 	if d := cmp.Diff(want, r.Keys); d != "" {
@@ -145,10 +145,10 @@ func TestBifrostVirtualKeysStayGoodForWhatTheyWere(t *testing.T) {
 
 func TestBifrostBudgetsAndLimits(t *testing.T) {
 	r := readBifrost(t, governed)
-	sameAs(t, declared(t, r, "projects"), `[{"name": "Big-Co", "title": "Big Co"}, {"name": "alone", "title": "alone"}]`)
+	sameAs(t, declared(t, r, "projects"), `[{"name": "Big-Co", "title": "Big Co", "organization": "Big-Co"}, {"name": "lab", "title": "lab", "organization": "Big-Co"}, {"name": "alone", "title": "alone"}]`)
 	sameAs(t, declared(t, r, "budgets"), `[
-		{"name": "Big-Co-1M", "amount_usd": 1000, "window": "month", "scope": {"project": "Big-Co"}},
-		{"name": "Big-Co-lab-1w", "amount_usd": 12.5, "window": "7d", "scope": {"project": "Big-Co", "member": "lab"}},
+		{"name": "Big-Co-1M", "amount_usd": 1000, "window": "month", "scope": {"organization": "Big-Co"}},
+		{"name": "lab-1w", "amount_usd": 12.5, "window": "7d", "scope": {"project": "lab"}},
 		{"name": "key-app-6h", "amount_usd": 1, "window": "6h", "scope": {"key": "app"}},
 		{"name": "model-claude-a-1w", "amount_usd": 12.5, "window": "7d", "scope": {"deployment": "anthropic/claude-a"}}]`)
 	sameAs(t, declared(t, r, "limits"), `[

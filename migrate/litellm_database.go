@@ -42,8 +42,8 @@ func LiteLLMDatabase(ctx context.Context, r *Result, src Source, now time.Time) 
 		return nil, fmt.Errorf("reading LiteLLM's database: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	d := &database{litellm: l, tx: tx, salt: src.Salt, now: now, projects: map[string]string{}, members: map[string]string{}, models: map[string][]string{}, budgets: map[string]map[string]any{}}
-	for _, step := range []func(context.Context) error{d.readBudgets, d.readModels, d.readTeams, d.readUsers, d.readKeys, d.readOthers} {
+	d := &database{litellm: l, tx: tx, salt: src.Salt, now: now, organizations: map[string]string{}, projects: map[string]string{}, members: map[string]string{}, models: map[string][]string{}, budgets: map[string]map[string]any{}}
+	for _, step := range []func(context.Context) error{d.readBudgets, d.readModels, d.readOrganizations, d.readTeams, d.readUsers, d.readKeys, d.readOthers} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -55,13 +55,14 @@ func LiteLLMDatabase(ctx context.Context, r *Result, src Source, now time.Time) 
 // database is what was read of it so far.
 type database struct {
 	*litellm
-	tx       pgx.Tx
-	salt     string
-	now      time.Time
-	projects map[string]string   // by the team's id
-	members  map[string]string   // by the user's id
-	models   map[string][]string // that a team may call, by its id
-	budgets  map[string]map[string]any
+	tx            pgx.Tx
+	salt          string
+	now           time.Time
+	organizations map[string]string   // by their ids
+	projects      map[string]string   // by the team's id
+	members       map[string]string   // by the user's id
+	models        map[string][]string // that a team may call, by its id
+	budgets       map[string]map[string]any
 }
 
 // rows returns the rows of a table; none where there is no such table.
@@ -175,6 +176,33 @@ func (d *database) called(list, wanted, id string) string {
 	return n
 }
 
+func (d *database) readOrganizations(ctx context.Context) error {
+	all, err := d.rows(ctx, "LiteLLM_OrganizationTable")
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b map[string]any) int {
+		return strings.Compare(text(a["organization_id"]), text(b["organization_id"]))
+	})
+	for _, o := range all {
+		id, alias := text(o["organization_id"]), text(o["organization_alias"])
+		n := d.called("organizations", alias, id)
+		d.organizations[id] = n
+		item := map[string]any{"name": n}
+		if alias != "" && alias != n {
+			item["title"] = alias
+		}
+		d.add("organizations", item)
+		at := "organization " + n
+		d.note(at, Carried, "the organization %q", n)
+		if len(texts(o["models"])) > 0 {
+			d.note(at+".models", Different, "what its keys may call is in the scope of these; a policy can say it for all of them: principal in Organization::%q", n)
+		}
+		d.money(at, "organization-"+n, map[string]any{"organization": n}, o)
+	}
+	return nil
+}
+
 func (d *database) readTeams(ctx context.Context) error {
 	all, err := d.rows(ctx, "LiteLLM_TeamTable")
 	if err != nil {
@@ -189,6 +217,9 @@ func (d *database) readTeams(ctx context.Context) error {
 		if alias := text(t["team_alias"]); alias != "" && alias != n {
 			item["title"] = alias
 		}
+		if of := d.organizations[text(t["organization_id"])]; of != "" {
+			item["organization"] = of
+		}
 		d.add("projects", item)
 		at := "team " + n
 		d.note(at, Carried, "the project %q", n)
@@ -197,9 +228,6 @@ func (d *database) readTeams(ctx context.Context) error {
 		}
 		scope := map[string]any{"project": n}
 		d.money(at, n, scope, t)
-		if text(t["organization_id"]) != "" {
-			d.note(at+".organization_id", Missing, "there are no organisations above projects; its budget holds for none")
-		}
 		if object(t["metadata"])["guardrails"] != nil || len(texts(t["policies"])) > 0 {
 			d.note(at+".guardrails", Missing, "declare guardrails and policies anew")
 		}
@@ -271,6 +299,10 @@ func (d *database) readUsers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	memberships, err := d.rows(ctx, "LiteLLM_OrganizationMembership")
+	if err != nil {
+		return err
+	}
 	for _, u := range all {
 		id := text(u["user_id"])
 		n := strings.ToLower(text(u["user_email"]))
@@ -297,6 +329,17 @@ func (d *database) readUsers(ctx context.Context) error {
 				}
 				grants = append(grants, map[string]any{"role": role, "project": d.projects[text(t["team_id"])]})
 			}
+		}
+		for _, m := range memberships {
+			of := d.organizations[text(m["organization_id"])]
+			if text(m["user_id"]) != id || of == "" {
+				continue
+			}
+			role := "developer"
+			if text(m["user_role"]) == "org_admin" {
+				role = "admin"
+			}
+			grants = append(grants, map[string]any{"role": role, "organization": of})
 		}
 		if len(grants) > 0 {
 			item["roles"] = grants
@@ -429,7 +472,6 @@ func stamp(s string) (time.Time, error) {
 // readOthers tells of the tables that nothing here stands for.
 func (d *database) readOthers(ctx context.Context) error {
 	for _, t := range [][2]string{
-		{"LiteLLM_OrganizationTable", "there are no organisations above projects: declare budgets for their projects"},
 		{"LiteLLM_EndUserTable", "end users are not known one by one; what they spend is on record with each call"},
 		{"LiteLLM_TeamMembership", "a budget of a member within a team: declare one with the scope of both, project and member"},
 		{"LiteLLM_TagTable", "declare budgets of deployments or keys"},
