@@ -37,16 +37,23 @@ const (
 
 // TestOperate builds the program once, for all that is done with it.
 func TestOperate(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "plenum")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/plenum-foundry/plenum/cmd/plenum")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	bin := build(t)
 	t.Run("a drill: everything is lost and restored, embedded", func(t *testing.T) { drill(t, bin, nil) })
 	t.Run("a drill: everything is lost and restored, PostgreSQL", func(t *testing.T) { drill(t, bin, testkit.Postgres(t)) })
 	t.Run("every node is restarted in turn under load", func(t *testing.T) { rolling(t, bin) })
 	t.Run("no file may grow", func(t *testing.T) { fullDisk(t, bin, fileLimit{}) })
 	t.Run("a small disk is full", func(t *testing.T) { fullDisk(t, bin, smallDisk{}) })
+}
+
+// build builds the program.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "plenum")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/plenum-foundry/plenum/cmd/plenum")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	return bin
 }
 
 // site is a Plenum that a test runs, with its configuration and its data.

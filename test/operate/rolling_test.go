@@ -45,7 +45,7 @@ func rolling(t *testing.T, bin string) {
 		nodes, b.nodes = append(nodes, s), append(b.nodes, &backend{addr: s.addr})
 	}
 	b.run(t)
-	c := b.load(t, 6)
+	c := b.load(t, 6, 3)
 	for _, s := range nodes {
 		c.wait(t, 20)
 		began := time.Now()
@@ -82,6 +82,7 @@ func rolling(t *testing.T, bin string) {
 type backend struct {
 	addr  string
 	ok    atomic.Bool
+	rest  atomic.Bool // it is given nothing, ready or not
 	taken atomic.Int64
 }
 
@@ -120,7 +121,7 @@ func (b *balancer) run(t *testing.T) {
 
 func (b *balancer) ready() (n int) {
 	for _, x := range b.nodes {
-		if x.ok.Load() {
+		if x.ok.Load() && !x.rest.Load() {
 			n++
 		}
 	}
@@ -150,7 +151,7 @@ func (b *balancer) pass(ctx context.Context, c net.Conn) {
 	var d net.Dialer
 	for range len(b.nodes) {
 		n := b.nodes[int(b.turn.Add(1))%len(b.nodes)]
-		if !n.ok.Load() {
+		if !n.ok.Load() || n.rest.Load() {
 			continue
 		}
 		to, err := d.DialContext(ctx, "tcp", n.addr)
@@ -171,8 +172,8 @@ func (b *balancer) pass(ctx context.Context, c net.Conn) {
 	}
 }
 
-// load makes calls and streams side by side, half of the callers on connections that they keep.
-func (b *balancer) load(t *testing.T, n int) *callers {
+// load makes calls and streams side by side, some of the callers on connections that they keep.
+func (b *balancer) load(t *testing.T, n, kept int) *callers {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &callers{}
 	var wg sync.WaitGroup
@@ -180,7 +181,7 @@ func (b *balancer) load(t *testing.T, n int) *callers {
 	t.Cleanup(c.stop)
 	for i := range n {
 		wg.Go(func() {
-			tr := &http.Transport{DisableKeepAlives: i%2 == 0}
+			tr := &http.Transport{DisableKeepAlives: i >= kept}
 			defer tr.CloseIdleConnections()
 			for k := i / 2; ctx.Err() == nil; k++ {
 				c.note(once(context.WithoutCancel(ctx), &http.Client{Transport: tr}, b.addr, k%2 == 0))
