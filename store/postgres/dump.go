@@ -280,7 +280,7 @@ func load(ctx context.Context, pool *pgxpool.Pool, dir string) error {
 	if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return fill(ctx, tx, &t, dir) }); err != nil {
 		return err
 	}
-	return migrate(ctx, pool)
+	return migrate(ctx, pool, migrations)
 }
 
 // fill puts the rows of a dump into the tables.

@@ -34,7 +34,7 @@ func Open(ctx context.Context, address plenum.Secret) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
-	if err := migrate(ctx, pool); err != nil {
+	if err := migrate(ctx, pool, migrations); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -58,9 +58,10 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// migrate brings the tables up to date.
-func migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	return withMigrations(ctx, pool, func(p *goose.Provider) error {
+// migrate brings the tables up to date. Each migration is a transaction: one that is cut off has done nothing, and is done at the
+// next start.
+func migrate(ctx context.Context, pool *pgxpool.Pool, from fs.FS) error {
+	return withMigrations(ctx, pool, from, func(p *goose.Provider) error {
 		_, err := p.Up(ctx)
 		return err
 	})
@@ -68,7 +69,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool) error {
 
 // migrateTo brings the tables of an empty database to where some migrations left them.
 func migrateTo(ctx context.Context, pool *pgxpool.Pool, versions []int64) error {
-	return withMigrations(ctx, pool, func(p *goose.Provider) error {
+	return withMigrations(ctx, pool, migrations, func(p *goose.Provider) error {
 		for _, v := range versions {
 			if _, err := p.ApplyVersion(ctx, v, true); err != nil && !errors.Is(err, goose.ErrAlreadyApplied) {
 				return err
@@ -79,12 +80,12 @@ func migrateTo(ctx context.Context, pool *pgxpool.Pool, versions []int64) error 
 }
 
 // withMigrations has something done with the migrations.
-func withMigrations(ctx context.Context, pool *pgxpool.Pool, do func(*goose.Provider) error) error {
-	files, err := fs.Sub(migrations, "migrations")
+func withMigrations(ctx context.Context, pool *pgxpool.Pool, from fs.FS, do func(*goose.Provider) error) error {
+	files, err := fs.Sub(from, "migrations")
 	if err != nil {
 		return err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asked for each second, for five minutes
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, err)
 	}
-	if err := migrate(ctx, write); err != nil {
+	if err := migrate(ctx, write, migrations); err != nil {
 		return nil, fmt.Errorf("opening the store %s: %w", path, errors.Join(err, write.Close()))
 	}
 	read, err := pool(path, readers, "_pragma=query_only(on)")
@@ -123,9 +123,10 @@ func pool(path string, n int, options ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// migrate brings the tables up to date.
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+// migrate brings the tables up to date. Each migration is a transaction: one that is cut off has done nothing, and is done at the
+// next start.
+func migrate(ctx context.Context, db *sql.DB, from fs.FS) error {
+	files, err := fs.Sub(from, "migrations")
 	if err != nil {
 		return err
 	}
