@@ -1,9 +1,14 @@
 package app
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/catalog"
@@ -140,8 +145,47 @@ func (c *compiler) open(d *config.Connection) (*gateway.Connection, error) {
 		return nil, err
 	}
 	t := provider.Timeouts{Connect: d.Timeouts.Connect, FirstByte: d.Timeouts.FirstByte, Idle: d.Timeouts.Idle, Total: d.Timeouts.Total}
+	secure, err := clientTLS(d)
+	if err != nil {
+		return nil, err
+	}
 	network := outbound.Network(d.Network)
-	return &gateway.Connection{Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t, network), Timeouts: t, Network: network, Secrets: secrets(d)}, nil
+	return &gateway.Connection{
+		Name: d.Name, Kind: d.Provider, Provider: p, Transport: gateway.NewTransport(t, network, secure), Timeouts: t, Network: network, TLS: secure, Secrets: secrets(d),
+	}, nil
+}
+
+// clientTLS returns whom a connection trusts and who it is; nil where the system's authorities do.
+func clientTLS(d *config.Connection) (*tls.Config, error) {
+	s := &d.TLS
+	if s.CA == "" && s.Cert == "" && s.Key.Empty() && s.ServerName == "" {
+		return nil, nil
+	}
+	if strings.HasPrefix(d.BaseURL, "http://") {
+		return nil, errors.New("tls: is for addresses that begin with https://, and base_url does not")
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.ServerName}
+	if s.CA != "" {
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM([]byte(s.CA)) {
+			return nil, errors.New("tls.ca: has no certificate in PEM; ${file:PATH} takes it from a file")
+		}
+	}
+	switch {
+	case s.Cert == "" && s.Key.Empty():
+		return out, nil
+	case s.Cert == "" || s.Key.Empty():
+		return nil, errors.New("tls: a certificate is shown with its key: give cert and key, or neither")
+	}
+	pair, err := tls.X509KeyPair([]byte(s.Cert), []byte(s.Key.Reveal()))
+	if err != nil {
+		return nil, errors.New("tls: cert and key are not a certificate and its private key, both in PEM") // the cause may quote the key
+	}
+	if at := pair.Leaf.NotAfter; time.Now().After(at) {
+		return nil, fmt.Errorf("tls.cert: ended on %s; renew it", at.UTC().Format(time.DateOnly))
+	}
+	out.Certificates = []tls.Certificate{pair}
+	return out, nil
 }
 
 // secrets are all values of a connection that nobody may hear.

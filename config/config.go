@@ -178,9 +178,18 @@ type Connection struct {
 	Timeouts    Timeouts                 `conf:"timeouts" doc:"How long to wait for it."`
 	Headers     map[string]plenum.Secret `conf:"headers" doc:"Headers sent with every request."`
 	Network     string                   `conf:"network" default:"auto" enum:"auto public private any" doc:"What its calls may reach: public is the internet alone; private also private and loopback addresses; any also link-local ones, where clouds keep the credentials of their machines. auto is public, but private where a file declares the connection and its base_url names such an address or a local name (localhost, ollama, gpu.lan). Checked when an address is dialled."`
+	TLS         ConnectionTLS            `conf:"tls" doc:"Who it must be, and who we are to it, where the internet's authorities and a key are not enough."`
 	Region      string                   `conf:"region" doc:"Where it is, for routing and records."`
 	Terms       string                   `conf:"terms" doc:"The terms that a project accepts before it calls anything here, by their name in terms; left out is none."`
 	Settings    map[string]string        `conf:",rest" doc:"Whatever else the provider wants, such as api_version."`
+}
+
+// ConnectionTLS says whose certificates are trusted of an upstream, and which one is shown to it (mutual TLS, RFC 8446, section 4.4.2).
+type ConnectionTLS struct {
+	CA         string        `conf:"ca" doc:"The certificates, in PEM, that its own must come from, in the place of the system's. ${file:PATH} takes them from a file, and follows it."`
+	Cert       string        `conf:"cert" doc:"The certificate, in PEM with its chain, that is shown where it asks for one."`
+	Key        plenum.Secret `conf:"key" doc:"The private key of cert, in PEM."`
+	ServerName string        `conf:"server_name" doc:"The name that its certificate must have, where it is not the one in base_url."`
 }
 
 // Timeouts bound a call to an upstream.

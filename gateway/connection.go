@@ -27,6 +27,7 @@ type Connection struct {
 	Transport http.RoundTripper
 	Timeouts  provider.Timeouts
 	Network   outbound.Network // what it may reach; "" is the internet alone
+	TLS       *tls.Config      // whom it trusts and who it is; nil is the system's authorities, and nobody
 	// Secrets are its credentials, which are taken out of errors that repeat them.
 	Secrets []plenum.Secret
 }
@@ -54,10 +55,10 @@ func connection(s *config.Snapshot, name string) (*Connection, error) {
 // NewTransport returns a transport for one connection. It never asks for compression (a compressed
 // stream delays events), keeps enough idle connections for a busy gateway, and speaks HTTP/2 where the
 // place does. What goes over plain HTTP, mostly to engines nearby, takes the shorter way of package h1. It
-// reaches the network alone, whatever a name resolves to.
-func NewTransport(t provider.Timeouts, n outbound.Network) http.RoundTripper {
+// reaches the network alone, whatever a name resolves to. Secure is as Connection.TLS.
+func NewTransport(t provider.Timeouts, n outbound.Network, secure *tls.Config) http.RoundTripper {
 	d := n.Leave(or(t.Connect, 5*time.Second))
-	return &transport{plain: h1.New(d.DialContext), any: anyTransport(t, d), grpc: grpcTransport(t, d)}
+	return &transport{plain: h1.New(d.DialContext), any: anyTransport(t, d, secure), grpc: grpcTransport(t, d, secure)}
 }
 
 // transport sends each request the way that fits it.
@@ -88,20 +89,25 @@ func (t *transport) CloseIdleConnections() {
 }
 
 // grpcTransport speaks what gRPC needs. It makes no connection before the first call.
-func grpcTransport(t provider.Timeouts, d *outbound.Route) *http.Transport {
-	g := anyTransport(t, d)
+func grpcTransport(t provider.Timeouts, d *outbound.Route, secure *tls.Config) *http.Transport {
+	g := anyTransport(t, d, secure)
 	g.Protocols = new(http.Protocols)
 	g.Protocols.SetHTTP2(true)
 	g.Protocols.SetUnencryptedHTTP2(true)
 	return g
 }
 
-func anyTransport(t provider.Timeouts, d *outbound.Route) *http.Transport {
+func anyTransport(t provider.Timeouts, d *outbound.Route, secure *tls.Config) *http.Transport {
+	if secure == nil {
+		secure = &tls.Config{}
+	}
+	secure = secure.Clone() // each transport adds what it speaks
+	secure.MinVersion = tls.VersionTLS12
 	return &http.Transport{
 		Proxy:                 d.Proxy,
 		DialContext:           d.DialContext,
 		TLSHandshakeTimeout:   or(t.Connect, 5*time.Second),
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:       secure,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,
 		MaxIdleConns:          0,

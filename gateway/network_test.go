@@ -26,7 +26,7 @@ func TestCase_I9_NoWayToAPrivateAddressIsOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Header.Set("Content-Type", media)
-			resp, err := NewTransport(provider.Timeouts{}, "").RoundTrip(r)
+			resp, err := NewTransport(provider.Timeouts{}, "", nil).RoundTrip(r)
 			if !errors.Is(err, outbound.ErrRefused) {
 				t.Errorf("%s to %s: %v, want it refused", name, url, err)
 			}
@@ -42,7 +42,7 @@ func TestCase_I9_NoWayToAPrivateAddressIsOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := NewTransport(provider.Timeouts{}, outbound.Private).RoundTrip(r)
+	resp, err := NewTransport(provider.Timeouts{}, outbound.Private, nil).RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}

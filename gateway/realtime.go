@@ -121,7 +121,7 @@ func (s *session) dial() (*websocket.Conn, error) {
 }
 
 func (s *session) open(req *http.Request, plan *provider.Plan) (*websocket.Conn, error) {
-	t := anyTransport(s.conn.Timeouts, s.conn.Network.Leave(or(s.conn.Timeouts.Connect, 5*time.Second)))
+	t := anyTransport(s.conn.Timeouts, s.conn.Network.Leave(or(s.conn.Timeouts.Connect, 5*time.Second)), s.conn.TLS)
 	t.ForceAttemptHTTP2 = false // a WebSocket is opened over HTTP/1.1
 	ctx, cancel := context.WithTimeout(s.ctx, or(s.conn.Timeouts.FirstByte, time.Minute))
 	defer cancel()
