@@ -451,3 +451,46 @@ func TestAModelOfALocalEngineIsPublished(t *testing.T) {
 		}
 	}
 }
+
+// TestAVendorOfEveryDialectIsListed publishes one model in each dialect that cards may name: the vendor is another Plenum, whose
+// door speaks them all.
+func TestAVendorOfEveryDialectIsListed(t *testing.T) {
+	f := newFair(t, "")
+	theirs := manage(t, fmt.Sprintf(`
+connections: [{name: v, provider: openai-compatible, base_url: %q, network: private, credentials: {api_key: %s}}]
+deployments: [{name: mini-1, structured: native, targets: [{connection: v, upstream_model: mini-1}]}]
+`, f.up.URL+"/v1", vendorKey))
+	key := theirs.must(t, 201, "POST", "/keys", `{"name":"k"}`)["secret"].(string)
+	for i, d := range desk.Dialects() {
+		address := theirs.url
+		if d.Name == "chat" || d.Name == "responses" {
+			address += "/v1"
+		}
+		model := "in-" + d.Name
+		began := time.Now()
+		f.acme.must(t, 202, "POST", "/cards", f.card(t, map[string]any{
+			"model": model, "dialect": d.Name, "address": address, "credentials": map[string]any{"api_key": key}, "terms": map[string]any{"version": fmt.Sprint(i), "url": vendorURL},
+		}))
+		id := "acme/" + model + ":1"
+		if e := f.settled(t, id); e["state"] != "listed" {
+			t.Errorf("%s: %v\n%s", d.Name, e["reason"], f.runs(t, id))
+			continue
+		}
+		f.ann.must(t, 201, "POST", fmt.Sprintf("/terms/acme%%2F%d/accept", i), `{"project":"lab-of-secrets"}`)
+		for _, door := range saleDoors("acme/" + model) {
+			if status, body := f.call(t, door.path, door.body, door.header); status != 200 || !strings.Contains(body, "yes") {
+				t.Errorf("%s, called by %s: %d %s", d.Name, door.name, status, body)
+			}
+		}
+		t.Logf("%s: listed and called in four dialects after %.2f s", d.Name, time.Since(began).Seconds())
+		// What it claims and has not, it is not listed with.
+		f.vendor.Can = []string{"streaming", "schema"}
+		f.acme.must(t, 202, "POST", "/cards", f.card(t, map[string]any{
+			"model": model, "version": "2", "dialect": d.Name, "address": address, "credentials": map[string]any{"api_key": key}, "terms": map[string]any{"version": fmt.Sprint(i), "url": vendorURL},
+		}))
+		if e := f.settled(t, "acme/"+model+":2"); e["state"] != "failed" || !strings.Contains(fmt.Sprint(e["reason"]), "tools") {
+			t.Errorf("%s without tools: %v: %v", d.Name, e["state"], e["reason"])
+		}
+		f.vendor.Can = []string{"streaming", "tools", "schema"}
+	}
+}

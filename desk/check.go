@@ -219,9 +219,9 @@ func (m *model) shaped(body []byte) bool {
 	if json.Unmarshal(body, &v) != nil {
 		return false
 	}
-	if m.trial.card.Dialect == "ollama" {
-		var text string
-		return json.Unmarshal(v["error"], &text) == nil && text != ""
+	var text string
+	if m.trial.card.Dialect == "ollama" && json.Unmarshal(v["error"], &text) == nil {
+		return text != "" // at its own paths; those that are OpenAI's have an object
 	}
 	var e struct {
 		Message string
