@@ -494,3 +494,38 @@ deployments: [{name: mini-1, structured: native, targets: [{connection: v, upstr
 		f.vendor.Can = []string{"streaming", "tools", "schema"}
 	}
 }
+
+// TestOneNodeTriesACard has two nodes on one PostgreSQL try several models at the same time: each card once, by either, and what one
+// lists is called at the other.
+func TestOneNodeTriesACard(t *testing.T) {
+	database := testkit.Postgres(t).Database()
+	f := newFair(t, fmt.Sprintf("database: %q\npepper: %s\n", database, strings.Repeat("7e57ab1e", 8)))
+	other := manage(t, fmt.Sprintf("database: %q\npepper: %s\n", database, strings.Repeat("7e57ab1e", 8)))
+	const cards = 12
+	began := time.Now()
+	for i := range cards {
+		f.acme.must(t, 202, "POST", "/cards", f.card(t, map[string]any{"model": fmt.Sprintf("mini-%d", i)}))
+	}
+	for i := range cards {
+		id := fmt.Sprintf("acme/mini-%d:1", i)
+		if e := f.settled(t, id); e["state"] != "listed" {
+			t.Errorf("%s: %v\n%s", id, e, f.runs(t, id))
+		}
+		var runs struct{ Data []map[string]any }
+		if err := json.Unmarshal([]byte(f.runs(t, id)), &runs); err != nil || len(runs.Data) != 1 {
+			t.Errorf("%s was tried %d times, %v", id, len(runs.Data), err)
+		}
+	}
+	t.Logf("%d models listed %.2f s after the first was submitted", cards, time.Since(began).Seconds())
+	f.ann.must(t, 201, "POST", "/terms/acme%2F2026-11/accept", `{"project":"lab-of-secrets"}`)
+	d := saleDoors("acme/mini-3")[0]
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		status, body := other.ask(t, "POST", d.path, d.body, "Authorization", "Bearer "+f.key)
+		if status == 200 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("at the other node: %d %s", status, body)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/plenum-foundry/plenum/config"
@@ -60,6 +61,8 @@ type Desk struct {
 	clock    clock.Clock
 	log      *slog.Logger
 	node     string
+	turns    turns
+	deciding sync.Mutex // what becomes of a card is said one card after the other: versions of a model stand beside each other
 }
 
 // New returns the desk of a node. Models are tried through the pipeline, which keeps no record of that: it is the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/plenum-foundry/plenum/config"
@@ -23,6 +24,9 @@ const (
 	// patience is how long a node waits that can write nothing down.
 	patience = 5 * time.Second
 )
+
+// nightly is why a card is tried that nobody asked for.
+const nightly = "schedule"
 
 // errHeld says that another node tries the card.
 var errHeld = errors.New("another node has it")
@@ -47,6 +51,8 @@ func (d *Desk) undone(a Act, why string) {
 
 // Run tries cards that were submitted, and those that are listed at the time that desk.run_at says, until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
+	var runs sync.WaitGroup
+	defer runs.Wait()
 	var scheduled time.Time // never: what was due while no node ran is done at the start
 	seen := ""
 	for {
@@ -66,14 +72,8 @@ func (d *Desk) Run(ctx context.Context) error {
 				seen = "" // again, at the next look
 			}
 		}
-		err := d.dueNow(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err := d.dueNow(ctx, &runs); err != nil && ctx.Err() == nil {
 			d.log.Error("trying models of the vendor desk", "err", err)
-		}
-		if errors.Is(err, errUnrecorded) {
-			if err := d.clock.Sleep(ctx, patience); err != nil {
-				return err
-			}
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (d *Desk) schedule(ctx context.Context, since time.Time) error {
 		}
 		err := d.update(ctx, k.ID, func(k *kept) error {
 			if k.stale(since) {
-				k.Running, k.Why = true, "schedule"
+				k.Running, k.Why = true, nightly
 			}
 			return nil
 		})
@@ -132,25 +132,36 @@ func (k *kept) stale(since time.Time) bool {
 	return (k.State == Listed || k.State == Unlisted) && !k.Running && k.RunAt != nil && k.RunAt.Before(since)
 }
 
-// dueNow tries the cards of which a run is wanted, one after the other.
-func (d *Desk) dueNow(ctx context.Context) error {
+// dueNow begins to try the cards of which a run is wanted, as many as may be tried at once.
+func (d *Desk) dueNow(ctx context.Context, runs *sync.WaitGroup) error {
 	os, err := d.store.Objects(ctx, store.ObjectFilter{Kind: cardKind, Status: due, OldestFirst: true})
 	if err != nil {
 		return err
 	}
 	for i := range os {
-		if ctx.Err() != nil {
-			return ctx.Err()
+		var k kept
+		if err := json.Unmarshal(os[i].Body, &k); err != nil {
+			return fmt.Errorf("reading %s: %w", os[i].ID, err)
 		}
-		err := d.once(ctx, os[i].ID)
-		if errors.Is(err, errUnrecorded) {
-			return err
-		}
-		if err != nil && !errors.Is(err, errHeld) {
-			d.log.Error("trying a model of the vendor desk", "card", os[i].ID, "err", err)
+		held := os[i].Holder != d.node && os[i].HeldUntil > d.clock.Now().UnixMilli()
+		if !held && d.turns.take(os[i].ID, k.Why == nightly) {
+			runs.Go(func() { d.try(ctx, os[i].ID) })
 		}
 	}
 	return nil
+}
+
+// try tries a card. Where nothing can be written down it is left alone for a while.
+func (d *Desk) try(ctx context.Context, object string) {
+	defer d.turns.giveBack(object)
+	err := d.once(ctx, object)
+	if err == nil || errors.Is(err, errHeld) || ctx.Err() != nil {
+		return
+	}
+	d.log.Error("trying a model of the vendor desk", "card", object, "err", err)
+	if errors.Is(err, errUnrecorded) {
+		_ = d.clock.Sleep(ctx, patience) // the node stops: so does this
+	}
 }
 
 // once takes a card, tries it and says what comes of it.
@@ -227,6 +238,8 @@ func verdict(passed bool) string {
 
 // conclude lists a card that held, and unlists one that has drifted for too long.
 func (d *Desk) conclude(ctx context.Context, was *kept, r *Run, act Act) error {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
 	desk := d.foundry.Snapshot().Declared.Desk
 	next := *was
 	next.judge(r, &desk)

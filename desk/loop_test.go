@@ -53,7 +53,7 @@ func TestWhatCannotBeWrittenDownIsNotTriedAndNotUnlisted(t *testing.T) {
 	s := &shelf{object: store.Object{ID: objectID(k.ID), Kind: cardKind, Status: due, Body: body}}
 	node := &mute{}
 	d := New(node, s, nil, nil, "one", clock.Real, slog.New(slog.DiscardHandler))
-	if err := d.dueNow(t.Context()); !errors.Is(err, errUnrecorded) {
+	if err := d.once(t.Context(), s.object.ID); !errors.Is(err, errUnrecorded) {
 		t.Errorf("a run that is due: %v", err)
 	}
 	if s.object.Status != due || s.object.Holder != "" || string(s.object.Body) != string(body) {
