@@ -27,6 +27,8 @@ type Offer struct {
 	Region     string
 	// Terms names the terms of use that a project accepts before it is served here; "" is none.
 	Terms string
+	// License is that of the model's weights, where it is declared; "" leaves it to the catalog.
+	License string
 
 	Context   int // most tokens of input and output together; 0 is unknown
 	MaxOutput int // most tokens of output; 0 is unknown

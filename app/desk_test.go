@@ -529,3 +529,16 @@ func TestOneNodeTriesACard(t *testing.T) {
 		}
 	}
 }
+
+func TestPoliciesReadTheLicenceOfACard(t *testing.T) {
+	f := newFair(t, "")
+	f.listed(t, map[string]any{"model": "open", "licence": "Apache-2.0"})
+	f.listed(t, map[string]any{"model": "closed", "licence": "proprietary"})
+	f.must(t, 201, "POST", "/policies", `{"name":"open-weights","cedar":"@message(\"open weights alone\") forbid(principal, action == Action::\"use\", resource is Offer) unless { resource.license == \"Apache-2.0\" }; permit(principal, action, resource);"}`)
+	for model, want := range map[string]int{"open": 200, "closed": 403} {
+		d := saleDoors("acme/" + model)[0]
+		if status, body := f.call(t, d.path, d.body, d.header); status != want || status == 403 && !strings.Contains(body, "open weights alone") {
+			t.Errorf("%s: %d %s, want %d", model, status, body, want)
+		}
+	}
+}

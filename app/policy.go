@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -69,5 +70,5 @@ func (k knowing) lifecycle(o *plenum.Offer, day string) string {
 // knows returns what policies can read of an offer besides what is declared of it.
 func (k knowing) knows(o *plenum.Offer, at time.Time) policy.Known {
 	m, _ := k.catalog.Model(o.Model)
-	return policy.Known{Lifecycle: k.lifecycle(o, at.UTC().Format(time.DateOnly)), License: m.License}
+	return policy.Known{Lifecycle: k.lifecycle(o, at.UTC().Format(time.DateOnly)), License: cmp.Or(o.License, m.License)}
 }

@@ -268,7 +268,7 @@ func (c *compiler) target(t *Target, d *Deployment, path string) (plenum.Target,
 		return plenum.Target{}, false
 	}
 	o.ID = o.Connection + "/" + o.Upstream
-	o.Terms = cmp.Or(t.Terms, conn.Terms)
+	o.Terms, o.License = cmp.Or(t.Terms, conn.Terms), t.License
 	c.knownTerms(t.Terms, path)
 	o.Context, o.MaxOutput = t.Context, t.MaxOutput
 	t.Traits.over(&o.Traits)

@@ -227,6 +227,7 @@ type Target struct {
 	Weight     int     `conf:"weight" default:"1" min:"0" max:"1000000" doc:"Its share among targets of the same priority, where the strategy is weighted."`
 	Priority   int     `conf:"priority" default:"1" min:"0" max:"1000000" doc:"Lower is tried first."`
 	Region     string  `conf:"region" doc:"Where it is, if the connection does not say."`
+	License    string  `conf:"license" doc:"The licence of the model's weights, as Apache-2.0, or proprietary, for policies; left out, the catalog says."`
 	Terms      string  `conf:"terms" doc:"The terms that a project accepts before it uses this, by their name in terms; left out, the connection says."`
 	Context    int     `conf:"context" min:"0" doc:"The most tokens of input and output together, where the catalog does not know."`
 	MaxOutput  int     `conf:"max_output" min:"0" doc:"The most tokens of output, where the catalog does not know."`

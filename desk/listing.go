@@ -56,6 +56,9 @@ func (s *Submission) deployment(terms string, aliases []string, tried bool) conf
 	if terms != "" {
 		target["terms"] = terms
 	}
+	if s.Licence != "" {
+		target["license"] = s.Licence
+	}
 	if s.Region != "" && s.Connection != "" {
 		target["region"] = s.Region
 	}
