@@ -36,8 +36,7 @@ func (n foundry) Snapshot() *config.Snapshot { return n.current.Load() }
 func (n foundry) Check(items []config.Item) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	shelf := config.Shelf{Open: n.safe.open}
-	merged, left := shelf.Put(n.extended(), items, n.itemsAt+1)
+	merged, left := n.shelf.Try(n.extended(), items, n.itemsAt+1)
 	if len(left) > 0 {
 		return left
 	}
@@ -54,8 +53,7 @@ func (n foundry) MayDeploy(a admin.Actor, items []config.Item, names []string) e
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	shelf := config.Shelf{Open: n.safe.open}
-	merged, _ := shelf.Put(n.extended(), items, n.itemsAt+1)
+	merged, _ := n.shelf.Try(n.extended(), items, n.itemsAt+1)
 	s, err := n.compiler.check(merged, n.keys)
 	if err != nil {
 		return err

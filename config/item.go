@@ -137,12 +137,27 @@ func (s *Shelf) Put(f *File, items []Item, at int64) (*File, Problems) {
 	if len(items) == 0 && at == 0 {
 		return f, nil
 	}
+	out, fresh, left := s.put(f, items, at)
+	s.read = fresh
+	return out, left
+}
+
+// Try returns what Put would, and keeps nothing. Items that are not kept yet have a version below zero.
+func (s *Shelf) Try(f *File, items []Item, at int64) (*File, Problems) {
+	out, _, left := s.put(f, items, at)
+	return out, left
+}
+
+// put returns also the items that were read.
+func (s *Shelf) put(f *File, items []Item, at int64) (*File, map[shelved]reflect.Value, Problems) {
 	out := *f
 	out.source.kept, out.source.items = map[string]int{}, map[string][]string{}
 	out.source.digest = sha256.Sum256(fmt.Appendf(slices.Clone(f.source.digest[:]), " %d", at))
 	taken := map[string]map[string]bool{}
 	root := valueOf(&out)
+	listOf := map[string]int{} // looked up once, and not with each of thousands of items
 	for _, n := range Nouns() {
+		listOf[n.List] = n.index
 		v := root.Field(n.index)
 		v.Set(v.Slice3(0, v.Len(), v.Len()))
 		out.source.kept[n.List] = v.Len()
@@ -161,7 +176,7 @@ func (s *Shelf) Put(f *File, items []Item, at int64) (*File, Problems) {
 		}
 		key := shelved{it.List, it.Name, it.Version}
 		v, ok := s.read[key]
-		if !ok {
+		if !ok || it.Version < 0 {
 			var err error
 			if v, err = it.read(s.Open); err != nil {
 				left = append(left, problemsOf(err)...)
@@ -169,13 +184,11 @@ func (s *Shelf) Put(f *File, items []Item, at int64) (*File, Problems) {
 			}
 		}
 		fresh[key] = v
-		n, _ := NounOf(it.List)
-		list := root.Field(n.index)
+		list := root.Field(listOf[it.List])
 		list.Set(reflect.Append(list, v))
 		out.source.items[it.List] = append(out.source.items[it.List], it.Name)
 	}
-	s.read = fresh
-	return &out, left
+	return &out, fresh, left
 }
 
 func problemsOf(err error) Problems {

@@ -142,3 +142,34 @@ func TestWhatTheProgramItselfDeclaresIsSaidAsItCanBeReadAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhatIsTriedIsNotKept tries items of one name again and again, as a change does that is not made: each as it is sent.
+func TestWhatIsTriedIsNotKept(t *testing.T) {
+	opened := 0
+	s := Shelf{Open: func(v string) (string, error) { opened++; return v, nil }}
+	connection := func(version int64, title string) Item {
+		return Item{List: "connections", Name: "b", Version: version, Spec: []byte(`{"name": "b", "provider": "openai", "region": "` + title + `", "credentials": {"api_key": "k"}}`)}
+	}
+	region := func(f *File, left Problems) string {
+		t.Helper()
+		if len(left) > 0 || len(f.Connections) != 2 {
+			t.Fatal(left, len(f.Connections))
+		}
+		return f.Connections[1].Region
+	}
+	if got := region(s.Put(declared(t), []Item{connection(7, "kept")}, 7)); got != "kept" {
+		t.Error(got)
+	}
+	for _, want := range []string{"one", "another"} {
+		if got := region(s.Try(declared(t), []Item{connection(-1, want)}, 8)); got != want {
+			t.Errorf("tried as %q it is %q", want, got)
+		}
+	}
+	before := opened
+	if got := region(s.Try(declared(t), []Item{connection(7, "not read")}, 8)); got != "kept" || opened != before {
+		t.Errorf("what has not changed is read again: %q", got)
+	}
+	if got := region(s.Put(declared(t), []Item{connection(8, "next")}, 8)); got != "next" {
+		t.Error(got)
+	}
+}
