@@ -1,5 +1,5 @@
 // Package store says what Plenum keeps: callers' keys, the records of calls with the usage summed from
-// them, the objects that callers own (files, batches) with their contents, what is declared through the management API, and
+// them, the objects that callers own (files, batches) with their contents, what was asked and answered where that is kept, what is declared through the management API, and
 // a few settings. Packages sqlite and postgres keep it; storetest holds both to the same behaviour.
 //
 // It is also the Sink of the ledger: ended calls arrive through Append, in batches. Nothing of a call's
@@ -34,5 +34,6 @@ type Store interface {
 	Lines
 	Resources
 	Tables
+	Transcripts
 	Close() error
 }

@@ -1,12 +1,14 @@
 // Package sealed is a store that encrypts, on the way to another store, what callers own and said: the bodies of objects,
-// their contents, and the results of batches' lines. What was kept before it was there is read as it is, and sealed when it changes.
+// their contents, the results of batches' lines, and transcripts. What was kept before it was there is read as it is, and sealed when it changes.
 package sealed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/plenum-foundry/plenum/store"
 	"github.com/plenum-foundry/plenum/vault"
@@ -128,8 +130,112 @@ func (s *Store) Lines(ctx context.Context, batch string, from, limit int) ([]sto
 	return all, err
 }
 
-// Reseal seals anew the objects that are sealed under another master key, or not at all, and returns how many.
-func (s *Store) Reseal(ctx context.Context) (n int, err error) {
+// transcribed is where a transcript is sealed for: nothing that is kept elsewhere can take its place.
+func transcribed(call string) string { return "transcript/" + call }
+
+// PutTranscripts keeps transcripts.
+func (s *Store) PutTranscripts(ctx context.Context, ts []store.Transcript) (err error) {
+	ts = slices.Clone(ts)
+	for i := range ts {
+		if ts[i].Body, err = s.vault.Seal(ts[i].Body, transcribed(ts[i].Call)); err != nil {
+			return err
+		}
+	}
+	return s.Store.PutTranscripts(ctx, ts)
+}
+
+// Transcript returns one.
+func (s *Store) Transcript(ctx context.Context, call string) (store.Transcript, error) {
+	t, err := s.Store.Transcript(ctx, call)
+	if err == nil {
+		t.Body, err = s.vault.Open(t.Body, transcribed(call))
+	}
+	return t, err
+}
+
+// ReplaceTranscript puts another body in the place of the one that is there.
+func (s *Store) ReplaceTranscript(ctx context.Context, call string, was, is []byte) error {
+	t, err := s.Store.Transcript(ctx, call)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.ErrMoved
+	}
+	if err != nil {
+		return err
+	}
+	plain, err := s.vault.Open(t.Body, transcribed(call))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(plain, was) {
+		return store.ErrMoved
+	}
+	again, err := s.vault.Seal(is, transcribed(call))
+	if err != nil {
+		return err
+	}
+	return s.Store.ReplaceTranscript(ctx, call, t.Body, again)
+}
+
+// resealTranscripts seals anew the transcripts that are sealed under another master key. One that is deleted meanwhile stays so.
+func (s *Store) resealTranscripts(ctx context.Context) (n int, err error) {
+	f := store.TranscriptFilter{Limit: 500}
+	for {
+		page, err := s.Store.Transcripts(ctx, f)
+		if err != nil {
+			return n, err
+		}
+		for i := range page {
+			f.Before, f.BeforeID = page[i].Start, page[i].Call
+			moved, err := s.resealTranscript(ctx, page[i].Call)
+			if err != nil {
+				return n, fmt.Errorf("sealing the transcript of %s anew: %w", page[i].Call, err)
+			}
+			if moved {
+				n++
+			}
+		}
+		if len(page) < f.Limit {
+			return n, nil
+		}
+	}
+}
+
+func (s *Store) resealTranscript(ctx context.Context, call string) (bool, error) {
+	t, err := s.Store.Transcript(ctx, call)
+	if errors.Is(err, store.ErrNotFound) || err == nil && vault.MasterOf(t.Body) == s.vault.Current() {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	plain, err := s.vault.Open(t.Body, transcribed(call))
+	if err != nil {
+		return false, err
+	}
+	if err := s.ReplaceTranscript(ctx, call, plain, plain); err != nil {
+		return false, ignoreMoved(err)
+	}
+	return true, nil
+}
+
+func ignoreMoved(err error) error {
+	if errors.Is(err, store.ErrMoved) {
+		return nil
+	}
+	return err
+}
+
+// Reseal seals anew the objects and transcripts that are sealed under another master key, or not at all, and returns how many.
+func (s *Store) Reseal(ctx context.Context) (int, error) {
+	objects, err := s.resealObjects(ctx)
+	if err != nil {
+		return objects, err
+	}
+	transcripts, err := s.resealTranscripts(ctx)
+	return objects + transcripts, err
+}
+
+func (s *Store) resealObjects(ctx context.Context) (n int, err error) {
 	f := store.ObjectFilter{OldestFirst: true, Limit: 500}
 	for {
 		all, err := s.Store.Objects(ctx, f)

@@ -127,3 +127,39 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+func TestATranscriptIsSealedForItsCallAndSealedAnew(t *testing.T) {
+	inner := opened(t, filepath.Join(t.TempDir(), "plenum.db"))
+	s := sealed.New(inner, vaultOf(t, "a"))
+	said := []byte("what was asked and answered")
+	kept := []store.Transcript{{Call: "one", Start: 1, Body: said}, {Call: "two", Start: 2, Body: said}}
+	if err := s.PutTranscripts(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	one, err := inner.Transcript(t.Context(), "one")
+	if err != nil || bytes.Contains(one.Body, []byte("asked")) {
+		t.Fatalf("it is kept as %q, %v", one.Body, err)
+	}
+	two, err := inner.Transcript(t.Context(), "two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := inner.ReplaceTranscript(t.Context(), "two", two.Body, one.Body); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := s.Transcript(t.Context(), "two"); err == nil {
+		t.Errorf("what was sealed for another call was opened: %q", x.Body)
+	}
+	if _, err := inner.DeleteTranscripts(t.Context(), store.TranscriptFilter{Call: "two"}); err != nil {
+		t.Fatal(err)
+	}
+	both := sealed.New(inner, vaultOf(t, "b", "a"))
+	for _, want := range []int{1, 0} {
+		if n, err := both.Reseal(t.Context()); err != nil || n != want {
+			t.Fatalf("sealed anew: %d, %v; want %d", n, err, want)
+		}
+	}
+	if x, err := sealed.New(inner, vaultOf(t, "b")).Transcript(t.Context(), "one"); err != nil || !bytes.Equal(x.Body, said) {
+		t.Errorf("under the new key alone: %q, %v", x.Body, err)
+	}
+}

@@ -27,6 +27,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		"keys are used":               uses,
 		"resources":                   resources,
 		"imported tables":             tables,
+		"transcripts":                 transcripts,
 		"resources changed at once":   resourcesAtOnce,
 		"settings":                    settings,
 		"settings at once":            settingsAtOnce,

@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/plenum-foundry/plenum/store"
+)
+
+const transcriptColumns = "call, project, key, member, deployment, start_us, size, sum"
+
+// chosenTranscripts is the condition of a filter, whose values transcriptArgs gives.
+const chosenTranscripts = ` WHERE start_us >= $1 AND start_us < $2 AND ($3 = '' OR call = $3)
+	AND ($4 = '' OR project = $4) AND ($5 = '' OR key = $5) AND ($6 = '' OR member = $6) AND ($7 = '' OR deployment = $7)`
+
+func transcriptArgs(f *store.TranscriptFilter) []any {
+	to := f.To
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	return []any{f.From, to, clean(f.Call), clean(f.Project), clean(f.KeyID), clean(f.Member), clean(f.Deployment)}
+}
+
+// PutTranscripts keeps transcripts.
+func (d *DB) PutTranscripts(ctx context.Context, ts []store.Transcript) error {
+	err := pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		var batch pgx.Batch
+		for i := range ts {
+			t := &ts[i]
+			batch.Queue("INSERT INTO transcripts ("+transcriptColumns+", body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (call) DO NOTHING",
+				clean(t.Call), clean(t.Project), clean(t.KeyID), clean(t.Member), clean(t.Deployment), t.Start, t.Size, t.Sum, t.Body)
+		}
+		return tx.SendBatch(ctx, &batch).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("keeping transcripts: %w", err)
+	}
+	return nil
+}
+
+// Transcript returns one.
+func (d *DB) Transcript(ctx context.Context, call string) (store.Transcript, error) {
+	var t store.Transcript
+	err := d.pool.QueryRow(ctx, "SELECT "+transcriptColumns+", body FROM transcripts WHERE call = $1", clean(call)).
+		Scan(&t.Call, &t.Project, &t.KeyID, &t.Member, &t.Deployment, &t.Start, &t.Size, &t.Sum, &t.Body)
+	if err != nil {
+		return t, fmt.Errorf("finding the transcript of %s: %w", call, found(err))
+	}
+	return t, nil
+}
+
+// Transcripts returns those that are chosen.
+func (d *DB) Transcripts(ctx context.Context, f store.TranscriptFilter) ([]store.Transcript, error) {
+	rows, err := d.pool.Query(ctx, "SELECT "+transcriptColumns+" FROM transcripts"+chosenTranscripts+`
+		AND ($9 = '' OR start_us <= $8 AND (start_us, call COLLATE "C") < ($8, $9)) ORDER BY start_us DESC, call COLLATE "C" DESC LIMIT $10`,
+		append(transcriptArgs(&f), f.Before, clean(f.BeforeID), f.Max())...)
+	ts, err := collect(rows, err, scanTranscript)
+	if err != nil {
+		return nil, fmt.Errorf("listing transcripts: %w", err)
+	}
+	return ts, nil
+}
+
+// CountTranscripts returns how many are chosen.
+func (d *DB) CountTranscripts(ctx context.Context, f store.TranscriptFilter) (n int64, err error) {
+	if err = d.pool.QueryRow(ctx, "SELECT count(*) FROM transcripts"+chosenTranscripts, transcriptArgs(&f)...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting transcripts: %w", err)
+	}
+	return n, nil
+}
+
+// DeleteTranscripts forgets the chosen ones.
+func (d *DB) DeleteTranscripts(ctx context.Context, f store.TranscriptFilter) (int64, error) {
+	var limit *int64 // of NULL there is none
+	if n := int64(f.Limit); n > 0 {
+		limit = &n
+	}
+	tag, err := d.pool.Exec(ctx, "DELETE FROM transcripts WHERE call IN (SELECT call FROM transcripts"+chosenTranscripts+
+		` ORDER BY start_us, call COLLATE "C" LIMIT $8)`, append(transcriptArgs(&f), limit)...)
+	if err != nil {
+		return 0, fmt.Errorf("deleting transcripts: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// ReplaceTranscript puts another body in the place of the one that is there.
+func (d *DB) ReplaceTranscript(ctx context.Context, call string, was, is []byte) error {
+	tag, err := d.pool.Exec(ctx, "UPDATE transcripts SET body = $1 WHERE call = $2 AND body = $3", is, clean(call), was)
+	if err != nil {
+		return fmt.Errorf("replacing the transcript of %s: %w", call, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return fmt.Errorf("replacing the transcript of %s: %w", call, store.ErrMoved)
+	}
+	return nil
+}
+
+// scanTranscript reads a transcript without its body.
+func scanTranscript(r pgx.Row) (t store.Transcript, err error) {
+	return t, r.Scan(&t.Call, &t.Project, &t.KeyID, &t.Member, &t.Deployment, &t.Start, &t.Size, &t.Sum)
+}
