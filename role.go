@@ -5,12 +5,13 @@ type Role string
 
 // The roles.
 const (
-	RoleOwner     Role = "owner"     // everything, and says who else does
-	RoleAdmin     Role = "admin"     // everything but making owners
+	RoleOwner     Role = "owner"     // everything but reading transcripts, and says who else does
+	RoleAdmin     Role = "admin"     // the same, but for making owners and readers
 	RoleDeveloper Role = "developer" // makes keys, and sees what they are used for
-	RoleAuditor   Role = "auditor"   // sees everything and changes nothing
+	RoleAuditor   Role = "auditor"   // sees everything but transcripts, and changes nothing
 	RolePublisher Role = "publisher" // publishes models, and sees what they are used for
 	RoleBilling   Role = "billing"   // sees what is spent, and sets budgets
+	RoleReader    Role = "reader"    // reads what was asked and answered, where it is kept; nobody else does
 )
 
 // Grant is a role and where it holds: everywhere, in one organization and its projects, in one project, or for one publisher.

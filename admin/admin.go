@@ -108,6 +108,7 @@ func New(f Foundry, s store.Store, c clock.Clock, log *slog.Logger) *Server {
 	}
 	v.add(v.keys()...)
 	v.add(v.records()...)
+	v.add(v.transcripts()...)
 	v.add(v.catalogOperations()...)
 	v.add(v.balances()...)
 	v.add(v.reports()...)
@@ -176,9 +177,10 @@ type operation struct {
 	body         map[string]any // the JSON Schema of what is sent; nil where nothing is
 	patch        bool           // a JSON merge patch is sent
 	answers      map[int]map[string]any
-	anyone       bool // whoever may use this API may
-	etag         bool // it takes If-Match or If-None-Match
-	csv          bool // it answers with a table in text, in the place of JSON or beside it
+	anyone       bool                   // whoever may use this API may
+	etag         bool                   // it takes If-Match or If-None-Match
+	tells        func(q *request) error // it is written down before it is done though it changes nothing, with what this adds
+	csv          bool                   // it answers with a table in text, in the place of JSON or beside it
 	serve        func(q *request) (reply, error)
 }
 
@@ -213,7 +215,7 @@ const most = 16 << 20
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, o *operation) {
 	e := &Entry{Action: o.id, Noun: o.noun, Config: s.foundry.Snapshot().Version}
 	rep, err := s.run(r, o, e)
-	if o.verb == write || err != nil {
+	if o.verb == write || o.tells != nil || err != nil {
 		e.Status = rep.status
 		if err != nil {
 			p := problemOf(err)
@@ -245,7 +247,7 @@ func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	q := &request{Request: r, actor: actor, entry: e}
 	var may bool
 	if q.reach, may = actor.reach(s.foundry.Snapshot(), o.verb, o.noun); !may && !o.anyone {
-		return reply{}, fail(http.StatusForbidden, "forbidden", "your roles do not let you "+string(o.verb)+" "+o.noun)
+		return reply{}, fail(http.StatusForbidden, "forbidden", "your roles do not let you "+string(o.verb)+" "+o.noun+hint(o))
 	}
 	if err := o.check(q); err != nil {
 		return reply{}, err
@@ -253,12 +255,25 @@ func (s *Server) run(r *http.Request, o *operation, e *Entry) (reply, error) {
 	if q.body, err = o.read(r); err != nil {
 		return reply{}, err
 	}
-	if o.verb == write && !q.dry {
+	if o.tells != nil {
+		if err := o.tells(q); err != nil {
+			return reply{}, err
+		}
+	}
+	if (o.verb == write || o.tells != nil) && !q.dry {
 		if err := s.foundry.Intend(e); err != nil {
 			return reply{}, unwritable(err)
 		}
 	}
 	return s.once(q, o)
+}
+
+// hint says whom to ask, where that is not plain.
+func hint(o *operation) string {
+	if o.noun == transcripts && o.verb == read {
+		return ": who has the role reader may, and an owner gives it to members"
+	}
+	return ""
 }
 
 // unwritable refuses what cannot be written down.

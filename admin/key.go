@@ -281,8 +281,8 @@ func (s *Server) mayMake(q *request, k *newKey) error {
 		return fail(http.StatusForbidden, "forbidden", "only owners and admins make keys of the management API")
 	case k.Admin && !isMember:
 		return Invalid("member", "a key of the management API has the roles of its member; there is no member of that name")
-	case k.Admin && !q.actor.owns() && slices.ContainsFunc(member.Grants, func(g plenum.Grant) bool { return g.Role == plenum.RoleOwner }):
-		return fail(http.StatusForbidden, "forbidden", "only an owner makes keys with an owner's roles")
+	case k.Admin && !q.actor.owns() && slices.ContainsFunc(member.Grants, func(g plenum.Grant) bool { return guarded(g.Role) }):
+		return fail(http.StatusForbidden, "forbidden", "only an owner makes keys with the roles of an owner or a reader")
 	}
 	return nil
 }

@@ -485,18 +485,26 @@ func ItemOf(r *store.Resource) config.Item {
 	return config.Item{List: r.Kind, Name: r.Name, Version: r.Version, Spec: r.Spec}
 }
 
-// mayGrant refuses that somebody who is no owner makes one, or changes one.
+// mayGrant refuses that somebody who is no owner makes an owner or a reader, or changes one, or says who signs people in: that
+// one could vouch for anybody as an owner.
 func (s *Server) mayGrant(q *request, n config.Noun, was *store.Resource, spec []byte) error {
-	if n.List != "members" && n.List != "service_accounts" || q.actor.owns() {
+	if q.actor.owns() {
 		return nil
 	}
-	owner := func(spec []byte) bool {
-		var m struct{ Roles []struct{ Role string } }
-		_ = json.Unmarshal(spec, &m)
-		return slices.ContainsFunc(m.Roles, func(r struct{ Role string }) bool { return r.Role == "owner" })
+	switch n.List {
+	case "members", "service_accounts":
+	case "identity_providers":
+		return fail(http.StatusForbidden, "forbidden", "only an owner says who signs people in: whoever does could sign anybody in as an owner")
+	default:
+		return nil
 	}
-	if owner(spec) || was != nil && owner(was.Spec) {
-		return fail(http.StatusForbidden, "forbidden", "only an owner makes, changes or removes owners")
+	owners := func(spec []byte) bool {
+		var m struct{ Roles []struct{ Role plenum.Role } }
+		_ = json.Unmarshal(spec, &m)
+		return slices.ContainsFunc(m.Roles, func(r struct{ Role plenum.Role }) bool { return guarded(r.Role) })
+	}
+	if owners(spec) || was != nil && owners(was.Spec) {
+		return fail(http.StatusForbidden, "forbidden", "only an owner makes, changes or removes owners and readers")
 	}
 	return nil
 }

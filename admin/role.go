@@ -25,8 +25,11 @@ const (
 	write verb = "write"
 )
 
-// anything stands for every kind of thing.
+// anything stands for every kind of thing, but for reading transcripts: that is a role of its own.
 const anything = "*"
+
+// transcripts are what was asked and answered.
+const transcripts = "transcripts"
 
 // right lets a role do something to things of a kind.
 type right struct {
@@ -49,6 +52,8 @@ func rights(r plenum.Role) []right {
 		return []right{{read, "projects"}, {read, "deployments"}, {read, "budgets"}, {read, "limits"}, {read, "keys"}, {write, "keys"}, {read, "usage"}, {read, "calls"}, {read, "models"}, {read, "policies"}, {read, "terms"}, {read, "acceptances"}, {write, "acceptances"}}
 	case plenum.RolePublisher:
 		return []right{{read, "models"}, {read, "publishers"}, {read, "cards"}, {write, "cards"}, {read, "statements"}}
+	case plenum.RoleReader:
+		return []right{{read, transcripts}}
 	}
 	return nil
 }
@@ -88,7 +93,9 @@ func (a *Actor) reach(snap *config.Snapshot, v verb, noun string) (reach, bool) 
 
 // may reports whether a role may do something to things of a kind.
 func may(r plenum.Role, v verb, noun string) bool {
-	return slices.ContainsFunc(rights(r), func(r right) bool { return r.verb == v && (r.noun == noun || r.noun == anything) })
+	return slices.ContainsFunc(rights(r), func(r right) bool {
+		return r.verb == v && (r.noun == noun || r.noun == anything && (v != read || noun != transcripts))
+	})
 }
 
 // covers reports whether a project is within the reach.
@@ -107,7 +114,10 @@ func (r *reach) sees(organization, project string) bool {
 	return r.governs(organization)
 }
 
-// owns reports whether the actor is an owner, who alone makes owners.
+// guarded reports whether a role is an owner's alone to give: who has it could else make themselves read or do what nobody meant.
+func guarded(r plenum.Role) bool { return r == plenum.RoleOwner || r == plenum.RoleReader }
+
+// owns reports whether the actor is an owner, who alone makes owners and readers.
 func (a *Actor) owns() bool {
 	return slices.ContainsFunc(a.Grants, func(g plenum.Grant) bool {
 		return g.Role == plenum.RoleOwner && g.Project == "" && g.Organization == ""

@@ -107,7 +107,7 @@ func Command(parts Parts) *cobra.Command {
 		&cobra.Group{ID: groupCare, Title: "Look after it:"},
 	)
 	add(root, groupRun, upCommand(parts), serveCommand(parts))
-	add(root, groupUse, chatCommand(), createCommand(parts), deleteCommand(parts), getCommand(parts), describeCommand(parts), applyCommand(), exportCommand(), policyCommand(parts), catalogCommand(), importCommand(), loginCommand(), logoutCommand(), whoamiCommand(), reportCommand(), exitDrillCommand(), publishCommand(), deskCommand(), termsCommand(), reconcileCommand())
+	add(root, groupUse, chatCommand(), createCommand(parts), deleteCommand(parts), getCommand(parts), describeCommand(parts), applyCommand(), exportCommand(), policyCommand(parts), catalogCommand(), importCommand(), loginCommand(), logoutCommand(), whoamiCommand(), reportCommand(), exitDrillCommand(), publishCommand(), deskCommand(), termsCommand(), reconcileCommand(), transcriptCommand())
 	add(root, groupCare, doctorCommand(parts), probeCommand(), ledgerCommand(), backupCommand(), restoreCommand(), rotateCommand(parts))
 	root.AddCommand(versionCommand())
 	return root

@@ -165,7 +165,7 @@ func (n foundry) Intend(e *admin.Entry) error {
 	e.ID = ledger.NewAuditID()
 	a := ledger.Audit{
 		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate,
-		Action: e.Action, Noun: e.Noun, Name: e.Name, Config: e.Config,
+		Action: e.Action, Noun: e.Noun, Name: e.Name, Config: e.Config, After: e.After,
 	}
 	return n.ledger.Intend(a)
 }

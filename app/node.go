@@ -49,6 +49,7 @@ import (
 	"github.com/plenum-foundry/plenum/store/postgres"
 	"github.com/plenum-foundry/plenum/store/sealed"
 	"github.com/plenum-foundry/plenum/store/sqlite"
+	"github.com/plenum-foundry/plenum/transcript"
 )
 
 // How often a node looks whether keys were made or revoked in the store, or something else that it follows has changed;
@@ -61,37 +62,38 @@ const (
 
 // Node is one running Plenum: what it keeps, the snapshot it answers under, and the server.
 type Node struct {
-	parts      Parts
-	log        *slog.Logger
-	dir        string
-	store      store.Store
-	follower   store.Follower // the store, where it says what changes; nil where it does not
-	ledger     *ledger.Ledger
-	pepper     *identity.Pepper
-	safe       safe
-	tokens     *identity.Tokens
-	catalog    *catalog.Catalog
-	compiler   *compiler
-	current    *config.Current
-	metrics    *metric.Metrics
-	edge       *gateway.Edge
-	management *admin.Server
-	desk       *desk.Desk
-	signin     *signin.Server
-	scim       *scim.Server
-	files      *file.Keeper
-	batches    *batch.Engine
-	pipeline   gateway.Handler
-	history    *history.History
-	book       books.Book
-	alerts     *alert.Watch
-	shared     *valkey.Book    // the book, where several nodes share it
-	shares     *books.Shares   // that book, with what this node has put by of it
-	losses     []plenum.Record // calls with charges that a stopped process left open
-	logs       *callLog
-	anchors    *anchor.Keeper
-	draining   atomic.Bool
-	warned     map[string]bool // warn: what was told of the configuration in force
+	parts       Parts
+	log         *slog.Logger
+	dir         string
+	store       store.Store
+	follower    store.Follower // the store, where it says what changes; nil where it does not
+	ledger      *ledger.Ledger
+	pepper      *identity.Pepper
+	safe        safe
+	tokens      *identity.Tokens
+	catalog     *catalog.Catalog
+	compiler    *compiler
+	current     *config.Current
+	metrics     *metric.Metrics
+	edge        *gateway.Edge
+	management  *admin.Server
+	desk        *desk.Desk
+	signin      *signin.Server
+	scim        *scim.Server
+	files       *file.Keeper
+	batches     *batch.Engine
+	pipeline    gateway.Handler
+	history     *history.History
+	transcripts *transcript.Keeper
+	book        books.Book
+	alerts      *alert.Watch
+	shared      *valkey.Book    // the book, where several nodes share it
+	shares      *books.Shares   // that book, with what this node has put by of it
+	losses      []plenum.Record // calls with charges that a stopped process left open
+	logs        *callLog
+	anchors     *anchor.Keeper
+	draining    atomic.Bool
+	warned      map[string]bool // warn: what was told of the configuration in force
 
 	mu     sync.Mutex // of what a snapshot is compiled from
 	file   *config.File
@@ -121,13 +123,14 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	}
 	n.shelf.Open = n.safe.open
 	n.compiler = newCompiler(parts.Providers, n.catalog, n.pepper.MAC)
-	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) })
+	n.metrics = metric.New(func() float64 { return float64(n.edge.InFlight()) }, n.transcribed)
 	n.logs = newCallLog(w, f.Log)
 	n.tokens = identity.NewTokens(clock.Real, log)
 	n.files = file.New(n.store, clock.Real, log)
 	n.batches = batch.New(n.store, n.files, parts.Dialects, clock.Real, log)
 	n.batches.Alone = f.Database.Empty() // the ledger's lock keeps others off the data directory
 	n.history = history.New(history.Redacting(n.store, n.redactorOf), n.name(), clock.Real, log)
+	n.transcripts = transcript.New(n.store, n.ledger, n.current.Load, clock.Real, log)
 	if err := n.openBook(ctx, f); err != nil {
 		n.Close()
 		return nil, err
@@ -138,7 +141,7 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.pipeline = Pipeline(Mechanisms{
 		Ledger: n.ledger, Observers: []auditObserver{n.metrics, n.logs}, Pepper: n.pepper, Tokens: n.tokens, Uses: &n.uses, Clock: clock.Real,
 		Policy:  policy.Cedar{Clock: clock.Real},
-		Budgets: accounts, Limits: accounts, History: n.history, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers(), map[llm.Op]gateway.Handler{llm.OpKeyInfo: keyInfo}),
+		Budgets: accounts, Limits: accounts, History: n.history, Keeper: n.transcripts, Owners: owners{n.store}, Own: joined(n.files.Handlers(), n.batches.Handlers(), n.history.Handlers(), clientSecrets{n.pepper}.Handlers(), map[llm.Op]gateway.Handler{llm.OpKeyInfo: keyInfo}),
 	})
 	n.edge = gateway.NewEdge(parts.Dialects, n.current, n.pipeline, log)
 	if err := n.loadKeys(ctx); err != nil {
@@ -162,6 +165,12 @@ func Open(ctx context.Context, parts Parts, f *config.File, log *slog.Logger, w 
 	n.signin = n.newSignIn()
 	n.scim = n.newDirectory()
 	return n, nil
+}
+
+// transcribed tells how many transcripts were kept and dropped.
+func (n *Node) transcribed() (kept, dropped int64) {
+	c := n.transcripts.Counts()
+	return c.Kept, c.Dropped
 }
 
 // joined puts the handlers of operations on what callers own together.
@@ -416,6 +425,7 @@ func (n *Node) Serve(ctx context.Context, l net.Listener, loops ...func(context.
 	g.Go(func() error { return ignoreCanceled(n.files.Run(run)) })
 	g.Go(func() error { return ignoreCanceled(n.batches.Run(run, gateway.NewRunner(n.current, n.pipeline))) })
 	g.Go(func() error { return n.history.Run(run, gateway.NewRunner(n.current, n.pipeline)) })
+	g.Go(func() error { return ignoreCanceled(n.transcripts.Run(run)) })
 	g.Go(func() error { return n.logs.run(run) })
 	g.Go(func() error { return ignoreCanceled(n.anchors.Run(run)) })
 	g.Go(func() error { return ignoreCanceled(n.alerts.Run(run)) })

@@ -15,6 +15,7 @@ import (
 	"github.com/plenum-foundry/plenum/stage/cache"
 	"github.com/plenum-foundry/plenum/stage/claim"
 	"github.com/plenum-foundry/plenum/stage/guardrail"
+	"github.com/plenum-foundry/plenum/stage/keep"
 	"github.com/plenum-foundry/plenum/stage/limit"
 	"github.com/plenum-foundry/plenum/stage/meter"
 	"github.com/plenum-foundry/plenum/stage/own"
@@ -33,6 +34,7 @@ type Mechanisms struct {
 	Tokens    *identity.Tokens
 	Uses      *identity.Uses
 	Policy    policy.Decider
+	Keeper    keep.Keeper
 	Guard     guardrail.Guard
 	Cache     cache.Store
 	History   recall.History
@@ -98,6 +100,7 @@ func Pipeline(m Mechanisms) gateway.Handler {
 	return gateway.Chain(gateway.Dispatch,
 		audit.New(m.Ledger, m.Observers...),
 		auth.New(m.Pepper, m.Tokens, m.Uses),
+		keep.New(m.Keeper),
 		recall.New(m.Clock, m.History),
 		resolve.New(m.resolves(), m.uploads(), policy.Lists(m.Policy)),
 		policy.New(m.Policy),

@@ -161,6 +161,8 @@ type Content struct {
 	Retention time.Duration `conf:"retention" default:"720h" min:"1m" doc:"How long an answer is kept, and a conversation after it was last used."`
 	Redact    []string      `conf:"redact" doc:"What is taken out before it is kept: keys, cards, iban, email, phone. A word in brackets takes its place, such as [EMAIL]; who goes on from such an answer goes on from what is left of it."`
 	Patterns  []Redaction   `conf:"redact_patterns" doc:"What else is taken out."`
+	Calls     bool          `conf:"calls" default:"false" doc:"Projects may have what is asked and answered in all their calls kept as transcripts, each by its own content.calls."`
+	CallBytes Size          `conf:"call_bytes" default:"4MiB" min:"1024" doc:"The most that a transcript holds of what was asked, and of what was answered; of what is larger it has the size alone."`
 }
 
 // Redaction is a pattern of what is taken out of what is kept.

@@ -10,6 +10,7 @@ import (
 // keeping is what a project says of what is kept of it.
 type keeping struct {
 	keep      plenum.Tri
+	calls     bool
 	retention time.Duration
 	redactor  any // nil where the project takes out no more than all do
 }
@@ -21,7 +22,7 @@ func (c *compiler) content() {
 	c.snap.keepings = make(map[string]*keeping)
 	for i := range c.file.Projects {
 		d := &c.file.Projects[i].Content
-		k := &keeping{keep: d.Keep, retention: d.Retention}
+		k := &keeping{keep: d.Keep, calls: d.Calls, retention: d.Retention}
 		if len(d.Redact)+len(d.Patterns) > 0 {
 			k.redactor = c.redactor(&Content{
 				Redact: union(all.Redact, d.Redact), Patterns: slices.Concat(all.Patterns, d.Patterns),
@@ -59,6 +60,27 @@ func (s *Snapshot) Keeps(project string, d *plenum.Deployment) bool {
 		own = k.keep
 	}
 	return own == plenum.Yes || own == plenum.Unknown && !c.OptIn
+}
+
+// KeepsCalls reports whether what is asked and answered in the calls of a project is kept: it wants it, and may.
+func (s *Snapshot) KeepsCalls(project string) bool {
+	c := &s.Declared.Content
+	if !c.Calls || len(c.Projects) > 0 && !slices.Contains(c.Projects, project) {
+		return false
+	}
+	k := s.keepings[project]
+	return k != nil && k.calls && k.keep != plenum.No
+}
+
+// Retentions returns how long what they say is kept of those projects that want it shorter than all.
+func (s *Snapshot) Retentions() map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, k := range s.keepings {
+		if k.retention > 0 && k.retention < s.Declared.Content.Retention {
+			out[name] = k.retention
+		}
+	}
+	return out
 }
 
 // Retention returns how long what a project says is kept: what it says itself, and no longer than is allowed.

@@ -25,7 +25,7 @@ type IdentityProvider struct {
 // GroupRole is what the members of a provider's group may do.
 type GroupRole struct {
 	Group        string `conf:"group" required:"yes" doc:"The group, as the provider calls it; * is everybody whom it signs in."`
-	Role         string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing" doc:"The role, as members have them."`
+	Role         string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing reader" doc:"The role, as members have them."`
 	Organization string `conf:"organization" doc:"Only within this organization: in its projects, and over them. Left out it is everywhere."`
 	Project      string `conf:"project" doc:"Only within this project; left out it is everywhere."`
 	Publisher    string `conf:"publisher" doc:"Only for this publisher's models; left out it is for all."`

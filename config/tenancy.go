@@ -23,6 +23,7 @@ type ProjectContent struct {
 	Retention time.Duration `conf:"retention" min:"1m" doc:"How long at the most; content.retention bounds it. Of what is kept already it changes nothing until it is used again."`
 	Redact    []string      `conf:"redact" doc:"What is taken out beside what content.redact takes out: keys, cards, iban, email, phone."`
 	Patterns  []Redaction   `conf:"redact_patterns" doc:"What else is taken out."`
+	Calls     bool          `conf:"calls" default:"false" doc:"Keep what is asked and answered in all calls of the project, where content.calls allows it; who has the role reader reads it."`
 }
 
 // Member is a person, as they are declared.
@@ -39,7 +40,7 @@ type Member struct {
 
 // Grant is a role and where it holds.
 type Grant struct {
-	Role         string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing" doc:"owner may do everything; admin too, but for making owners; developer makes keys and sees what they are used for; auditor sees everything and changes nothing; publisher publishes models; billing sees what is spent and sets budgets."`
+	Role         string `conf:"role" required:"yes" enum:"owner admin developer auditor publisher billing reader" doc:"owner may do everything; admin too, but for making owners and readers; developer makes keys and sees what they are used for; auditor sees everything and changes nothing; publisher publishes models; billing sees what is spent and sets budgets; reader reads transcripts, which no other role does."`
 	Organization string `conf:"organization" doc:"Only within this organization: in its projects, and over them. Left out it is everywhere."`
 	Project      string `conf:"project" doc:"Only within this project; left out it is everywhere."`
 	Publisher    string `conf:"publisher" doc:"Only for this publisher's models; left out it is for all."`

@@ -63,6 +63,7 @@ type Call struct {
 	Depth  int    // Runner: how many calls are above
 	Trail  *Trail // everyone: the one wide event
 
+	heard     *Heard  // Listen
 	rewritten bool    // route: the payload is not what the body says
 	req       *intake // shared by all copies
 }
@@ -104,6 +105,9 @@ func (c *Call) loadLocked() error {
 	}
 	if q.loadErr = c.unpack(c.bounds()); q.loadErr != nil {
 		return q.loadErr
+	}
+	if c.heard != nil && c.Op == llm.OpGenerate {
+		c.Understand = true // whatever the request was carried in
 	}
 	c.Head, q.loadErr = c.Codec.Peek(c.In, c.bounds())
 	return q.loadErr

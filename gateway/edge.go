@@ -60,6 +60,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err == nil {
 			c.In.Body, err = unwrap(c, c.In.Body, int(c.Config.Declared.MaxDecompressed))
 		}
+		if err == nil {
+			c.heard.asked(c, c.In.Body)
+		}
 		return err
 	}
 	c.req.open = body.stream

@@ -75,6 +75,14 @@ func (o *edgeOut) Chunk(ch dialect.Chunk) error {
 // streamed says one frame of a stream.
 func (o *edgeOut) streamed(ch dialect.Chunk) error {
 	o.startStream()
+	err := o.frame(ch)
+	if err == nil {
+		o.c.heard.events(ch.Events)
+	}
+	return err
+}
+
+func (o *edgeOut) frame(ch dialect.Chunk) error {
 	switch {
 	case ch.Mute:
 		return o.push(nil, ch.More)
@@ -155,6 +163,9 @@ func (o *edgeOut) replayed(ch dialect.Chunk) error {
 	o.startStream()
 	o.same = false
 	for ev := range llm.Replay(r) {
+		if o.c.heard != nil {
+			o.c.heard.events([]llm.Event{ev})
+		}
 		if err := o.encode(ev); err != nil {
 			return err
 		}
@@ -234,6 +245,7 @@ func (o *edgeOut) finish(err error) {
 	if o.head.Upgraded {
 		return
 	}
+	defer o.endHeard()
 	switch {
 	case err == nil && o.fold != nil:
 		err = o.whole(dialect.Chunk{Result: o.fold.Response()})
@@ -337,6 +349,7 @@ func (o *edgeOut) startStream() {
 		h.Set("Trailer", "Plenum-Cost-Usd, Plenum-Lost, Plenum-Attempts, Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin")
 	}
 	o.own(h)
+	o.c.heard.streams(o.c)
 	// What is known only at the end is said at the end.
 	h.Del("Plenum-Attempts")
 	o.wrote = true
@@ -443,6 +456,7 @@ func (o *edgeOut) write(b []byte, flush bool) error {
 	o.extend()
 	n, err := o.w.Write(b)
 	o.c.Trail.Record.BytesOut += int64(n)
+	o.c.heard.wrote(b[:n])
 	if err != nil {
 		return &WriteError{err}
 	}

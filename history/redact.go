@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	"github.com/plenum-foundry/plenum/dialect"
 	"github.com/plenum-foundry/plenum/redact"
@@ -58,7 +57,7 @@ func (s *redacting) clean(o *store.Object) error {
 	if !isJSON(d.Answer) {
 		d.Answer = nil // what cannot be read cannot be redacted
 	}
-	b, err := r.JSON(d.bytes(), stays)
+	b, err := r.JSON(d.bytes(), redact.Mechanical)
 	if err != nil {
 		return err
 	}
@@ -75,12 +74,3 @@ func (s *redacting) clean(o *store.Object) error {
 }
 
 func isJSON(b blob) bool { return len(b) == 0 || b[0] == '{' }
-
-// stays reports whether a member holds nothing that people or models say.
-func stays(name string) bool {
-	switch name {
-	case "id", "type", "role", "status", "object", "model", "previous", "conversation", "dialect", "path", "call", "signature", "encrypted_content":
-		return true
-	}
-	return strings.HasSuffix(name, "_id")
-}

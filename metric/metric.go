@@ -27,8 +27,8 @@ type Metrics struct {
 // The buckets of durations, in seconds: answers take from milliseconds to many minutes.
 var durations = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900}
 
-// New returns the metrics of a node. Gauges are read when they are asked for.
-func New(inFlight func() float64) *Metrics {
+// New returns the metrics of a node. What others count is read when it is asked for.
+func New(inFlight func() float64, transcripts func() (kept, dropped int64)) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		calls:    counter("plenum_calls_total", "Calls that have ended.", "deployment", "dialect", "outcome", "status"),
@@ -41,6 +41,10 @@ func New(inFlight func() float64) *Metrics {
 	}
 	m.registry.MustRegister(m.calls, m.tokens, m.cost, m.attempts, m.duration, m.first, m.reloads,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "plenum_calls_in_flight", Help: "Calls under way."}, inFlight),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "plenum_transcripts_kept_total", Help: "Transcripts of calls that were kept."},
+			func() float64 { kept, _ := transcripts(); return float64(kept) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "plenum_transcripts_dropped_total", Help: "Transcripts of calls that were lost, since the store did not take them in time."},
+			func() float64 { _, dropped := transcripts(); return float64(dropped) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

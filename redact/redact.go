@@ -203,3 +203,13 @@ func (r *Redactor) value(v any, stays func(string) bool, n *int) any {
 	}
 	return v
 }
+
+// Mechanical reports whether a member of what clients and models send holds nothing that people or models say, in whatever
+// dialect: an id, a type, a signature. Such members stay as they are.
+func Mechanical(member string) bool {
+	switch member {
+	case "id", "type", "role", "status", "object", "model", "previous", "conversation", "dialect", "path", "call", "signature", "encrypted_content":
+		return true
+	}
+	return strings.HasSuffix(member, "_id")
+}

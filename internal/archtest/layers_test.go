@@ -57,12 +57,12 @@ var diagram = []layer{
 
 	{"L3", []string{"stage/..."}, with(with(meaning, seams...), "gateway")},
 
-	{"L4", []string{"file", "history", "alert"}, with(with(meaning, seams...), "gateway", "store")},
+	{"L4", []string{"file", "history", "transcript", "alert"}, with(with(meaning, seams...), "gateway", "store")},
 	// What makes calls of its own may keep what comes of them as files.
 	{"L4", []string{"eval", "batch", "probe"}, with(with(meaning, seams...), "gateway", "store", "file")},
 	// Published models are tried as any model is probed; the management API is how publishers reach the desk.
 	{"L4", []string{"desk"}, with(with(meaning, seams...), "gateway", "store", "probe")},
-	{"L4", []string{"admin"}, with(with(meaning, seams...), "gateway", "store", "file", "desk", "probe", "report")},
+	{"L4", []string{"admin"}, with(with(meaning, seams...), "gateway", "store", "file", "desk", "probe", "report", "transcript")},
 	// What was used is told from what the store keeps; a vendor's file needs nothing but its own words.
 	{"L4", []string{"report"}, with(with(meaning, seams...), "store")},
 	{"L4", []string{"reconcile"}, meaning},
@@ -72,7 +72,7 @@ var diagram = []layer{
 	{"L4", []string{"console"}, meaning},
 
 	{"L5", []string{"app/..."}, meaning},
-	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "desk", "file", "history", "alert", "report", "reconcile", "migrate", "signin", "scim", "app/...", "engine/wheel", "budget/valkey", "ledger/...", "vault")},
+	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "desk", "file", "history", "transcript", "alert", "report", "reconcile", "migrate", "signin", "scim", "app/...", "engine/wheel", "budget/valkey", "ledger/...", "vault")},
 	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},
