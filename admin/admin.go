@@ -59,6 +59,8 @@ type Foundry interface {
 	Uses(ctx context.Context) (map[string]int64, error)
 	// Balances returns the state of budgets and limits, by their accounts.
 	Balances(ctx context.Context, a Asked) ([]Balance, error)
+	// Carry puts on an account of a budget what was spent before it was here, and returns its state and what it was charged.
+	Carry(ctx context.Context, c *Carried) (Balance, []plenum.Charge, error)
 	// Probe finds out what the targets of a deployment can do, in calls of a key.
 	Probe(ctx context.Context, deployment, capabilities, key string) (*Probed, error)
 	// Explain says what policies decide on a call, and Retry what they would have decided on those of a time.
@@ -85,8 +87,10 @@ type Entry struct {
 	Status int
 	Reason string // why it was refused
 	Config string // the version in force before
-	Before []byte // as JSON, without secrets; nil where there was nothing
-	After  []byte
+	// Charges are what it put on the accounts of budgets.
+	Charges []plenum.Charge
+	Before  []byte // as JSON, without secrets; nil where there was nothing
+	After   []byte
 }
 
 // Server is the management API.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"reflect"
 	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
 )
 
 // Balance is the state of a budget or a limit, or of the part of one that somebody has for himself.
@@ -43,7 +45,44 @@ func (s *Server) balances() []*operation {
 			param{"kind", "Only of budgets, or of limits.", map[string]any{"enum": []string{"budget", "limit"}}},
 		),
 		answers: map[int]map[string]any{http.StatusOK: listSchema(schemaOf(reflect.TypeFor[Balance]()))}, serve: s.listBalances,
+	}, {
+		method: http.MethodPost, path: "/balances:carry", id: "carry_balance", noun: "budgets", verb: write,
+		summary: "Have a budget know what was spent before it was here: what is spent of it is raised to that, and never lowered",
+		body:    schemaOf(reflect.TypeFor[Carried]()), answers: map[int]map[string]any{http.StatusOK: schemaOf(reflect.TypeFor[Balance]())}, serve: s.carryBalance,
 	}}
+}
+
+// Carried is what was spent of a budget before it was here, such as at another gateway, in the window of now.
+type Carried struct {
+	Name     string `json:"name"`
+	Part     string `json:"part,omitempty"` // whose, of a budget that each has for himself
+	SpentUSD string `json:"spent_usd"`      // in dollars, such as 12.34
+	Reason   string `json:"reason"`         // for the audit
+
+	Spent plenum.Micros                           `json:"-"`
+	Sees  func(organization, project string) bool `json:"-"`
+}
+
+func (s *Server) carryBalance(q *request) (reply, error) {
+	var c Carried
+	if err := strict(q.body, &c); err != nil {
+		return reply{}, err
+	}
+	var err error
+	if c.Spent, err = plenum.ParseMicros(c.SpentUSD); err != nil || c.Spent < 0 {
+		return reply{}, Invalid("spent_usd", "is an amount of dollars such as 12.34")
+	}
+	if len(c.Reason) < leastReason || len(c.Reason) > mostReason {
+		return reply{}, Invalid("reason", "says in 3 to 500 bytes where that was spent")
+	}
+	c.Sees = q.reach.sees
+	q.entry.Name, q.entry.After = c.Name, asJSON(&c)
+	b, charges, err := s.foundry.Carry(q.Context(), &c)
+	q.entry.Charges = charges
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: b}, nil
 }
 
 func (s *Server) listBalances(q *request) (reply, error) {

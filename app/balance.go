@@ -3,7 +3,9 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"maps"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -107,6 +109,50 @@ func (n foundry) states(ctx context.Context, parts []part) ([]admin.Balance, err
 		out[i] = x
 	}
 	return out, nil
+}
+
+// Carry puts on an account of a budget what was spent before it was here.
+func (n foundry) Carry(ctx context.Context, c *admin.Carried) (admin.Balance, []plenum.Charge, error) {
+	s := n.current.Load()
+	i := slices.IndexFunc(s.Bounds.All, func(b config.Bound) bool { return b.Name == c.Name && b.Kind() == "budget" })
+	if i < 0 {
+		return admin.Balance{}, nil, admin.Invalid("name", "there is no budget of that name")
+	}
+	b := &s.Bounds.All[i]
+	if (b.Per == "") != (c.Part == "") {
+		return admin.Balance{}, nil, admin.Invalid("part", "names whose part it is, of a budget that each has for himself (per), and of no other")
+	}
+	account := b.Account
+	if b.Per != "" {
+		account += "[" + c.Part + "]"
+	}
+	whose := partsOf(s, b, []string{account})
+	if len(whose) != 1 || !c.Sees(whose[0].Organization, whose[0].Project) {
+		return admin.Balance{}, nil, admin.Invalid("name", "there is no budget of that name")
+	}
+	before, err := n.states(ctx, whose)
+	if err != nil {
+		return admin.Balance{}, nil, err
+	}
+	more := int64(c.Spent) - before[0].Spent
+	if more <= 0 {
+		return before[0], nil, nil
+	}
+	// Nothing is refused: what was spent was spent.
+	hold := "carry/" + rand.Text()
+	line := budget.Line{Account: budget.Account{ID: account, Unit: budget.Money, Bound: math.MaxInt64, Window: b.Window}}
+	if _, err := n.book.Take(ctx, hold, []budget.Line{line}, clock.Real.Now()); err != nil {
+		return admin.Balance{}, nil, err
+	}
+	charges, err := n.book.Settle(ctx, hold, []int64{more})
+	if err != nil {
+		return admin.Balance{}, charges, err
+	}
+	after, err := n.states(ctx, whose)
+	if err != nil {
+		return admin.Balance{}, charges, err
+	}
+	return after[0], charges, nil
 }
 
 // bounds shows budgets or limits with what is left of them, or of each part of one that was used.

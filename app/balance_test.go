@@ -1,15 +1,19 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/plenum-foundry/plenum/internal/testkit"
+	"github.com/plenum-foundry/plenum/ledger/proof"
+	"github.com/plenum-foundry/plenum/store"
 )
 
 const boundedSite = `
@@ -159,5 +163,81 @@ func TestABudgetThatIsUsedUpIsToldByWebhook(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("nobody was told")
+	}
+}
+
+// TestWhatWasSpentElsewhereIsCarriedOver raises what is spent of budgets to what was spent before they were here: it counts as
+// if it had been spent here, and outlives the process.
+func TestWhatWasSpentElsewhereIsCarriedOver(t *testing.T) {
+	up := testkit.NewUpstream(t, testkit.JSON(completionAnswer))
+	dir := t.TempDir()
+	yaml := "admin_key: " + theAdminKey + fmt.Sprintf(`
+connections: [{name: a, provider: openai, base_url: "%s/v1", credentials: {api_key: k}}]
+deployments: [{name: m, targets: [{connection: a, upstream_model: gpt-4o}]}]
+projects: [{name: web}, {name: lab}]
+budgets:
+  - {name: all, amount_usd: 100, window: month}
+  - {name: each, amount_usd: 10, window: total, per: project}
+  - {name: of-lab, amount_usd: 5, window: total, scope: {project: lab}}
+keys:
+  - {name: web, project: web, secret: the-key-of-project-web}
+`, up.URL)
+	m := &manager{serveNode(t, dir, yaml), theAdminKey}
+	carry := func(m *manager, want int, body string) map[string]any {
+		t.Helper()
+		return m.must(t, want, "POST", "/balances:carry", body)
+	}
+	for range 2 {
+		if b := carry(m, 200, `{"name":"all","spent_usd":"40.25","reason":"spent before"}`); b["spent"] != 40_250_000.0 {
+			t.Errorf("carried: %v", b)
+		}
+	}
+	if b := carry(m, 200, `{"name":"all","spent_usd":"12","reason":"an older sum"}`); b["spent"] != 40_250_000.0 {
+		t.Errorf("it was lowered: %v", b)
+	}
+	if b := carry(m, 200, `{"name":"each","part":"web","spent_usd":"11.5","reason":"more than its amount"}`); b["spent"] != 11_500_000.0 || b["left"] != 0.0 {
+		t.Errorf("carried: %v", b)
+	}
+	for _, bad := range []string{
+		`{"name":"nobody","spent_usd":"1","reason":"spent before"}`, `{"name":"each","spent_usd":"1","reason":"spent before"}`,
+		`{"name":"all","part":"web","spent_usd":"1","reason":"spent before"}`, `{"name":"all","spent_usd":"-1","reason":"spent before"}`,
+		`{"name":"all","spent_usd":"1e9","reason":"spent before"}`, `{"name":"all","spent_usd":"1","reason":""}`, `{"name":"all","spent_usd":1,"reason":"spent before"}`,
+	} {
+		carry(m, 422, bad)
+	}
+	who := m.roles(t, map[string]string{"billing": `{"role":"billing","project":"lab"}`, "dev": `{"role":"developer"}`})
+	carry(who["billing"], 422, `{"name":"all","spent_usd":"50","reason":"not theirs"}`)
+	carry(who["billing"], 200, `{"name":"of-lab","spent_usd":"1","reason":"theirs"}`)
+	carry(who["dev"], 403, `{"name":"all","spent_usd":"50","reason":"not theirs"}`)
+	if status, text := m.call(t, "the-key-of-project-web", "m"); status != 429 || !strings.Contains(text, "each") {
+		t.Errorf("a call of who has spent all elsewhere: %d %s", status, text)
+	}
+	if err := m.ledger.Drain(t.Context(), m.store); err != nil {
+		t.Fatal(err)
+	}
+	m.end(t)
+	if err := m.Node.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	again := &manager{serveNode(t, dir, yaml), theAdminKey}
+	found := map[string]any{}
+	for _, b := range again.must(t, 200, "GET", "/balances", "")["data"].([]any) {
+		b := b.(map[string]any)
+		found[b["name"].(string)] = b["spent"]
+	}
+	if want := map[string]any{"all": 40_250_000.0, "each": 11_500_000.0, "of-lab": 1_000_000.0}; !reflect.DeepEqual(found, want) {
+		t.Errorf("after a restart %v is spent, want %v", found, want)
+	}
+	usage, err := again.store.Usage(t.Context(), store.UsageQuery{})
+	if err != nil || len(usage) != 1 || usage[0].Cost != 0 || usage[0].Calls != 1 {
+		t.Errorf("it counts as usage: %+v, %v", usage, err)
+	}
+	var b bytes.Buffer
+	if _, err := proof.Export(t.Context(), &b, again.store, 1); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := proof.Verify(&b, proof.Options{}); err != nil || len(rep.Findings) > 0 {
+		t.Errorf("%+v, %v", rep, err)
 	}
 }

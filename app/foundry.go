@@ -174,7 +174,7 @@ func (n foundry) Intend(e *admin.Entry) error {
 func (n foundry) Audit(e admin.Entry) error {
 	a := ledger.Audit{
 		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate, Action: e.Action, Noun: e.Noun, Name: e.Name,
-		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Before: e.Before, After: e.After,
+		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Charges: e.Charges, Before: e.Before, After: e.After,
 	}
 	if set, ok := n.current.Load().Policies.(*policy.Set); ok {
 		a.Policy = set.Version()

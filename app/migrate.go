@@ -119,10 +119,13 @@ func (t *takeover) take(ctx context.Context, r *migrate.Result, out io.Writer) e
 	}
 	showPlan(out, &plan)
 	if t.dry {
-		_, err := fmt.Fprintf(out, "%d keys to take over.\n", len(r.Keys))
+		_, err := fmt.Fprintf(out, "%d keys to take over, and what was spent of %d budgets.\n", len(r.Keys), len(r.Spent))
 		return err
 	}
-	return t.takeKeys(ctx, r, out)
+	if err := t.takeKeys(ctx, r, out); err != nil {
+		return err
+	}
+	return t.carry(ctx, r, out)
 }
 
 // applicable returns a declaration with the values of its references, as plenum apply sends it.
@@ -166,6 +169,21 @@ func (t *takeover) takeKeys(ctx context.Context, r *migrate.Result, out io.Write
 		}
 	}
 	_, err := fmt.Fprintf(out, "%d keys taken over, %d were here already.\n", fresh, known)
+	return err
+}
+
+// carry has the budgets know what was spent of them. It may be done again: what is spent is raised to that, and no further.
+func (t *takeover) carry(ctx context.Context, r *migrate.Result, out io.Writer) error {
+	for _, s := range r.Spent {
+		what := admin.Carried{Name: s.Budget, SpentUSD: s.USD, Reason: "spent at the gateway before this one"}
+		if err := t.post(ctx, "/balances:carry", &what, &admin.Balance{}); err != nil {
+			return fmt.Errorf("carrying over the $%s that were spent of the budget %s; run it again to go on: %w", s.USD, s.Budget, err)
+		}
+	}
+	if len(r.Spent) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "What was spent of %d budgets is carried over.\n", len(r.Spent))
 	return err
 }
 

@@ -89,7 +89,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		t.Fatal(err, said)
 	}
 	for _, want := range []string{
-		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$40.250000 was spent",
+		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$3.500000 was spent of it until its reset", "what was spent of 1 budgets",
 		"key old: it expired", "key shut: it is blocked", "key for-gone.models: none of gone-model", "key clear: it is kept in clear", "allowed_routes", "LiteLLM_EndUserTable: 1 rows",
 		"2 keys to take over", "+ deployment fast", "Nothing was changed",
 	} {
@@ -108,6 +108,15 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		if said, err := run(); err != nil || !strings.Contains(said, want) {
 			t.Fatalf("%v\n%s", err, said)
 		}
+	}
+	// What was spent of a budget there is spent of it here, once.
+	spent := map[string]float64{}
+	for _, b := range m.must(t, 200, "GET", "/balances?kind=budget", "")["data"].([]any) {
+		b := b.(map[string]any)
+		spent[b["name"].(string)], _ = b["spent"].(float64)
+	}
+	if spent["Physics-Co"] != 40_250_000 || spent["user-bob-example.com"] != 0 {
+		t.Errorf("spent is %v", spent)
 	}
 	// The old secrets call what they could, and are told what they cannot.
 	for _, c := range []struct {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	plenum "github.com/plenum-foundry/plenum"
 )
 
 // Decision is what became of something that somebody wanted to do.
@@ -45,6 +47,8 @@ type Audit struct {
 	Status      int      `json:"status,omitempty"` // the HTTP status that was answered
 	Policy      string   `json:"policy,omitempty"` // the version of the policies that decided
 	Config      string   `json:"config,omitempty"` // the version of the configuration in force before
+	// Charges are what it put on the accounts of budgets, where it did.
+	Charges []plenum.Charge `json:"charges,omitempty"`
 	// Before and After are what was changed, as JSON and without secrets; nil where there was nothing.
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`

@@ -358,7 +358,8 @@ func (b *bifrost) budget(at string, m map[string]any, o *bifrostOwner) {
 	b.Result.note(at, how, "the hard budget %q: $%s a %s", n, jsonNumber(most, 6), window)
 	b.get(at, m, "last_reset")
 	if used, ok := b.number(at, m, "current_usage"); ok && used > 0 {
-		b.note(at+".current_usage", Missing, "it counts from nothing: $%s were used; declare a smaller amount until it begins anew, if that matters", jsonNumber(used, 6))
+		b.Result.spent(n, used)
+		b.Result.note(at+".current_usage", Carried, "$%s are spent of the budget %q", jsonNumber(used, 6), n)
 	}
 }
 

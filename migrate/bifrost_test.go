@@ -157,6 +157,13 @@ func TestBifrostBudgetsAndLimits(t *testing.T) {
 }
 
 // What nothing was made of is in the report: each setting, or what it stands in.
+func TestBifrostTellsWhatWasSpentOfABudget(t *testing.T) {
+	r := readBifrost(t, governed)
+	if len(r.Spent) != 1 || r.Spent[0].USD != "3.250000" || r.find("budgets", r.Spent[0].Budget) == nil {
+		t.Errorf("spent is %+v", r.Spent)
+	}
+}
+
 func TestBifrostReportLeavesNothingOut(t *testing.T) {
 	for _, text := range []string{governed, `{"a": {"b": [{"c": 1}]}, "client": {}, "providers": {"openai": {"keys": [{"name": "k", "value": "v", "models": ["m"], "weight": 1, "zzz": {"y": 1}}]}}}`} {
 		doc, err := readDocument([]byte(text))

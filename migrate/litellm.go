@@ -580,7 +580,7 @@ func window(duration string) string {
 }
 
 // budget adds a budget in money.
-func (l *litellm) budget(n string, scope map[string]any, amount float64, duration, at string) {
+func (l *litellm) budget(n string, scope map[string]any, amount float64, duration, at string) string {
 	n = name(n)
 	item := map[string]any{"name": n, "amount_usd": json.Number(strconv.FormatFloat(amount, 'f', -1, 64)), "window": window(duration)}
 	if len(scope) > 0 {
@@ -588,6 +588,7 @@ func (l *litellm) budget(n string, scope map[string]any, amount float64, duratio
 	}
 	l.add("budgets", item)
 	l.note(at, Carried, "the hard budget %q: $%v a %s", n, item["amount_usd"], item["window"])
+	return n
 }
 
 // limit adds limits of requests, tokens and calls at the same time.

@@ -239,19 +239,26 @@ func (d *database) readTeams(ctx context.Context) error {
 func (d *database) money(at, n string, scope, of map[string]any) {
 	if b := d.budgets[text(of["budget_id"])]; b != nil { // one that several share there
 		of = maps.Clone(of)
-		for _, name := range []string{"max_budget", "soft_budget", "budget_duration", "rpm_limit", "tpm_limit", "max_parallel_requests", "model_max_budget"} {
+		for _, name := range []string{"max_budget", "soft_budget", "budget_duration", "budget_reset_at", "rpm_limit", "tpm_limit", "max_parallel_requests", "model_max_budget"} {
 			if of[name] == nil {
 				of[name] = b[name]
 			}
 		}
 	}
 	if amount, ok := number(of["max_budget"]); ok {
-		d.budget(n, scope, amount, text(of["budget_duration"]), at+".max_budget")
-		if spent, _ := number(of["spend"]); spent > 0 {
-			d.note(at+".spend", Different, "$%.6f was spent of it there; here it begins anew: lower its amount until it resets, if that matters", spent)
+		made := d.budget(n, scope, amount, text(of["budget_duration"]), at+".max_budget")
+		spent, _ := number(of["spend"])
+		reset, err := stamp(text(of["budget_reset_at"]))
+		switch {
+		case spent <= 0:
+		case err == nil && reset.Before(d.now):
+			d.note(at+".spend", Different, "$%.6f was spent of it until its reset at %s, which is over: it begins anew", spent, reset.Format(time.RFC3339))
+		default:
+			d.Result.spent(made, spent)
+			d.note(at+".spend", Carried, "$%.6f are spent of the budget %q", spent, made)
 		}
 	} else if spent, _ := number(of["spend"]); spent > 0 {
-		d.note(at+".spend", Different, "$%.6f was spent there; usage begins anew here", spent)
+		d.note(at+".spend", Different, "$%.6f was spent there, of no budget; usage begins anew here", spent)
 	}
 	if soft, ok := number(of["soft_budget"]); ok {
 		d.note(at+".soft_budget", Different, "$%v is where LiteLLM warns; budgets here warn at shares of their amount", soft)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -45,7 +46,19 @@ type Key struct {
 type Result struct {
 	Lists  map[string][]map[string]any // items by the list that they stand in
 	Keys   []Key
+	Spent  []Spent
 	Report []Line
+}
+
+// Spent is what was spent of a budget, in the window of now.
+type Spent struct {
+	Budget string
+	USD    string // such as 12.34
+}
+
+// spent notes what was spent of a budget.
+func (r *Result) spent(budget string, usd float64) {
+	r.Spent = append(r.Spent, Spent{budget, strconv.FormatFloat(usd, 'f', 6, 64)})
 }
 
 // add adds an item to a list; one of a name that is there already is left alone.

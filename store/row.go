@@ -68,6 +68,8 @@ func (r *Row) readAudit() {
 			r.Deployment = v.Str
 		case "decision":
 			r.Outcome = plenum.Outcome(v.Str)
+		case "charges":
+			r.Charges = chargesOf(v)
 		default:
 			r.readCommon(name.Str, v)
 		}
@@ -227,11 +229,16 @@ type place struct {
 	slot    int64
 }
 
-// Add counts a call. Entries of the audit count nothing.
+// Add counts a call. Entries of the audit are no calls: only what they charge counts.
 func (t *Tally) Add(r *Row) {
 	if !r.Audit() {
 		t.count(r, 1)
+		return
 	}
+	if len(r.Charges) > 0 && t.charges == nil {
+		t.usage, t.charges, t.rolls = map[Bucket]*Sum{}, map[place]int64{}, rolls{}
+	}
+	t.charge(r, 1)
 }
 
 // Remove takes a call out again.
@@ -250,6 +257,11 @@ func (t *Tally) count(r *Row, n int64) {
 		t.usage[b] = s
 	}
 	s.add(&r.Sum, n)
+	t.charge(r, n)
+}
+
+// charge adds up what a call or an entry of the audit charged, n times.
+func (t *Tally) charge(r *Row, n int64) {
 	for _, c := range r.Charges {
 		t.charges[place{c.Account, c.Slot}] += n * c.Amount
 	}

@@ -5,7 +5,7 @@ CREATE TABLE "LiteLLM_ProxyModelTable" (model_id text PRIMARY KEY, model_name te
 CREATE TABLE "LiteLLM_OrganizationTable" (organization_id text PRIMARY KEY, organization_alias text, budget_id text, models text[], spend double precision DEFAULT 0);
 CREATE TABLE "LiteLLM_OrganizationMembership" (user_id text, organization_id text, user_role text, spend double precision DEFAULT 0, budget_id text, PRIMARY KEY (user_id, organization_id));
 CREATE TABLE "LiteLLM_TeamTable" (team_id text PRIMARY KEY, team_alias text, organization_id text, members_with_roles jsonb DEFAULT '{}', metadata jsonb DEFAULT '{}', max_budget double precision, soft_budget double precision, spend double precision DEFAULT 0, models text[], max_parallel_requests int, tpm_limit bigint, rpm_limit bigint, budget_duration text, blocked boolean DEFAULT false, model_max_budget jsonb DEFAULT '{}', policies text[] DEFAULT '{}');
-CREATE TABLE "LiteLLM_UserTable" (user_id text PRIMARY KEY, user_alias text, user_email text, user_role text, password text, max_budget double precision, spend double precision DEFAULT 0, models text[], tpm_limit bigint, rpm_limit bigint, max_parallel_requests int, budget_duration text, model_max_budget jsonb DEFAULT '{}');
+CREATE TABLE "LiteLLM_UserTable" (user_id text PRIMARY KEY, user_alias text, user_email text, user_role text, password text, max_budget double precision, spend double precision DEFAULT 0, models text[], tpm_limit bigint, rpm_limit bigint, max_parallel_requests int, budget_duration text, budget_reset_at timestamp, model_max_budget jsonb DEFAULT '{}');
 CREATE TABLE "LiteLLM_VerificationToken" (token text PRIMARY KEY, key_name text, key_alias text, spend double precision DEFAULT 0, expires timestamp, models text[], aliases jsonb DEFAULT '{}', config jsonb DEFAULT '{}', user_id text, team_id text, permissions jsonb DEFAULT '{}', max_parallel_requests int, metadata jsonb DEFAULT '{}', blocked boolean, tpm_limit bigint, rpm_limit bigint, max_budget double precision, budget_duration text, allowed_routes text[] DEFAULT '{}', policies text[] DEFAULT '{}', model_max_budget jsonb DEFAULT '{}', budget_id text, organization_id text);
 CREATE TABLE "LiteLLM_EndUserTable" (user_id text PRIMARY KEY, alias text, spend double precision DEFAULT 0);
 
@@ -15,9 +15,9 @@ INSERT INTO "LiteLLM_EndUserTable" VALUES ('someone', null, 3);
 INSERT INTO "LiteLLM_TeamTable" (team_id, team_alias, organization_id, members_with_roles, max_budget, budget_duration, spend, models, rpm_limit) VALUES
 	('11111111-aaaa', 'Physics & Co', 'o1', '[{"role":"admin","user_id":"u-ann"},{"role":"user","user_id":"u-bob"}]', 100, '30d', 40.25, '{fast,from-db}', 600),
 	('22222222-bbbb', null, null, '[]', null, null, 0, '{}', null);
-INSERT INTO "LiteLLM_UserTable" (user_id, user_alias, user_email, user_role, password, max_budget, budget_duration, spend) VALUES
-	('u-ann', 'Ann', 'Ann@Example.com', 'proxy_admin', 'hashed', null, null, 1),
-	('u-bob', null, 'bob@example.com', 'internal_user', null, 5, '7d', 0);
+INSERT INTO "LiteLLM_UserTable" (user_id, user_alias, user_email, user_role, password, max_budget, budget_duration, budget_reset_at, spend) VALUES
+	('u-ann', 'Ann', 'Ann@Example.com', 'proxy_admin', 'hashed', null, null, null, 1),
+	('u-bob', null, 'bob@example.com', 'internal_user', null, 5, '7d', '2020-01-01', 3.5);
 INSERT INTO "LiteLLM_OrganizationMembership" (user_id, organization_id, user_role) VALUES ('u-bob', 'o1', 'org_admin');
 INSERT INTO "LiteLLM_VerificationToken" (token, key_name, key_alias, team_id, user_id, models, expires, max_budget, budget_duration, blocked, model_max_budget, allowed_routes, budget_id) VALUES
 	('%[1]s', 'sk-...good', 'ci', '11111111-aaaa', 'u-ann', '{}', null, null, null, null, '{"fast":{"budget_limit":2,"time_period":"1d"}}', '{/v1/embeddings}', 'b1'),

@@ -97,7 +97,7 @@ func insertOne(ctx context.Context, tx pgx.Tx, r *store.Row, tally *store.Tally)
 		}
 		tally.Remove(&other)
 	}
-	if counts {
+	if counts || r.Audit() {
 		tally.Add(r)
 	}
 	return insert(ctx, tx, []store.Row{*r}, counts)

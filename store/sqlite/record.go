@@ -92,7 +92,7 @@ func insertOne(ctx context.Context, tx *sql.Tx, r *store.Row, tally *store.Tally
 		}
 		tally.Remove(&other)
 	}
-	if counts {
+	if counts || r.Audit() {
 		tally.Add(r)
 	}
 	return insert(ctx, tx, r, counts)

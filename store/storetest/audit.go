@@ -77,7 +77,7 @@ func auditsAgain(t *testing.T, open Open) {
 	s := open(t)
 	var c caught
 	j := newJournal(t)
-	if err := j.l.Audit(ledger.Audit{Actor: "a", Action: "x"}); err != nil {
+	if err := j.l.Audit(ledger.Audit{Actor: "a", Action: "x", Charges: []plenum.Charge{{Account: "b", Slot: 0, Amount: 7}}}); err != nil {
 		t.Fatal(err)
 	}
 	j.end(&c, []plenum.Record{ok("1", 1)}...)
@@ -89,5 +89,8 @@ func auditsAgain(t *testing.T, open Open) {
 	}
 	if got := total(t, s); got.Calls != 1 {
 		t.Errorf("the usage is %+v, want one call", got)
+	}
+	if cs, err := s.Charges(t.Context(), 0); err != nil || len(cs) != 1 || cs[0] != (plenum.Charge{Account: "b", Amount: 7}) {
+		t.Errorf("what it charged is %+v, %v; want it once", cs, err)
 	}
 }
