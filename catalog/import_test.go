@@ -3,12 +3,16 @@ package catalog_test
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/BurntSushi/toml"
 
 	plenum "github.com/plenum-foundry/plenum"
 	"github.com/plenum-foundry/plenum/catalog"
@@ -213,6 +217,95 @@ func TestLiteLLMsWholeTable(t *testing.T) {
 	if f, ok := catalog.New().With(l).Offer("bedrock", "us.anthropic.claude-opus-4-8"); !ok || !f.Price.Known {
 		t.Errorf("an offer of it: %+v", f)
 	}
+}
+
+// TestModelsDevsWholeTable makes the table as models.dev publishes it, of the same files and by the same rules, and reads it.
+func TestModelsDevsWholeTable(t *testing.T) {
+	root := specs.Folder(t, "models.dev")
+	table := map[string]map[string]any{}
+	count := 0
+	err := filepath.WalkDir(filepath.Join(root, "providers"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || filepath.Ext(path) != ".toml" {
+			return err
+		}
+		within, err := filepath.Rel(filepath.Join(root, "providers"), path)
+		if err != nil {
+			return err
+		}
+		provider, name, _ := strings.Cut(within, "/")
+		if table[provider] == nil {
+			table[provider] = map[string]any{"models": map[string]any{}}
+		}
+		of := readTOML(t, path)
+		if name == "provider.toml" {
+			of["models"] = table[provider]["models"]
+			of["id"] = provider
+			table[provider] = of
+			return nil
+		}
+		if base, ok := of["base_model"].(string); ok {
+			of = over(readTOML(t, filepath.Join(root, "models", base+".toml")), of)
+		}
+		id := strings.TrimSuffix(strings.TrimPrefix(name, "models/"), ".toml")
+		of["id"] = id
+		table[provider]["models"].(map[string]any)[id] = of //nolint:forcetypeassert // it is made above
+		count++
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := catalog.ReadTable(text, "2026-11-20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	priced, over200k := 0, 0
+	for _, o := range in.Offers {
+		if o.Price != nil {
+			priced++
+			if o.Price.Over != nil {
+				over200k++
+			}
+		}
+	}
+	if count < 1000 || len(in.Offers) < 900 || len(in.Offers)+in.Skipped != count || priced < 800 || over200k < 20 {
+		t.Errorf("of %d models %d are offers, %d of them with a price and %d with one for long prompts; %d were skipped", count, len(in.Offers), priced, over200k, in.Skipped)
+	}
+	t.Logf("of %d models %d are offers, %d of them with a price and %d with one for long prompts; %d are of hosts that Plenum does not know", count, len(in.Offers), priced, over200k, in.Skipped)
+}
+
+// readTOML reads a file, or the one that a link names which a checkout has left as a text.
+func readTOML(t *testing.T, path string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to := strings.TrimSpace(string(text)); strings.HasSuffix(to, ".toml") && !strings.Contains(to, "\n") {
+		return readTOML(t, filepath.Join(filepath.Dir(path), to))
+	}
+	var out map[string]any
+	if err := toml.Unmarshal(text, &out); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return out
+}
+
+// over puts members over those of a base, however deep.
+func over(base, of map[string]any) map[string]any {
+	for k, v := range of {
+		deep, isMap := v.(map[string]any)
+		was, wasMap := base[k].(map[string]any)
+		if isMap && wasMap {
+			v = over(was, deep)
+		}
+		base[k] = v
+	}
+	return base
 }
 
 func TestSearch(t *testing.T) {
