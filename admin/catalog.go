@@ -122,7 +122,7 @@ func catalogParams() []param {
 		{"publisher", "Of this publisher, such as xai.", text},
 		{"model", "This model, as publisher/name.", text},
 		{"host", "Offered at this kind of provider, such as azure.", text},
-		{"task", "What it is called for: chat, embedding, image, realtime.", text},
+		{"task", "What it is called for: chat, embedding, rerank, moderation, image, speech, transcription or realtime.", text},
 		{"modality", "What it reads or writes: text, image, audio, video, pdf.", text},
 		{"capability", "What it can do: tools, schema, thinking, search and so on.", text},
 		{"license", "The licence of its weights, such as Apache-2.0.", text},

@@ -34,7 +34,7 @@ func (c *choice) flags(cmd *cobra.Command) {
 	for _, f := range []struct{ flag, param, usage string }{
 		{"publisher", "publisher", "of a `publisher`, such as xai"},
 		{"host", "host", "offered at a `kind` of provider, such as azure"},
-		{"task", "task", "for a `task`: chat, embedding, image or realtime"},
+		{"task", "task", "for a `task`: chat, embedding, rerank, moderation, image, speech, transcription or realtime"},
 		{"modality", "modality", "that read or write a `modality`: text, image, audio, video or pdf"},
 		{"capability", "capability", "that have a `capability`: tools, schema, thinking, search and so on"},
 		{"license", "license", "whose weights have a `licence`, such as Apache-2.0"},

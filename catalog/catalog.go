@@ -83,7 +83,7 @@ type Facts struct {
 	MaxOutput int
 	Price     plenum.Price
 	Traits    plenum.Traits
-	Mode      string // what it is called for: "chat", "responses", "embedding", "realtime"
+	Mode      string // what it is called for: "chat", "responses", or another task
 	Life      Lifecycle
 	// Disputed says that the sources give different prices, so that none is taken.
 	Disputed bool

@@ -277,11 +277,12 @@ func (r *reader) litellmTable(top []member) {
 
 // litellmModel reads one entry of LiteLLM's table, and reports whether it is something that Plenum calls.
 func (r *reader) litellmModel(p table.Place, entry, id string, l table.Litellm) bool {
-	mode, ok := map[string]string{
-		"": "", "chat": "", "completion": "", "responses": "responses", "embedding": "embedding", "realtime": "realtime", "image_generation": "image",
-	}[l.Text("mode")]
-	if !ok || mode == "image" && strings.Contains(id, "/") {
+	mode := table.Mode(cmp.Or(l.Text("mode"), "chat"))
+	if mode == "" || mode == "image" && strings.Contains(id, "/") {
 		return false
+	}
+	if mode == "chat" {
+		mode = ""
 	}
 	good := true
 	for name, v := range l {
@@ -294,10 +295,14 @@ func (r *reader) litellmModel(p table.Place, entry, id string, l table.Litellm) 
 	}
 	o := Offer{Host: p.Name, ID: id, Mode: mode, Sources: []Source{r.source}}
 	o.Context, o.Output = l.Number("max_input_tokens"), l.Number("max_output_tokens")
-	if mode == "embedding" || mode == "image" {
-		o.Output = 0 // the size of the vector
+	switch mode {
+	case "embedding", "image", "rerank", "speech", "transcription", "moderation":
+		o.Output = 0 // the size of the vector, or nothing that counts
 	}
-	o.Price = priced(table.LitellmPrice(l), id)
+	o.Price = table.LitellmPrice(l)
+	if mode != "moderation" { // which is free
+		o.Price = priced(o.Price, id)
+	}
 	if day := l.Text("deprecation_date"); len(day) == len("2026-01-01") {
 		o.Life = &Lifecycle{Stage: GA, Deprecated: day, Sources: []Source{r.source}}
 	}

@@ -442,3 +442,36 @@ func BenchmarkSearch(b *testing.B) {
 		c.Search(catalog.Query{Text: "grok"})
 	}
 }
+
+// TestWhatIsNotPaidByTheTokenHasItsPrice charges a search, a minute of speech, and a thousand characters.
+func TestWhatIsNotPaidByTheTokenHasItsPrice(t *testing.T) {
+	c := catalog.New()
+	for _, x := range []struct {
+		host, id, task string
+		used           llm.Usage
+		want           plenum.Micros
+	}{
+		{"cohere", "rerank-v3.5", "rerank", llm.Usage{Searches: 1}, 2_000},
+		{"bedrock", "amazon.rerank-v1:0", "rerank", llm.Usage{Searches: 3}, 3_000},
+		{"azure", "cohere-rerank-v4.0-pro", "rerank", llm.Usage{Searches: 1}, 2_500},
+		{"openai", "whisper-1", "transcription", llm.Usage{Seconds: 60}, 6_000},
+		{"groq", "whisper-large-v3-turbo", "transcription", llm.Usage{Seconds: 3600}, 39_996},
+		{"openai", "tts-1-hd", "speech", llm.Usage{Characters: 1000}, 30_000},
+		{"openai", "omni-moderation-latest", "moderation", llm.Usage{Input: 1000}, 0},
+		{"openai", "gpt-4o-transcribe", "transcription", llm.Usage{InputAudio: 1_000_000, Output: 1_000_000}, 16_000_000},
+	} {
+		f, ok := c.Offer(x.host, x.id)
+		if !ok || !f.Price.Known || f.Mode != x.task {
+			t.Errorf("%s %s: %+v", x.host, x.id, f)
+			continue
+		}
+		if got := f.Price.Cost(x.used); got != x.want {
+			t.Errorf("%s %s: $%s, want $%s", x.host, x.id, got, x.want)
+		}
+	}
+	for _, task := range []string{"rerank", "moderation", "speech", "transcription"} {
+		if found := c.Search(catalog.Query{Task: task}); len(found) == 0 {
+			t.Errorf("nothing is found for %s", task)
+		}
+	}
+}

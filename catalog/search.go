@@ -12,7 +12,7 @@ type Query struct {
 	Publisher  string
 	Model      string // publisher/name
 	Host       string // the kind of provider
-	Task       string // "chat", "embedding", "image", "realtime"
+	Task       string // "chat", "embedding", "rerank", "moderation", "image", "speech", "transcription", "realtime"
 	Modality   string // that is read or written: "text", "image", "audio", "video", "pdf"
 	Capability string // "tools", "schema", "thinking" and so on
 	License    string

@@ -143,11 +143,11 @@ func offer(t *tables, p table.Place, id string, f *facts, date string) (record.O
 	}
 	o.Context, o.Output = limits(f)
 	quotes := quotesOf(t, p, id, f)
-	if o.Mode == "embedding" {
-		o.Output = 0 // the tables have the size of the vector there
+	if o.Mode == "embedding" || o.Mode == "rerank" {
+		o.Output = 0 // the tables have the size of the vector there, or nothing that counts
 	}
 	price, from, disputed := settle(quotes)
-	if price != nil && free(price) && len(from) < 2 && !strings.HasSuffix(id, ":free") {
+	if price != nil && free(price) && len(from) < 2 && !strings.HasSuffix(id, ":free") && o.Mode != "moderation" {
 		price = nil // one table's zero is more often a gap than a gift
 	}
 	o.Price, o.Disputed = price, disputed
@@ -169,8 +169,12 @@ func offer(t *tables, p table.Place, id string, f *facts, date string) (record.O
 	o.Listed = listed(p, f, &o, date)
 	traits(p, f, &o)
 	hostTraits(p, &o)
-	if o.Mode == "image" {
-		o.Context, o.Output, o.Can, o.Cannot = 0, 0, nil, nil
+	switch o.Mode {
+	case "image", "speech", "transcription", "moderation", "rerank":
+		o.Output, o.Can, o.Cannot = 0, nil, nil
+		if o.Mode != "rerank" {
+			o.Context = 0 // the tables mean different things by it
+		}
 	}
 	return o, o.Price != nil || o.Context != 0
 }
@@ -228,7 +232,9 @@ func sinceOf(quotes []quote, price *record.Price) string {
 	return ""
 }
 
-func free(p *record.Price) bool { return plain(p) == "0 0" && p.Over == nil && p.Image == nil }
+func free(p *record.Price) bool {
+	return plain(p) == "0 0" && p.Over == nil && p.Image == nil && p.Search == nil && p.Character == nil && p.Second == nil
+}
 
 func witnesses(f *facts) []int {
 	var out []int
@@ -266,18 +272,14 @@ func doubtful(p table.Place, id string, f *facts) bool {
 // modeOf says what an offer is called for: "" is chat, "other" nothing that tokens pay for.
 func modeOf(f *facts) string {
 	mode := f.litellm.Text("mode")
-	switch mode {
-	case "responses", "embedding", "realtime":
-		return mode
-	case "chat", "completion":
+	switch ours := table.Mode(mode); {
+	case ours == "chat":
 		return ""
-	case "image_generation":
-		if f.dev != nil && slices.Contains(f.dev.Modalities.Output, "text") {
-			return "" // it answers with words as well
-		}
-		return "image"
-	case "":
-	default:
+	case ours == "image" && f.dev != nil && slices.Contains(f.dev.Modalities.Output, "text"):
+		return "" // it answers with words as well
+	case ours != "":
+		return ours
+	case mode != "":
 		return "other"
 	}
 	if f.dev != nil && len(f.dev.Modalities.Output) > 0 && !slices.Contains(f.dev.Modalities.Output, "text") {

@@ -113,8 +113,12 @@ func modalities(o *record.Offer) (reads, writes []string) {
 	switch o.Mode {
 	case "image":
 		writes = []string{"image"}
-	case "embedding":
+	case "embedding", "rerank", "moderation":
 		writes = nil
+	case "speech":
+		writes = []string{"audio"}
+	case "transcription":
+		reads = []string{"audio"}
 	}
 	return reads, writes
 }

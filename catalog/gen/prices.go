@@ -152,6 +152,8 @@ func combine(prices []*record.Price) *record.Price {
 		OutputImage:  vote(func(p *record.Price) *record.Rate { return p.OutputImage }),
 		Search:       vote(func(p *record.Price) *record.Rate { return p.Search }),
 		Image:        vote(func(p *record.Price) *record.Rate { return p.Image }),
+		Character:    vote(func(p *record.Price) *record.Rate { return p.Character }),
+		Second:       vote(func(p *record.Price) *record.Rate { return p.Second }),
 	}
 }
 

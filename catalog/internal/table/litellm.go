@@ -49,19 +49,58 @@ func LitellmPrice(m Litellm) *record.Price {
 		return nil
 	}
 	p := m.rates(0, "")
+	m.units(p)
 	if steps := m.steps(); p.Input == nil && steps != nil {
 		return steps
 	}
-	if p.Input == nil && p.Image != nil {
+	if p.Input == nil && (p.Image != nil || p.Search != nil || p.Character != nil || p.Second != nil) {
 		p.Input = new(record.Rate) // nothing is charged for the words
 	}
 	if p.Input == nil {
 		return nil
 	}
-	p.Search = searchRate(m)
+	if found := searchRate(m); found != nil {
+		p.Search = found
+	}
 	Chain(p, thresholds(m), func(above int64) *record.Price { return m.rates(above, "") })
 	p.Priority, p.Flex, p.Batch = m.tier("_priority"), m.tier("_flex"), m.tier("_batches")
 	return p
+}
+
+// units reads the rates of what is paid by the query, the character or the second. What an entry says of tokens beside that
+// is mostly a zero that stands for nothing.
+func (m Litellm) units(p *record.Price) {
+	some := func(key string, times int64) *record.Rate {
+		if r := Exact(string(m[key]), times); r != nil && *r > 0 {
+			return r
+		}
+		return nil
+	}
+	switch Mode(m.Text("mode")) {
+	case "rerank":
+		p.Search = some("input_cost_per_query", 1000)
+	case "speech":
+		p.Character = some("input_cost_per_character", 1_000_000)
+	case "transcription":
+		p.Second = some("input_cost_per_second", 1000)
+	}
+}
+
+// Mode says what an offer is called for whose mode LiteLLM calls so: "chat", or "" where it is nothing that Plenum calls.
+func Mode(litellm string) string {
+	switch litellm {
+	case "chat", "completion":
+		return "chat"
+	case "responses", "embedding", "realtime", "rerank", "moderation":
+		return litellm
+	case "image_generation":
+		return "image"
+	case "audio_speech":
+		return "speech"
+	case "audio_transcription":
+		return "transcription"
+	}
+	return ""
 }
 
 // steps reads rates that are written as a list of ranges of how long a prompt is; nil where there is none.
