@@ -89,7 +89,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		t.Fatal(err, said)
 	}
 	for _, want := range []string{
-		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$3.500000 was spent of it until its reset", "what was spent of 1 budgets",
+		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$3.500000 was spent of it until its reset", "what was spent of 2 budgets", "LiteLLM_Config: 1 rows",
 		"key old: it expired", "key shut: it is blocked", "key for-gone.models: none of gone-model", "key clear: it is kept in clear", "allowed_routes", "LiteLLM_EndUserTable: 1 rows",
 		"2 keys to take over", "+ deployment fast", "Nothing was changed",
 	} {
@@ -115,7 +115,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		b := b.(map[string]any)
 		spent[b["name"].(string)], _ = b["spent"].(float64)
 	}
-	if spent["Physics-Co"] != 40_250_000 || spent["user-bob-example.com"] != 0 {
+	if spent["Physics-Co"] != 40_250_000 || spent["Physics-Co-1d"] != 1_500_000 || spent["user-bob-example.com"] != 0 {
 		t.Errorf("spent is %v", spent)
 	}
 	// The old secrets call what they could, and are told what they cannot.
@@ -149,7 +149,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		"/projects/Physics-Co": "Physics & Co", "/members/ann@example.com": "admin", "/members/bob@example.com": "organization:All-of-us role:admin",
 		"/budgets/Physics-Co": "month", "/budgets/user-bob-example.com": "week", "/budgets/key-ci-fast": "day", "/budgets/all": "1000",
 		"/organizations/All-of-us": "All of us", "/projects/22222222": "22222222", "/budgets/organization-All-of-us": "organization:All-of-us", "/limits/organization-All-of-us-requests": "60",
-		"/limits/Physics-Co-requests": "600", "/limits/key-ci-requests": "60",
+		"/limits/Physics-Co-requests": "600", "/limits/Physics-Co-tokens-a-day": "100000", "/limits/key-ci-requests": "60",
 	} {
 		status, got := m.do(t, "GET", strings.ReplaceAll(path, "@", "%40"), "")
 		if text := fmt.Sprint(got["spec"]); status != 200 || !strings.Contains(text, want) {

@@ -593,6 +593,14 @@ func (l *litellm) budget(n string, scope map[string]any, amount float64, duratio
 
 // limit adds limits of requests, tokens and calls at the same time.
 func (l *litellm) limit(n string, scope, of map[string]any, at string) {
+	if k, ok := number(of["tpd_limit"]); ok && k > 0 {
+		item := map[string]any{"name": name(n + "-tokens-a-day"), "counts": "tokens", "amount": int(k), "window": "day"}
+		if len(scope) > 0 {
+			item["scope"] = maps.Clone(scope)
+		}
+		l.add("limits", item)
+		l.note(at+".tpd_limit", Carried, "the limit %q", item["name"])
+	}
 	for from, to := range map[string]string{"rpm_limit": "requests", "tpm_limit": "tokens", "max_parallel_requests": "concurrent"} {
 		if k, ok := number(of[from]); ok && k > 0 {
 			item := map[string]any{"name": name(n + "-" + to), "counts": to, "amount": int(k)}

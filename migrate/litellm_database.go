@@ -42,7 +42,7 @@ func LiteLLMDatabase(ctx context.Context, r *Result, src Source, now time.Time) 
 		return nil, fmt.Errorf("reading LiteLLM's database: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	d := &database{litellm: l, tx: tx, salt: src.Salt, now: now, organizations: map[string]string{}, projects: map[string]string{}, members: map[string]string{}, models: map[string][]string{}, budgets: map[string]map[string]any{}}
+	d := &database{litellm: l, tx: tx, salt: src.Salt, now: now, organizations: map[string]string{}, projects: map[string]string{}, members: map[string]string{}, models: map[string][]string{}, budgets: map[string]map[string]any{}, windows: map[string]float64{}}
 	for _, step := range []func(context.Context) error{d.readBudgets, d.readModels, d.readOrganizations, d.readTeams, d.readUsers, d.readKeys, d.readOthers} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -63,6 +63,7 @@ type database struct {
 	members       map[string]string   // by the user's id
 	models        map[string][]string // that a team may call, by its id
 	budgets       map[string]map[string]any
+	windows       map[string]float64 // what was spent of one of several budgets, by whose it is and its length
 }
 
 // rows returns the rows of a table; none where there is no such table.
@@ -98,6 +99,17 @@ func (d *database) readBudgets(ctx context.Context) error {
 	all, err := d.rows(ctx, "LiteLLM_BudgetTable")
 	for _, b := range all {
 		d.budgets[text(b["budget_id"])] = b
+	}
+	if err != nil {
+		return err
+	}
+	var there bool
+	if err := d.tx.QueryRow(ctx, `SELECT to_regclass('"LiteLLM_BudgetWindowSpend"') IS NOT NULL`).Scan(&there); err != nil || !there {
+		return err // earlier ones of its releases have no such table
+	}
+	all, err = d.rows(ctx, "LiteLLM_BudgetWindowSpend")
+	for _, w := range all {
+		d.windows[text(w["entity_id"])+" "+text(w["window_duration"])], _ = number(w["spend"])
 	}
 	return err
 }
@@ -239,7 +251,7 @@ func (d *database) readTeams(ctx context.Context) error {
 func (d *database) money(at, n string, scope, of map[string]any) {
 	if b := d.budgets[text(of["budget_id"])]; b != nil { // one that several share there
 		of = maps.Clone(of)
-		for _, name := range []string{"max_budget", "soft_budget", "budget_duration", "budget_reset_at", "rpm_limit", "tpm_limit", "max_parallel_requests", "model_max_budget"} {
+		for _, name := range []string{"max_budget", "soft_budget", "budget_duration", "budget_reset_at", "rpm_limit", "tpm_limit", "tpd_limit", "max_parallel_requests", "model_max_budget", "temp_budget_increase"} {
 			if of[name] == nil {
 				of[name] = b[name]
 			}
@@ -264,6 +276,21 @@ func (d *database) money(at, n string, scope, of map[string]any) {
 		d.note(at+".soft_budget", Different, "$%v is where LiteLLM warns; budgets here warn at shares of their amount", soft)
 	}
 	d.limit(n, scope, of, at)
+	for i, x := range list(of["budget_limits"]) {
+		one, where := object(x), fmt.Sprintf("%s.budget_limits[%d]", at, i)
+		if amount, ok := number(one["max_budget"]); ok {
+			duration := text(one["budget_duration"])
+			made := d.budget(n+"-"+cmp.Or(duration, "total"), scope, amount, duration, where)
+			spent := d.windows[cmp.Or(text(of["token"]), text(of["user_id"]), text(of["team_id"]))+" "+duration]
+			if reset, err := stamp(text(one["reset_at"])); spent > 0 && (err != nil || reset.After(d.now)) {
+				d.Result.spent(made, spent)
+				d.note(where+".spend", Carried, "$%.6f are spent of the budget %q", spent, made)
+			}
+		}
+	}
+	if more, _ := number(of["temp_budget_increase"]); more > 0 {
+		d.note(at+".temp_budget_increase", Missing, "$%v more until %s: raise the budget, and lower it then", more, cmp.Or(text(of["temp_budget_expiry"]), "its end"))
+	}
 	for _, model := range slices.Sorted(maps.Keys(object(of["model_max_budget"]))) {
 		one := object(object(of["model_max_budget"])[model])
 		amount, ok := number(object(of["model_max_budget"])[model])
@@ -438,11 +465,18 @@ func (d *database) key(k map[string]any, names map[string]bool) {
 	d.note(at, Carried, "its secret stays good, in the project %q", cmp.Or(out.Project, "default"))
 	for field, why := range map[string]string{
 		"aliases": "names of models that only this key has; give deployments aliases", "allowed_routes": "give it a scope with operations, or declare a policy",
+		"access_group_ids": "groups of models: say which deployments in its scope", "budget_fallbacks": "targets of a later priority do that for a deployment", "allowed_cache_controls": "nothing here reads it",
 		"permissions": "declare a policy", "router_settings": "routing is a deployment's", "policies": "declare policies anew", "config": "nothing here reads it",
 	} {
 		if len(object(k[field])) > 0 || len(list(k[field])) > 0 {
 			d.note(at+"."+field, Missing, "%s", why)
 		}
+	}
+	if k["auto_rotate"] == true {
+		d.note(at+".auto_rotate", Missing, "keys are rotated when somebody asks for it: plenum rotate key")
+	}
+	if p := text(k["project_id"]); p != "" {
+		d.note(at+".project_id", Missing, "it is of the project %s of a team there; here a project is a team: its budget does not hold for it", p)
 	}
 	d.money(at, "key-"+n, map[string]any{"key": n}, k)
 }
@@ -476,26 +510,68 @@ func stamp(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time", s)
 }
 
-// readOthers tells of the tables that nothing here stands for.
+// readOthers tells of the tables that nothing here stands for. Those that are read, those of what was spent and how healthy
+// something was, and those that its proxy keeps for itself are not among them.
 func (d *database) readOthers(ctx context.Context) error {
-	for _, t := range [][2]string{
-		{"LiteLLM_EndUserTable", "end users are not known one by one; what they spend is on record with each call"},
-		{"LiteLLM_TeamMembership", "a budget of a member within a team: declare one with the scope of both, project and member"},
-		{"LiteLLM_TagTable", "declare budgets of deployments or keys"},
-		{"LiteLLM_MCPServerTable", "tools are not hosted here"},
-		{"LiteLLM_GuardrailsTable", "declare guardrails anew"},
-		{"LiteLLM_PromptTable", "prompts are not kept here"},
-	} {
-		nested, err := d.tx.Begin(ctx)
-		if err != nil {
-			return err
+	names, err := d.tx.Query(ctx, `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name LIKE 'LiteLLM\_%' ORDER BY 1`)
+	if err != nil {
+		return fmt.Errorf("listing its tables: %w", err)
+	}
+	all, err := pgx.CollectRows(names, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("listing its tables: %w", err)
+	}
+	for _, table := range all {
+		why, told := otherTable(strings.TrimPrefix(table, "LiteLLM_"))
+		if !told {
+			continue
 		}
 		var n int
-		err = nested.QueryRow(ctx, `SELECT count(*) FROM "`+t[0]+`"`).Scan(&n)
-		_ = nested.Rollback(ctx)
-		if err == nil && n > 0 {
-			d.note(t[0], Missing, "%d rows: %s", n, t[1])
+		if err := d.tx.QueryRow(ctx, "SELECT count(*) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&n); err != nil {
+			return fmt.Errorf("counting %s: %w", table, err)
+		}
+		if n > 0 {
+			d.note(table, Missing, "%d rows: %s", n, why)
 		}
 	}
 	return nil
+}
+
+// otherTable says what is to be done about a table, by its name without LiteLLM_; false where nothing is.
+func otherTable(name string) (why string, told bool) {
+	switch name {
+	case "BudgetTable", "CredentialsTable", "ProxyModelTable", "OrganizationTable", "OrganizationMembership", "TeamTable", "UserTable", "VerificationToken", "BudgetWindowSpend",
+		"SpendLogs", "SpendLogToolIndex", "SpendLogGuardrailIndex", "ErrorLogs", "AuditLog", "HealthCheckTable", "CronJob", "UserNotifications",
+		"DeletedTeamTable", "DeletedVerificationToken", "DeprecatedVerificationToken", "InvitationLink", "CLISession":
+		return "", false
+	case "EndUserTable":
+		return "end users are not known one by one; what they spend is on record with each call", true
+	case "TeamMembership":
+		return "a budget of a member within a team: declare one with the scope of both, project and member", true
+	case "TagTable":
+		return "declare budgets of deployments or keys", true
+	case "ProjectTable":
+		return "projects within a team: here a project is a team; declare further projects and budgets of theirs", true
+	case "Config":
+		return "settings that were changed in its pages: put them into its file, and read that", true
+	case "AccessGroupTable":
+		return "groups of models: say which deployments in the scopes of keys, or in a policy", true
+	case "JWTKeyMapping":
+		return "declare issuers, whose tokens stand for accounts", true
+	case "SSOConfig":
+		return "declare identity_providers", true
+	case "PolicyTable", "PolicyAttachmentTable":
+		return "declare policies anew", true
+	case "GuardrailsTable":
+		return "declare guardrails anew", true
+	case "PromptTable":
+		return "prompts are not kept here", true
+	}
+	if strings.HasPrefix(name, "Daily") {
+		return "", false
+	}
+	if strings.Contains(name, "MCP") {
+		return "tools are not hosted here", true
+	}
+	return "nothing here stands for it", true
 }
