@@ -84,9 +84,11 @@ type Entry struct {
 	Action string // such as "create"
 	Noun   string
 	Name   string
-	Status int
-	Reason string // why it was refused
-	Config string // the version in force before
+	// Project is whose business it is, where neither Before nor After says so.
+	Project string
+	Status  int
+	Reason  string // why it was refused
+	Config  string // the version in force before
 	// Charges are what it put on the accounts of budgets.
 	Charges []plenum.Charge
 	Before  []byte // as JSON, without secrets; nil where there was nothing

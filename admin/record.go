@@ -53,7 +53,8 @@ func (s *Server) records() []*operation {
 			method: http.MethodGet, path: "/audit", id: "list_audit", summary: "List what was done through this API, and what was refused, the latest first", noun: "audit", verb: read,
 			query: pages(
 				param{"actor", "Only what this one did, such as member:ann@example.com.", text}, param{"noun", "Only what was done to such things, such as keys.", text},
-				param{"decision", "Only what was decided so.", map[string]any{"enum": []string{string(ledger.Allowed), string(ledger.Refused), string(ledger.Failed)}}}, window[0], window[3], window[4],
+				param{"decision", "Only what was decided so.", map[string]any{"enum": []string{string(ledger.Allowed), string(ledger.Refused), string(ledger.Failed)}}}, window[0],
+				param{"organization", "Only what is the business of this organization, or of its projects.", text}, window[3], window[4],
 			),
 			answers: map[int]map[string]any{http.StatusOK: listSchema(schemaOf(reflect.TypeFor[ledger.Audit]()))}, serve: s.listAudit,
 		},
@@ -95,6 +96,22 @@ func (q *request) within(asked string) (string, error) {
 		return q.reach.projects[0], nil
 	}
 	return "", fail(http.StatusBadRequest, "bad_parameter", "say which project: "+strings.Join(q.reach.projects, ", "))
+}
+
+// business returns whose business of that which the actor may see is asked for: that of one organization, or of one project.
+func (q *request) business() (organization, project string, err error) {
+	organization, project = query(q.Request, "organization"), query(q.Request, "project")
+	switch {
+	case q.reach.all:
+		return organization, project, nil
+	case organization != "" && !q.reach.governs(organization):
+		return "", "", fail(http.StatusForbidden, "forbidden", "your roles do not let you see that organization")
+	case organization == "" && project == "" && len(q.reach.organizations) == 1:
+		return q.reach.organizations[0], "", nil
+	case organization == "" || project != "":
+		project, err = q.within(project)
+	}
+	return organization, project, err
 }
 
 func noCall() *Problem {
@@ -161,7 +178,7 @@ func (s *Server) listAudit(q *request) (reply, error) {
 	default:
 		return reply{}, fail(http.StatusBadRequest, "bad_parameter", "decision is allowed, refused or failed")
 	}
-	if f.Project, err = project(q); err != nil {
+	if f.Organization, f.Project, err = q.business(); err != nil {
 		return reply{}, err
 	}
 	if f.From, f.To, err = window(q); err != nil {

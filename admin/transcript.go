@@ -129,6 +129,7 @@ func (s *Server) keptTranscript(q *request) (store.Transcript, error) {
 
 func (s *Server) readTranscript(q *request) (reply, error) {
 	t, err := s.keptTranscript(q)
+	q.entry.Project = t.Project
 	if err != nil {
 		return reply{}, err
 	}
@@ -142,9 +143,11 @@ func (s *Server) readTranscript(q *request) (reply, error) {
 }
 
 func (s *Server) deleteTranscript(q *request) (reply, error) {
-	if _, err := s.keptTranscript(q); err != nil {
+	t, err := s.keptTranscript(q)
+	if err != nil {
 		return reply{}, err
 	}
+	q.entry.Project = t.Project
 	if _, err := s.store.DeleteTranscripts(q.Context(), store.TranscriptFilter{Call: q.PathValue("name")}); err != nil {
 		return reply{}, err
 	}

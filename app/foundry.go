@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -167,6 +168,7 @@ func (n foundry) Intend(e *admin.Entry) error {
 		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate,
 		Action: e.Action, Noun: e.Noun, Name: e.Name, Config: e.Config, After: e.After,
 	}
+	a.Organization, a.Project = n.whose(e)
 	return n.ledger.Intend(a)
 }
 
@@ -176,6 +178,7 @@ func (n foundry) Audit(e admin.Entry) error {
 		ID: e.ID, Actor: cmp.Or(e.Actor.Name, "nobody"), From: e.Actor.From, Certificate: e.Actor.Certificate, Action: e.Action, Noun: e.Noun, Name: e.Name,
 		Decision: decision(e.Status), Reason: e.Reason, Status: e.Status, Config: e.Config, Charges: e.Charges, Before: e.Before, After: e.After,
 	}
+	a.Organization, a.Project = n.whose(&e)
 	if set, ok := n.current.Load().Policies.(*policy.Set); ok {
 		a.Policy = set.Version()
 	}
@@ -186,6 +189,41 @@ func (n foundry) Audit(e admin.Entry) error {
 	n.log.Info("managed", "actor", e.Actor.Name, "from", e.Actor.From, "action", e.Action, "noun", e.Noun, "name", e.Name,
 		"status", e.Status, "reason", e.Reason, "config", e.Config)
 	return err
+}
+
+// whose says whose business an entry of the audit is: that of the project and the organization of what it was done to, or
+// else of who did it.
+func (n foundry) whose(e *admin.Entry) (organization, project string) {
+	type of struct {
+		Organization, Project string
+		Scope                 struct{ Organization, Project string }
+	}
+	s := n.current.Load()
+	for _, doc := range [...][]byte{e.After, e.Before} {
+		var x of
+		if json.Unmarshal(doc, &x) != nil {
+			continue
+		}
+		organization, project = cmp.Or(organization, x.Organization, x.Scope.Organization), cmp.Or(project, x.Project, x.Scope.Project)
+	}
+	switch done := decision(e.Status) == ledger.Allowed; {
+	case !done: // a name that somebody has tried is nobody's business but theirs
+	case e.Noun == "projects":
+		project = cmp.Or(project, e.Name)
+	case e.Noun == "organizations":
+		organization = cmp.Or(organization, e.Name)
+	}
+	project = cmp.Or(e.Project, project)
+	organization = cmp.Or(organization, s.OrganizationOf(project))
+	m, known := s.Member(strings.TrimPrefix(e.Actor.Name, "member:"))
+	switch {
+	case !known || m.Organization == "":
+	case organization == "" && project == "":
+		organization = m.Organization
+	case decision(e.Status) != ledger.Allowed && organization != m.Organization: // nobody else learns who has tried what
+		organization, project = m.Organization, ""
+	}
+	return organization, project
 }
 
 // decision says by a status what became of a request.

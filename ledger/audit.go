@@ -33,20 +33,22 @@ const (
 //
 // Of ID, Time and Decision the empty ones are filled in by [Ledger.Audit]; Actor and Action are required.
 type Audit struct {
-	ID          string   `json:"id"`
-	Time        int64    `json:"start_us"`              // Unix microseconds; what records call it
-	Actor       string   `json:"actor"`                 // such as member:ann@example.com, admin_key, key:..., plenum
-	From        string   `json:"remote,omitempty"`      // the address that it came from
-	Certificate string   `json:"certificate,omitempty"` // the identity of the client's certificate, where it showed one
-	Action      string   `json:"action"`                // such as create_key
-	Noun        string   `json:"noun,omitempty"`        // what it was done to, such as keys
-	Name        string   `json:"name,omitempty"`        // and which
-	Project     string   `json:"project,omitempty"`
-	Decision    Decision `json:"decision"`
-	Reason      string   `json:"reason,omitempty"` // why it was refused or failed, or what allowed it
-	Status      int      `json:"status,omitempty"` // the HTTP status that was answered
-	Policy      string   `json:"policy,omitempty"` // the version of the policies that decided
-	Config      string   `json:"config,omitempty"` // the version of the configuration in force before
+	ID          string `json:"id"`
+	Time        int64  `json:"start_us"`              // Unix microseconds; what records call it
+	Actor       string `json:"actor"`                 // such as member:ann@example.com, admin_key, key:..., plenum
+	From        string `json:"remote,omitempty"`      // the address that it came from
+	Certificate string `json:"certificate,omitempty"` // the identity of the client's certificate, where it showed one
+	Action      string `json:"action"`                // such as create_key
+	Noun        string `json:"noun,omitempty"`        // what it was done to, such as keys
+	Name        string `json:"name,omitempty"`        // and which
+	Project     string `json:"project,omitempty"`     // whose business it is
+	// Organization is that of the project, or of what else it was done to, or of who did it.
+	Organization string   `json:"organization,omitempty"`
+	Decision     Decision `json:"decision"`
+	Reason       string   `json:"reason,omitempty"` // why it was refused or failed, or what allowed it
+	Status       int      `json:"status,omitempty"` // the HTTP status that was answered
+	Policy       string   `json:"policy,omitempty"` // the version of the policies that decided
+	Config       string   `json:"config,omitempty"` // the version of the configuration in force before
 	// Charges are what it put on the accounts of budgets, where it did.
 	Charges []plenum.Charge `json:"charges,omitempty"`
 	// Before and After are what was changed, as JSON and without secrets; nil where there was nothing.

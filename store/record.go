@@ -73,7 +73,8 @@ func (f *Filter) Max() int {
 
 // AuditFilter chooses among the entries of the audit. A zero field chooses all.
 type AuditFilter struct {
-	Project  string
+	Project, Organization string
+
 	Actor    string
 	Noun     string
 	Decision ledger.Decision

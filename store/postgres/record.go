@@ -201,10 +201,10 @@ func (d *DB) Audits(ctx context.Context, f store.AuditFilter) ([]ledger.Audit, e
 	}
 	rows, err := d.pool.Query(ctx, `SELECT body FROM records
 		WHERE kind = 'audit' AND start_us >= $1 AND start_us < $2
-		AND ($3 = '' OR project = $3) AND ($4 = '' OR key = $4) AND ($5 = '' OR deployment = $5) AND ($6 = '' OR outcome = $6)
+		AND ($3 = '' OR project = $3) AND ($4 = '' OR key = $4) AND ($5 = '' OR deployment = $5) AND ($6 = '' OR outcome = $6) AND ($10 = '' OR replace(body, '\u0000', '\u0020')::json ->> 'organization' = $10)
 		AND ($8 = '' OR start_us <= $7 AND (start_us, id COLLATE "C") < ($7, $8))
 		ORDER BY start_us DESC, id COLLATE "C" DESC LIMIT $9`,
-		f.From, to, clean(f.Project), clean(f.Actor), clean(f.Noun), clean(string(f.Decision)), f.Before, clean(f.BeforeID), f.Max())
+		f.From, to, clean(f.Project), clean(f.Actor), clean(f.Noun), clean(string(f.Decision)), f.Before, clean(f.BeforeID), f.Max(), clean(f.Organization))
 	audits, err := collect(rows, err, scanAudit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the audit: %w", err)

@@ -215,10 +215,10 @@ func (d *DB) Audits(ctx context.Context, f store.AuditFilter) ([]ledger.Audit, e
 	}
 	rows, err := d.read.QueryContext(ctx, `SELECT body FROM records
 		WHERE kind = 'audit' AND start_us >= ?1 AND start_us < ?2
-		AND (?3 = '' OR project = ?3) AND (?4 = '' OR key = ?4) AND (?5 = '' OR deployment = ?5) AND (?6 = '' OR outcome = ?6)
+		AND (?3 = '' OR project = ?3) AND (?4 = '' OR key = ?4) AND (?5 = '' OR deployment = ?5) AND (?6 = '' OR outcome = ?6) AND (?10 = '' OR json_extract(body, '$.organization') = ?10)
 		AND (?8 = '' OR start_us <= ?7 AND (start_us, id) < (?7, ?8))
 		ORDER BY start_us DESC, id DESC LIMIT ?9`,
-		f.From, to, f.Project, f.Actor, f.Noun, string(f.Decision), f.Before, f.BeforeID, f.Max())
+		f.From, to, f.Project, f.Actor, f.Noun, string(f.Decision), f.Before, f.BeforeID, f.Max(), f.Organization)
 	audits, err := collect(rows, err, scanAudit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the audit: %w", err)

@@ -21,7 +21,7 @@ func audits(t *testing.T, open Open) {
 	for i := range 120 {
 		a := ledger.Audit{
 			ID: fmt.Sprintf("aud_%03d", i), Time: int64(1000 + i), Actor: fmt.Sprint("member:m", i%2), From: "10.0.0.1:5",
-			Certificate: "CN=ann", Action: "change", Noun: fmt.Sprint("n", i%3), Name: "x\x00y", Project: fmt.Sprint("p", i%5),
+			Certificate: "CN=ann", Action: "change", Noun: fmt.Sprint("n", i%3), Name: "x\x00y", Project: fmt.Sprint("p", i%5), Organization: fmt.Sprint("o", i%7),
 			Decision: ledger.Allowed, Policy: "v1", Config: "c1", Before: json.RawMessage(`{"a":1}`), After: json.RawMessage(`{"a":"\u2028é"}`),
 		}
 		if i%4 == 0 {
@@ -55,6 +55,8 @@ func audits(t *testing.T, open Open) {
 		{store.AuditFilter{Project: "p1", Actor: "member:m1", Noun: "n1", To: 1070}, []string{"aud_061", "aud_031", "aud_001"}},
 		{store.AuditFilter{Decision: ledger.Refused, Limit: 2}, []string{"aud_116", "aud_112"}},
 		{store.AuditFilter{Before: 1003, BeforeID: "aud_003", Limit: 2}, []string{"aud_002", "aud_001"}},
+		{store.AuditFilter{Organization: "o3", Noun: "n1", Limit: 2}, []string{"aud_115", "aud_094"}},
+		{store.AuditFilter{Organization: "' OR 1=1 --"}, nil},
 		{store.AuditFilter{Actor: "nobody"}, nil},
 	} {
 		as, err := s.Audits(t.Context(), c.f)
