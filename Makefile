@@ -8,7 +8,7 @@ LINT     := $(TOOLS)/golangci-lint
 FUZZTIME ?= 10m
 SDKS     ?= python node go
 
-.PHONY: help up test deps check build vet lint unit sdk management agents corpus chart surface cases bench fuzz fmt docs clean
+.PHONY: help up test deps check build vet lint unit sdk management kms agents corpus chart surface cases bench fuzz fmt docs clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -16,7 +16,7 @@ help: ## list what can be done
 up: ## start Plenum on its defaults: nothing to configure
 	$(GO) run ./cmd/plenum up
 
-test: deps check sdk management agents ## pass all tests, and install what they need
+test: deps check sdk management kms agents ## pass all tests, and install what they need
 	@echo "all tests passed"
 
 deps: ## install what the tests need of the system
@@ -57,6 +57,10 @@ sdk: ## the official SDKs against the running program; SDKS="python go" for some
 management: ## the management API against its own OpenAPI document; EXAMPLES=200 for more of it
 	@echo "== management API"
 	@case " $(SDKS) " in *" python "*) bash test/management/run.sh ;; *) echo "left out: it needs Python" ;; esac
+
+kms: ## master keys at AWS's key management service, as moto's server has it
+	@echo "== key management service"
+	@case " $(SDKS) " in *" python "*) bash test/kms/run.sh ;; *) echo "left out: it needs Python" ;; esac
 
 agents: ## real agents (Claude Code, Codex, ...) doing a task on another vendor's model; AGENTS="codex-on-claude" for some
 	@echo "== agents"

@@ -41,6 +41,8 @@ import (
 	"github.com/plenum-foundry/plenum/provider/vllm"
 	"github.com/plenum-foundry/plenum/provider/xai"
 	"github.com/plenum-foundry/plenum/provider/zai"
+	"github.com/plenum-foundry/plenum/vault"
+	"github.com/plenum-foundry/plenum/vault/awskms"
 )
 
 // Dialects returns the dialects, the first of which answers paths that belong to none.
@@ -56,6 +58,9 @@ func Providers() []provider.Kind {
 		moonshot.Kind, zai.Kind, ollama.Kind, vllm.Kind, llamacpp.Kind, compatible.OpenAI, compatible.Anthropic,
 	}
 }
+
+// KMS returns the key management services that can hold master keys.
+func KMS() []vault.Service { return []vault.Service{awskms.Service{}} }
 
 // Engines returns the kinds of local engine, in the order in which `plenum up` looks for them.
 func Engines() []engine.Kind {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,11 +51,7 @@ func openSafe(f *config.File, kms []vault.Service, p *identity.Pepper) (safe, er
 		}
 	}
 	for _, path := range f.MasterKeysOld {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return safe{}, fmt.Errorf("master_keys_before: %w", err)
-		}
-		m, err := vault.NewMaster(plenum.NewSecret(string(b)))
+		m, err := masterBefore(path, kms)
 		if err := add("master_keys_before: "+path, m, err); err != nil {
 			return safe{}, err
 		}
@@ -63,7 +60,25 @@ func openSafe(f *config.File, kms []vault.Service, p *identity.Pepper) (safe, er
 	if err := add("the pepper", m, err); err != nil {
 		return safe{}, err
 	}
-	return safe{vault.New(all...), p}, nil
+	s := safe{vault.New(all...), p}
+	if f.MasterKeyKMS != "" { // better now than when the first thing is to be kept
+		if _, err := s.vault.Seal([]byte(plenum.Product), "start"); err != nil {
+			return safe{}, fmt.Errorf("master_key_kms: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// masterBefore returns a key that was the master key before: at the address of a service, or in a file.
+func masterBefore(at string, kms []vault.Service) (vault.Master, error) {
+	if strings.Contains(at, "://") {
+		return vault.FromService(at, kms)
+	}
+	b, err := os.ReadFile(at)
+	if err != nil {
+		return vault.Master{}, err
+	}
+	return vault.NewMaster(plenum.NewSecret(string(b)))
 }
 
 // open opens a text that was sealed.

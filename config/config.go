@@ -26,8 +26,8 @@ type File struct {
 	Valkey          plenum.Secret  `conf:"valkey" restart:"yes" doc:"Address of a Valkey or Redis server (redis://...) that several nodes share limits and budgets through."`
 	Pepper          plenum.Secret  `conf:"pepper" restart:"yes" doc:"What callers' keys are hashed under: 32 random bytes in hexadecimal, from the environment or a file; all nodes of one database have the same. Left out it is in the data directory, made on the first start."`
 	MasterKey       plenum.Secret  `conf:"master_key" restart:"yes" doc:"The key that vendors' credentials in the store and kept content are encrypted under: 32 random bytes in hexadecimal or base64, from the environment or a file. Left out it is made of the pepper of the keys."`
-	MasterKeyKMS    string         `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead, for builds that have one."`
-	MasterKeysOld   []string       `conf:"master_keys_before" restart:"yes" doc:"Files with the master keys before, which still open what was encrypted under them until plenum rotate master-key has run."`
+	MasterKeyKMS    string         `conf:"master_key_kms" restart:"yes" doc:"The address of that key at a key management service instead: aws-kms://arn:aws:kms:REGION:ACCOUNT:key/ID; a build can have others."`
+	MasterKeysOld   []string       `conf:"master_keys_before" restart:"yes" doc:"The master keys before, which still open what was encrypted under them until plenum rotate master-key has run: files with them, or addresses as in master_key_kms."`
 	AdminKey        plenum.Secret  `conf:"admin_key" doc:"The key of the management API; it also guards /metrics. At least 16 characters."`
 	MaxBody         Size           `conf:"max_body" default:"64MiB" min:"1024" doc:"The largest body of a request, as it is sent."`
 	MaxDecompressed Size           `conf:"max_decompressed" default:"256MiB" min:"1024" doc:"The largest body of a request after decompression."`

@@ -27,5 +27,5 @@ func run() int {
 		return 1
 	}
 	defer pprof.StopCPUProfile()
-	return app.Main(app.Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines()}, os.Args[1:])
+	return app.Main(app.Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines(), KMS: all.KMS()}, os.Args[1:])
 }

@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(app.Main(app.Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines()}, os.Args[1:]))
+	os.Exit(app.Main(app.Parts{Dialects: all.Dialects(), Providers: all.Providers(), Engines: all.Engines(), KMS: all.KMS()}, os.Args[1:]))
 }

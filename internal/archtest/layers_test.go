@@ -43,6 +43,7 @@ var diagram = []layer{
 	{"L1", []string{"identity", "policy", "budget", "router", "answer", "ledger", "config", "metric", "structured", "stray", "vault", "redact"}, meaning},
 	{"L1", []string{"budget/..."}, with(meaning, "budget")},
 	{"L1", []string{"ledger/..."}, with(meaning, "ledger/...")},
+	{"L1", []string{"vault/..."}, with(meaning, "vault")},
 	{"L1", []string{"guard"}, meaning},
 	{"L1", []string{"guard/..."}, with(meaning, "guard")},
 	{"L1", []string{"engine"}, meaning},
@@ -73,7 +74,7 @@ var diagram = []layer{
 
 	{"L5", []string{"app/..."}, meaning},
 	{"L5", []string{"app"}, with(with(meaning, seams...), "gateway", "store/...", "stage/...", "admin", "console", "eval", "batch", "probe", "desk", "file", "history", "transcript", "alert", "report", "reconcile", "migrate", "signin", "scim", "app/...", "engine/wheel", "budget/valkey", "ledger/...", "vault")},
-	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...")},
+	{"L5", []string{"all"}, with(meaning, "dialect/...", "provider/...", "engine/...", "guard/...", "vault/...")},
 
 	{"L6", []string{"cmd/..."}, []string{"all", "app"}},
 
