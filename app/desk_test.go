@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plenum-foundry/plenum/desk"
+	"github.com/plenum-foundry/plenum/internal/clock"
 	"github.com/plenum-foundry/plenum/internal/testkit"
 	"github.com/plenum-foundry/plenum/store"
 )
@@ -540,5 +543,119 @@ func TestPoliciesReadTheLicenceOfACard(t *testing.T) {
 		if status, body := f.call(t, d.path, d.body, d.header); status != want || status == 403 && !strings.Contains(body, "open weights alone") {
 			t.Errorf("%s: %d %s, want %d", model, status, body, want)
 		}
+	}
+}
+
+// ahead is the clock of a node on which it is later.
+type ahead struct {
+	clock.Clock
+	by time.Duration
+}
+
+func (l ahead) Now() time.Time { return l.Clock.Now().Add(l.by) }
+
+// another runs a vendor desk on the data of the fair, as a node would on which it is later.
+func (f *fair) another(t *testing.T, by time.Duration) *desk.Desk {
+	t.Helper()
+	d := desk.New(stall{foundry{f.Node}}, f.Node.store, Pipeline(Mechanisms{}), f.parts.Dialects[0], "later", ahead{clock.Real, by}, f.log)
+	run, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(run) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the desk ended with %v", err)
+		}
+	})
+	return d
+}
+
+// TestTheNightlyRunTriesWhatIsListed lets a day pass: what drifted is unlisted without anybody's asking, and the other is not.
+func TestTheNightlyRunTriesWhatIsListed(t *testing.T) {
+	f := newFair(t, "desk: {on_drift: unlist, failures: 1}\n")
+	f.listed(t, nil)
+	f.vendor.Can = []string{"streaming", "schema"}
+	time.Sleep(1100 * time.Millisecond) // the node's own desk has looked twice, and tries nothing that is not due
+	if e := f.acme.must(t, 200, "GET", "/cards/acme%2Fmini:1", ""); e["state"] != "listed" {
+		t.Fatalf("on the same day: %v", e)
+	}
+	f.another(t, 24*time.Hour)
+	d := saleDoors("acme/mini")[0]
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		e := f.acme.must(t, 200, "GET", "/cards/acme%2Fmini:1", "")
+		if e["state"] == "unlisted" && e["running"] == false {
+			if fmt.Sprint(e["drift"]) != "[tools]" {
+				t.Errorf("unlisted, it is %v", e)
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a day later: %v", e)
+		}
+	}
+	if status, body := f.call(t, d.path, d.body, d.header); status != 404 {
+		t.Errorf("unlisted, it is called with %d %s", status, body)
+	}
+	if runs := f.runs(t, "acme/mini:1"); !strings.Contains(runs, `"schedule"`) {
+		t.Errorf("the reports do not say that it was the schedule: %s", runs)
+	}
+}
+
+// TestAMonthIsClosedAndStays lets the month end: what is paid for it was fixed then, whatever is agreed or called later.
+func TestAMonthIsClosedAndStays(t *testing.T) {
+	f := newFair(t, "")
+	f.listed(t, nil)
+	door := saleDoors("acme/mini")[0]
+	call := func() {
+		t.Helper()
+		if status, body := f.call(t, door.path, door.body, door.header); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	statement := func(calls float64) map[string]any {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			st := f.acme.must(t, 200, "GET", "/publishers/acme/statement", "")
+			lines, _ := st["lines"].([]any)
+			if len(lines) == 1 && lines[0].(map[string]any)["calls"] == calls {
+				return st
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the statement is %v, want %v calls", st, calls)
+			}
+		}
+	}
+	call()
+	open := statement(1)
+	f.must(t, 200, "PATCH", "/publishers/acme", `{"payout_percent":50}`)
+	call()
+	half := statement(2) // an open month follows what is agreed
+	if open["closed"] == true || open["payout_usd"] == half["payout_usd"] {
+		t.Errorf("while the month is open: %v, then %v", open, half)
+	}
+	now := time.Now().UTC()
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	end := month.AddDate(0, 1, 0)
+	early := f.another(t, end.Add(23*time.Hour).Sub(now)) // nodes that were away may have records of it still
+	if st, err := early.Statement(t.Context(), "acme", month); err != nil || st.Closed {
+		t.Fatalf("within a day of its end: %+v, %v", st, err)
+	}
+	late := f.another(t, end.Add(36*time.Hour).Sub(now))
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if statement(2)["closed"] == true { // by the desk itself: nobody has asked that one
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody closes the month")
+		}
+	}
+	f.must(t, 200, "PATCH", "/publishers/acme", `{"payout_percent":10}`)
+	call()
+	time.Sleep(time.Second)
+	if closed := statement(2); closed["payout_usd"] != half["payout_usd"] || closed["gross_usd"] != half["gross_usd"] {
+		t.Errorf("closed, it was %v and is %v", half, closed)
+	}
+	if next, err := late.Statement(t.Context(), "acme", end); err != nil || next.Closed || len(next.Lines) != 0 {
+		t.Errorf("the next month: %+v, %v", next, err)
 	}
 }
