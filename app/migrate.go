@@ -119,7 +119,10 @@ func (t *takeover) take(ctx context.Context, r *migrate.Result, out io.Writer) e
 	}
 	showPlan(out, &plan)
 	if t.dry {
-		_, err := fmt.Fprintf(out, "%d keys to take over, and what was spent of %d budgets.\n", len(r.Keys), len(r.Spent))
+		_, err := fmt.Fprintf(out, "%d keys to take over.\n", len(r.Keys))
+		if err == nil && len(r.Spent) > 0 {
+			_, err = fmt.Fprintf(out, "What was spent of %d budgets is to be carried over.\n", len(r.Spent))
+		}
 		return err
 	}
 	if err := t.takeKeys(ctx, r, out); err != nil {

@@ -89,7 +89,7 @@ func TestLiteLLMIsTakenOverWithItsKeys(t *testing.T) {
 		t.Fatal(err, said)
 	}
 	for _, want := range []string{
-		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$3.500000 was spent of it until its reset", "what was spent of 2 budgets", "LiteLLM_Config: 1 rows",
+		"model_list[3]: nothing is known of \"sagemaker/thing\"", "temperature: it is a default", "success_callback", "cooldown_time", "$3.500000 was spent of it until its reset", "What was spent of 2 budgets is to be carried over.", "LiteLLM_Config: 1 rows",
 		"key old: it expired", "key shut: it is blocked", "key for-gone.models: none of gone-model", "key clear: it is kept in clear", "allowed_routes", "LiteLLM_EndUserTable: 1 rows",
 		"2 keys to take over", "+ deployment fast", "Nothing was changed",
 	} {
